@@ -1,0 +1,146 @@
+package rpmostree
+
+import (
+	"cmp"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "rpmostree"
+
+// depsRules is the layering policy. "a < b" means b may import a and all that a may import.
+// A package is defined by its one appearance on a right-hand side. Do not relax to fix a build.
+var depsRules = `
+# leaf: nothing of this module
+NONE < gvariant, rpm/evr, treefile, internal/dirfd, internal/keyfile, internal/compress,
+       internal/progress, internal/openpgp, internal/failpoint;
+# system helpers
+internal/progress < internal/fetch;
+internal/dirfd < internal/selinux, internal/sandbox, composefs;
+# formats: bytes <-> values; no files, no network
+gvariant < ostree < ostree/tree;
+rpm/evr, internal/compress, internal/openpgp < rpm;
+rpm < rpmmd;
+rpm/evr < solv < solv/testcase;
+# stores: values <-> disk
+ostree/tree, composefs, internal/keyfile, internal/compress, internal/failpoint < ostree/repo;
+rpm, internal/dirfd < rpm/rpmdb;
+# test support: only *_test.go files and other test packages may import these
+internal/dirfd < internal/treetest;
+ostree/repo < ostree/ostreetest;
+rpm < rpm/rpmtest;
+rpmmd, rpm/rpmtest < rpmmd/rpmmdtest;
+# movers: network, signatures, boot
+ostree/repo, internal/openpgp < ostree/sign;
+ostree/repo < ostree/delta;
+ostree/delta, internal/fetch < ostree/pull;
+ostree/repo, internal/fetch < ostree/container;
+internal/dirfd, internal/failpoint < ostree/bootloader;
+ostree/repo, ostree/bootloader < ostree/sysroot;
+internal/keyfile < ostree/sysroot/prepareroot;
+rpmmd, internal/fetch < rpmmd/download;
+rpmmd < rpmmd/createrepo;
+# core: packages -> root filesystem -> commit
+solv, rpmmd, rpm/rpmdb < internal/core/sack;
+rpm, ostree/repo, internal/core/sack, internal/selinux < internal/core/pkgcache;
+internal/dirfd < internal/core/passwd, internal/core/tmpfiles;
+internal/core/pkgcache, internal/core/tmpfiles < internal/core/importer;
+rpm, internal/sandbox < internal/core/scripts;
+internal/sandbox < internal/core/kernel;
+internal/core/pkgcache, internal/core/scripts, internal/core/passwd, internal/core/tmpfiles < internal/core/assemble;
+treefile, internal/core/passwd, internal/core/kernel, internal/core/tmpfiles < internal/core/postprocess;
+rpmmd/download, internal/core/importer, internal/core/assemble, internal/core/postprocess, internal/failpoint < internal/core;
+# flows
+treefile, internal/keyfile, ostree < internal/origin;
+ostree/repo, rpm/rpmdb < internal/pkgdiff;
+internal/core, ostree/sign < internal/compose;
+internal/core, ostree/pull, ostree/sign, ostree/container, ostree/sysroot, internal/origin < internal/upgrade;
+ostree/sysroot, internal/core/scripts, internal/core/passwd, internal/pkgdiff < internal/live;
+ostree/container, internal/pkgdiff < internal/encapsulate;
+# faces
+gvariant, internal/progress < internal/dbusapi;
+internal/dbusapi < internal/client;
+internal/dbusapi, internal/upgrade, internal/live < internal/daemon;
+internal/client, internal/compose, internal/encapsulate, ostree/sysroot < internal/cli/rpmostree;
+ostree/pull, ostree/sign, ostree/sysroot < internal/cli/ostree;
+internal/daemon, internal/cli/rpmostree < cmd/rpm-ostree;
+internal/cli/ostree < cmd/ostree;
+ostree/sysroot/prepareroot < cmd/ostree-prepare-root;
+`
+
+func TestDependencies(t *testing.T) {
+	allowed := parseRules(t, depsRules)
+	// Files are read in-process: go test then tracks them as inputs, so its cache stays valid.
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() && d.Name() == "testdata" {
+			return cmp.Or(err, error(fs.SkipDir))
+		}
+		if !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || filepath.Dir(path) == "." {
+			return nil
+		}
+		pkg := filepath.ToSlash(filepath.Dir(path))
+		may, known := allowed[pkg]
+		if !known {
+			t.Errorf("%s: not in depsRules; give it a layer", pkg)
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		if err != nil {
+			return err
+		}
+		for _, imp := range f.Imports {
+			p, _ := strconv.Unquote(imp.Path.Value)
+			if dep, ok := strings.CutPrefix(p, module+"/"); ok && !may[dep] {
+				t.Errorf("%s imports %s: not allowed by depsRules", path, dep)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// parseRules returns, for each package, the set of packages it may import.
+// Rules are ordered: a name must be defined before it is used, so cycles cannot be written.
+func parseRules(t *testing.T, rules string) map[string]map[string]bool {
+	var text strings.Builder
+	for line := range strings.Lines(rules) {
+		line, _, _ = strings.Cut(line, "#")
+		text.WriteString(line + " ")
+	}
+	allowed := map[string]map[string]bool{"NONE": {}}
+	for rule := range strings.SplitSeq(text.String(), ";") {
+		sides := strings.Split(rule, "<")
+		for i := 0; i+1 < len(sides); i++ {
+			may := map[string]bool{}
+			for _, a := range names(sides[i]) {
+				if allowed[a] == nil {
+					t.Fatalf("%q used before it is defined", a)
+				}
+				may[a] = true
+				for x := range allowed[a] {
+					may[x] = true
+				}
+			}
+			for _, b := range names(sides[i+1]) {
+				if allowed[b] != nil {
+					t.Fatalf("%q defined twice", b)
+				}
+				allowed[b] = may
+			}
+		}
+	}
+	return allowed
+}
+
+func names(s string) []string {
+	f := strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' || r == '\t' })
+	slices.Sort(f)
+	return f
+}
