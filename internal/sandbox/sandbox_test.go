@@ -1,0 +1,106 @@
+package sandbox
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// hostRoot returns a tree that shares the host's programs but has an /etc of
+// its own, so that a test can write in it.
+func hostRoot(t *testing.T) Root {
+	t.Helper()
+	if _, err := exec.LookPath("bwrap"); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("bwrap is missing")
+		}
+		t.Skip("bwrap is missing; run hack/setup test")
+	}
+	if os.Getuid() != 0 {
+		t.Skip("needs root")
+	}
+	dir := t.TempDir()
+	for _, d := range []string{"usr", "etc"} {
+		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, l := range []string{"bin", "sbin", "lib", "lib64"} {
+		if target, err := os.Readlink("/" + l); err == nil {
+			if err := os.Symlink(target, filepath.Join(dir, l)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	return Root{Dir: dir, Binds: []Bind{{Source: "/usr", Target: "/usr"}}}
+}
+
+func TestRun(t *testing.T) {
+	r := hostRoot(t)
+	for _, tt := range []struct {
+		name, script, want string
+		code               int
+	}{
+		{"writes etc", "echo hello > /etc/f; cat /etc/f", "hello\n", 0},
+		{"arguments", `echo "$1 $2"`, "one two\n", 0},
+		{"fails", "echo bad >&2; exit 3", "bad\n", 3},
+		{"no network", "ls /sys/class/net 2>/dev/null | grep -v lo; cat /proc/net/route | wc -l", "", -1},
+		{"var is read-only", "touch /var/lib/x 2>/dev/null || echo ro; touch /var/tmp/x && echo rw", "ro\nrw\n", 0},
+		{"booted marker", "test -e /run/ostree-booted && test ! -s /run/ostree-booted && echo yes", "yes\n", 0},
+		{"environment", "echo $SYSTEMD_OFFLINE $PATH $A", "1 /usr/sbin:/usr/bin b=c\n", 0},
+		{"script cannot be changed", "echo x >> /proc/self/fd/3 2>/dev/null || echo sealed", "sealed\n", 0},
+		{"signal", "kill -TERM $$", "", 0},
+		{"deletes all it can", "rm -rf --no-preserve-root / 2>/dev/null; echo survived", "survived\n", 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var out bytes.Buffer
+			err := Run(context.Background(), r, Command{
+				Args: []string{"/bin/sh", ScriptPath, "one", "two"}, Env: []string{"A=b=c"},
+				Script: []byte(tt.script), Output: &out,
+			})
+			var exit *ExitError
+			switch {
+			case tt.name == "signal":
+				if !errors.As(err, &exit) || exit.Signal == 0 {
+					t.Errorf("error = %v, want a signal", err)
+				}
+				return
+			case tt.code > 0:
+				if !errors.As(err, &exit) || exit.Code != tt.code {
+					t.Errorf("error = %v, want code %d", err, tt.code)
+				}
+			case err != nil:
+				t.Errorf("%v: %s", err, &out)
+			}
+			if tt.code >= 0 && out.String() != tt.want {
+				t.Errorf("output %q, want %q", &out, tt.want)
+			}
+		})
+	}
+	if _, err := os.Stat("/usr/bin/env"); err != nil {
+		t.Fatal("the sandbox damaged the host")
+	}
+}
+
+func TestCancel(t *testing.T) {
+	r := hostRoot(t)
+	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+	defer cancel()
+	err := Run(ctx, r, Command{Args: []string{"/bin/sh", ScriptPath}, Script: []byte("while :; do :; done")})
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error = %v", err)
+	}
+}
+
+func TestExitErrorText(t *testing.T) {
+	e := &ExitError{Program: "/bin/sh", Code: 1}
+	if got := e.Error(); !strings.Contains(got, "bwrap(/bin/sh): Child process exited with code 1") {
+		t.Error(got)
+	}
+}
