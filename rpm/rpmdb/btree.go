@@ -1,0 +1,298 @@
+package rpmdb
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+)
+
+// What this package writes: pages of the size rpm uses, all of them in use.
+const (
+	writePageSize = 4096
+	// The page that holds byte 2^30 must stay empty; databases end before it.
+	maxWritePages = 1<<30/writePageSize - 1
+)
+
+// image is a database file that grows page by page.
+type image struct {
+	data []byte
+	err  error // the first failure; sticky
+}
+
+// alloc appends an empty page and returns its number.
+func (m *image) alloc() uint32 {
+	n := len(m.data)/writePageSize + 1
+	if n > maxWritePages {
+		m.err = fmt.Errorf("database exceeds %d bytes", maxWritePages*writePageSize)
+		return 1 // some page; the image is not used
+	}
+	var empty [writePageSize]byte
+	m.data = append(m.data, empty[:]...)
+	return uint32(n)
+}
+
+func (m *image) page(n uint32) []byte {
+	return m.data[int(n-1)*writePageSize:][:writePageSize]
+}
+
+// cells is a list of b-tree cells in one buffer.
+type cells struct {
+	buf  []byte
+	ends []int
+}
+
+func (c *cells) len() int { return len(c.ends) }
+
+func (c *cells) at(i int) []byte {
+	start := 0
+	if i > 0 {
+		start = c.ends[i-1]
+	}
+	return c.buf[start:c.ends[i]]
+}
+
+// done ends the cell whose bytes were appended to buf.
+func (c *cells) done() { c.ends = append(c.ends, len(c.buf)) }
+
+// node is a b-tree page that has no number yet.
+type node struct {
+	kind  byte
+	cells *cells
+	from  int    // cells[from:to] are on the page
+	to    int
+	right uint32 // the last child, of an interior page
+}
+
+// place writes a node to page n. Page 1 starts with the file header.
+func (m *image) place(n uint32, nd node) {
+	p := m.page(n)
+	head, ptr := 0, 8
+	if n == 1 {
+		head = sqliteHeaderSize
+	}
+	if nd.kind == pageTableInterior || nd.kind == pageIndexInterior {
+		binary.BigEndian.PutUint32(p[head+8:], nd.right)
+		ptr = 12
+	}
+	ptr += head
+	end := writePageSize
+	for i := nd.from; i < nd.to; i++ {
+		cell := nd.cells.at(i)
+		end -= len(cell)
+		copy(p[end:], cell)
+		binary.BigEndian.PutUint16(p[ptr:], uint16(end))
+		ptr += 2
+	}
+	p[head] = nd.kind
+	binary.BigEndian.PutUint16(p[head+3:], uint16(nd.to-nd.from))
+	binary.BigEndian.PutUint16(p[head+5:], uint16(end))
+}
+
+// leafRoom and interiorRoom are the bytes of a page for cells, each of which
+// takes two more bytes than its own size.
+const (
+	leafRoom     = writePageSize - 8
+	interiorRoom = writePageSize - 12
+)
+
+// split divides cells into runs that fill a page each, and returns where each
+// run ends. If promote is set, one cell between two runs belongs to neither,
+// and no run is empty.
+func (c *cells) split(room int, promote bool) []int {
+	var ends []int
+	start, used := 0, 0
+	for i := range c.len() {
+		size := len(c.at(i)) + 2
+		if used+size <= room {
+			used += size
+			continue
+		}
+		if promote && i == c.len()-1 && i-start > 1 {
+			// Nothing would follow the promoted cell: promote the one before.
+			i--
+		}
+		ends = append(ends, i)
+		start, used = i, 0
+		if promote {
+			start++
+		}
+		for j := start; j < c.len() && j <= i; j++ {
+			used += len(c.at(j)) + 2
+		}
+		if i < c.len()-1 && promote && start == c.len()-1 {
+			used = len(c.at(start)) + 2
+			break
+		}
+	}
+	return append(ends, c.len())
+}
+
+// table builds a table b-tree from leaf cells and their rowids and returns its
+// root.
+func (m *image) table(leaves *cells, rowids []int64) node {
+	ends := leaves.split(leafRoom, false)
+	if len(ends) == 1 {
+		return node{kind: pageTableLeaf, cells: leaves, to: leaves.len()}
+	}
+	var parents cells
+	var right uint32
+	start := 0
+	for i, end := range ends {
+		n := m.alloc()
+		m.place(n, node{kind: pageTableLeaf, cells: leaves, from: start, to: end})
+		if start = end; i == len(ends)-1 {
+			right = n
+			break
+		}
+		parents.buf = binary.BigEndian.AppendUint32(parents.buf, n)
+		parents.buf = appendVarint(parents.buf, uint64(rowids[end-1]))
+		parents.done()
+	}
+	return m.interior(pageTableInterior, &parents, right)
+}
+
+// index builds an index b-tree from leaf cells in key order and returns its
+// root.
+func (m *image) index(leaves *cells) node {
+	ends := leaves.split(leafRoom, true)
+	if len(ends) == 1 {
+		return node{kind: pageIndexLeaf, cells: leaves, to: leaves.len()}
+	}
+	var parents cells
+	var right uint32
+	start := 0
+	for i, end := range ends {
+		n := m.alloc()
+		m.place(n, node{kind: pageIndexLeaf, cells: leaves, from: start, to: end})
+		if start = end + 1; i == len(ends)-1 {
+			right = n
+			break
+		}
+		parents.buf = binary.BigEndian.AppendUint32(parents.buf, n)
+		parents.buf = append(parents.buf, leaves.at(end)...)
+		parents.done()
+	}
+	return m.interior(pageIndexInterior, &parents, right)
+}
+
+// interior builds the levels above: each cell starts with the number of its
+// left child, right is the child after the last cell.
+func (m *image) interior(kind byte, level *cells, right uint32) node {
+	for {
+		ends := level.split(interiorRoom, true)
+		if len(ends) == 1 {
+			return node{kind: kind, cells: level, to: level.len(), right: right}
+		}
+		var parents cells
+		start := 0
+		for i, end := range ends {
+			n := m.alloc()
+			nd := node{kind: kind, cells: level, from: start, to: end, right: right}
+			if start = end + 1; i == len(ends)-1 {
+				m.place(n, nd)
+				right = n
+				break
+			}
+			promoted := level.at(end)
+			nd.right = binary.BigEndian.Uint32(promoted)
+			m.place(n, nd)
+			parents.buf = binary.BigEndian.AppendUint32(parents.buf, n)
+			parents.buf = append(parents.buf, promoted[4:]...)
+			parents.done()
+		}
+		level = &parents
+	}
+}
+
+// finish gives the root of a b-tree its page and returns the page's number.
+func (m *image) finish(root node) uint32 {
+	n := m.alloc()
+	if m.err == nil {
+		m.place(n, root)
+	}
+	return n
+}
+
+// overflow writes what does not stay in a cell to a chain of new pages and
+// returns the first one's number.
+func (m *image) overflow(rest []byte) uint32 {
+	const room = writePageSize - 4
+	var first, prev uint32
+	for len(rest) > 0 {
+		n := m.alloc()
+		if m.err != nil {
+			return 0
+		}
+		if prev == 0 {
+			first = n
+		} else {
+			binary.BigEndian.PutUint32(m.page(prev), n)
+		}
+		rest = rest[copy(m.page(n)[4:], rest):]
+		prev = n
+	}
+	return first
+}
+
+// appendPayload appends payload, or its start and the number of the first
+// overflow page if only local bytes may stay.
+func (m *image) appendPayload(cell, payload []byte, local int) []byte {
+	cell = append(cell, payload[:local]...)
+	if local < len(payload) {
+		cell = binary.BigEndian.AppendUint32(cell, m.overflow(payload[local:]))
+	}
+	return cell
+}
+
+// appendVarint appends v in sqlite's encoding; see sqliteVarint.
+func appendVarint(b []byte, v uint64) []byte {
+	if v < 0x80 {
+		return append(b, byte(v))
+	}
+	if v >= 1<<56 {
+		for shift := 57; shift >= 8; shift -= 7 {
+			b = append(b, byte(v>>shift)|0x80)
+		}
+		return append(b, byte(v))
+	}
+	for n := (bits.Len64(v) - 1) / 7; n > 0; n-- {
+		b = append(b, byte(v>>(7*n))|0x80)
+	}
+	return append(b, byte(v)&0x7f)
+}
+
+// intSerial returns the serial type of a non-negative integer and the number
+// of bytes it takes.
+func intSerial(v int64) (serial byte, size int) {
+	switch {
+	case v < 2:
+		return 8 + byte(v), 0
+	case v < 1<<7:
+		return 1, 1
+	case v < 1<<15:
+		return 2, 2
+	case v < 1<<23:
+		return 3, 3
+	case v < 1<<31:
+		return 4, 4
+	case v < 1<<47:
+		return 5, 6
+	}
+	return 6, 8
+}
+
+// appendInt appends the low size bytes of v, big endian.
+func appendInt(b []byte, v int64, size int) []byte {
+	for size--; size >= 0; size-- {
+		b = append(b, byte(v>>(8*size)))
+	}
+	return b
+}
+
+// dataSerial returns the serial type of n bytes of text or blob.
+func dataSerial(n int, blob bool) uint64 {
+	if blob {
+		return uint64(n)*2 + 12
+	}
+	return uint64(n)*2 + 13
+}

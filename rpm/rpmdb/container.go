@@ -1,0 +1,130 @@
+package rpmdb
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+)
+
+// Limits on what is read. A database that exceeds one is refused.
+const (
+	MaxDatabaseSize = 1 << 30   // bytes of a database file
+	MaxBlobSize     = 256 << 20 // bytes of one header blob, as in rpm
+	MaxHeaders      = 1 << 20   // headers in one database
+)
+
+// Format is the container format of a database.
+type Format uint8
+
+const (
+	SQLite Format = iota + 1 // rpmdb.sqlite
+	NDB                      // Packages.db
+	BDB                      // Packages, Berkeley DB hash
+)
+
+func (f Format) String() string {
+	switch f {
+	case SQLite:
+		return "sqlite"
+	case NDB:
+		return "ndb"
+	case BDB:
+		return "bdb"
+	}
+	return fmt.Sprintf("Format(%d)", uint8(f))
+}
+
+// Names of database files inside a database directory, in the order in which
+// Open looks for them.
+const (
+	SQLiteName = "rpmdb.sqlite"
+	NDBName    = "Packages.db"
+	BDBName    = "Packages"
+)
+
+// rawBlob is one record of a container, not looked into.
+type rawBlob struct {
+	num  uint32 // header number, never 0
+	data []byte
+}
+
+// container decodes the records of a database file of any format.
+// wal may hold the write-ahead log that belongs to an sqlite file.
+func container(data, wal []byte) (Format, []rawBlob, error) {
+	if int64(len(data)) > MaxDatabaseSize {
+		return 0, nil, fmt.Errorf("database of %d bytes exceeds the limit of %d", len(data), MaxDatabaseSize)
+	}
+	var f Format
+	var blobs []rawBlob
+	var err error
+	switch {
+	case bytes.HasPrefix(data, []byte(sqliteMagic)):
+		f = SQLite
+		blobs, err = readSQLite(data, wal)
+	case bytes.HasPrefix(data, []byte(ndbMagic)):
+		f = NDB
+		blobs, err = readNDB(data)
+	case isBDB(data):
+		f = BDB
+		blobs, err = readBDB(data)
+	default:
+		return 0, nil, errors.New("not an rpm database")
+	}
+	if err != nil {
+		return f, nil, fmt.Errorf("%v: %w", f, err)
+	}
+	return f, blobs, nil
+}
+
+// find returns the database file in dir.
+func find(dir string) (string, error) {
+	for _, name := range []string{SQLiteName, NDBName, BDBName} {
+		path := filepath.Join(dir, name)
+		if fi, err := os.Stat(path); err == nil && fi.Mode().IsRegular() {
+			return path, nil
+		}
+	}
+	return "", &os.PathError{Op: "open", Path: filepath.Join(dir, SQLiteName), Err: os.ErrNotExist}
+}
+
+// readLimited reads the file at path, at most MaxDatabaseSize bytes.
+func readLimited(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	fi, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !fi.Mode().IsRegular() {
+		return nil, &os.PathError{Op: "read", Path: path, Err: errors.New("not a regular file")}
+	}
+	return readSection(f, fi.Size())
+}
+
+func readSection(r io.ReaderAt, size int64) ([]byte, error) {
+	if size < 0 || size > MaxDatabaseSize {
+		return nil, fmt.Errorf("database of %d bytes exceeds the limit of %d", size, MaxDatabaseSize)
+	}
+	// The size may be a lie (of a sparse reader or a file being truncated):
+	// a short read is an error.
+	data := make([]byte, size)
+	if _, err := io.ReadFull(io.NewSectionReader(r, 0, size), data); err != nil {
+		return nil, fmt.Errorf("reading database: %w", err)
+	}
+	return data, nil
+}
+
+// headerNum checks that n is usable as a header number.
+func headerNum(n int64) (uint32, error) {
+	if n <= 0 || n > math.MaxUint32 {
+		return 0, fmt.Errorf("header number %d out of range", n)
+	}
+	return uint32(n), nil
+}
