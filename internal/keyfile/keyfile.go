@@ -64,7 +64,7 @@ func Parse(data []byte) (*File, error) {
 	cur := f.groups[0]
 	text := strings.TrimPrefix(string(data), "\ufeff")
 	for raw := range strings.Lines(text) {
-		raw = strings.TrimSuffix(strings.TrimSuffix(raw, "\n"), "\r")
+		raw = strings.TrimRight(raw, "\r\n")
 		trimmed := strings.TrimLeft(raw, " \t\f\v")
 		switch {
 		case trimmed == "" || trimmed[0] == '#':
