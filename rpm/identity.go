@@ -1,0 +1,65 @@
+package rpm
+
+// Name returns the package's name.
+func (h *Header) Name() string { return h.String(TagName) }
+
+// Version returns the package's version.
+func (h *Header) Version() string { return h.String(TagVersion) }
+
+// Release returns the package's release.
+func (h *Header) Release() string { return h.String(TagRelease) }
+
+// Epoch returns the package's epoch; ok is false if it has none, which compares
+// as 0.
+func (h *Header) Epoch() (epoch uint32, ok bool) {
+	v, ok := h.Uint(TagEpoch)
+	return uint32(v), ok
+}
+
+// Arch returns the architecture, "src" for a source package.
+func (h *Header) Arch() string {
+	if h.IsSource() {
+		return "src"
+	}
+	return h.String(TagArch)
+}
+
+// IsSource reports whether this is a source package.
+func (h *Header) IsSource() bool { return h.Has(TagSourcePackage) || !h.Has(TagSourceRPM) && h.Has(TagSource) }
+
+// Format returns the version of the package format: 3, 4 or 6.
+func (h *Header) Format() int {
+	if v, ok := h.Uint(TagRPMFormat); ok && v >= 6 {
+		return int(min(v, 1<<16))
+	}
+	if h.region == 0 {
+		return 3
+	}
+	return 4
+}
+
+// Size returns the sum of the sizes of the files, in bytes.
+func (h *Header) Size() uint64 {
+	if v, ok := h.Uint(TagLongSize); ok {
+		return v
+	}
+	v, _ := h.Uint(TagSize)
+	return v
+}
+
+// Change is an entry of a changelog.
+type Change struct {
+	Time uint32 // seconds since 1970
+	Name string // author, and often the version
+	Text string
+}
+
+// Changelog returns the changes, newest first.
+func (h *Header) Changelog() []Change {
+	times, names, texts := h.Uint32s(TagChangelogTime), h.Strings(TagChangelogName), h.Strings(TagChangelogText)
+	out := make([]Change, min(len(times), len(names), len(texts)))
+	for i := range out {
+		out[i] = Change{times[i], names[i], texts[i]}
+	}
+	return out
+}
