@@ -43,7 +43,7 @@ ostree/delta, internal/fetch < ostree/pull;
 ostree/repo, internal/fetch < ostree/container;
 internal/dirfd, internal/failpoint < ostree/bootloader;
 ostree/repo, ostree/bootloader < ostree/sysroot;
-internal/keyfile < ostree/sysroot/prepareroot;
+internal/keyfile, gvariant < ostree/sysroot/prepareroot;
 rpmmd, internal/fetch < rpmmd/download;
 rpmmd < rpmmd/createrepo;
 # core: packages -> root filesystem -> commit
