@@ -1,6 +1,45 @@
-GO ?= go
+# make build | demo | test | bench [BENCH=regexp] | lint | install [DESTDIR= PREFIX=] | uninstall
+GO      ?= go
+PREFIX  ?= /usr
+BINDIR  ?= $(PREFIX)/bin
+LIBDIR  ?= $(PREFIX)/lib
 export CGO_ENABLED = 0
 
-.PHONY: build
+.PHONY: build demo test bench lint install uninstall clean
+
 build:
+	@hack/setup build
 	$(GO) build -trimpath -ldflags='-s -w' -o build/ ./cmd/...
+
+# The main job: make a distribution, compose, deploy, layer, upgrade, roll back, boot.
+demo: build
+	@hack/setup demo
+	$(GO) run ./test/demo
+
+test: lint
+	@hack/setup test
+	$(GO) test -timeout 40m ./...
+
+# One line a case: CASE ratio=R ours=S peer=S ours_peak=MB peer_peak=MB
+bench: build
+	@hack/setup bench
+	$(GO) run ./bench $(if $(BENCH),-run '$(BENCH)')
+
+lint:
+	@hack/setup build
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); \
+	if [ -n "$$unformatted" ]; then echo "gofmt -l:" $$unformatted; exit 1; fi
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+install: build
+	install -D -m 0755 build/rpm-ostree '$(DESTDIR)$(BINDIR)/rpm-ostree'
+	install -D -m 0755 build/ostree '$(DESTDIR)$(BINDIR)/ostree'
+	install -D -m 0755 build/ostree-prepare-root '$(DESTDIR)$(LIBDIR)/ostree/ostree-prepare-root'
+
+uninstall:
+	rm -f '$(DESTDIR)$(BINDIR)/rpm-ostree' '$(DESTDIR)$(BINDIR)/ostree' \
+		'$(DESTDIR)$(LIBDIR)/ostree/ostree-prepare-root'
+
+clean:
+	rm -rf build
