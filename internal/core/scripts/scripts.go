@@ -1,0 +1,289 @@
+// Package scripts runs the scriptlets of packages in an OS tree: %pre, %post,
+// %posttrans, and the transaction file triggers. Scripts that act on a running
+// system (%preun, %postun, %pretrans, %verify) have no place in an image and
+// are not run, as in rpm-ostree.
+package scripts
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"rpmostree/internal/sandbox"
+	"rpmostree/rpm"
+)
+
+// A Package is one package that is being installed.
+type Package struct {
+	Header *rpm.Header
+	// Replaces tells that another version of the package was there before: its
+	// scripts then get the argument 2 in place of 1.
+	Replaces bool
+}
+
+// A Runner runs scripts in one tree.
+type Runner struct {
+	Root sandbox.Root
+	// Log receives every line a script prints; id is PACKAGE.KIND. Nil discards.
+	Log func(id, line string)
+	// Macros are the rpm macros for scripts that ask for expansion.
+	Macros map[string]string
+}
+
+// kindName is the name of a kind in rpm-ostree's tables and log identifiers.
+func kindName(k rpm.ScriptKind) string {
+	switch k {
+	case rpm.PreIn:
+		return "prein"
+	case rpm.PostIn:
+		return "post"
+	}
+	return k.String()
+}
+
+// Kinds are the scripts that are run, in this order.
+var kinds = [...]rpm.ScriptKind{rpm.PreIn, rpm.PostIn, rpm.PostTrans}
+
+// UnsupportedError tells that a package cannot be installed because one of its
+// scripts cannot be run.
+type UnsupportedError struct {
+	Package, Kind, Why string
+}
+
+func (e *UnsupportedError) Error() string {
+	return fmt.Sprintf("Package %s has (currently) unsupported %s script in '%s'", e.Package, e.Why, e.Kind)
+}
+
+// Check returns an error if a script of the packages could not be run. It is
+// called before anything is changed.
+func Check(pkgs []*rpm.Header) error {
+	for _, h := range pkgs {
+		for _, k := range kinds {
+			s, ok := h.Script(k)
+			if !ok {
+				continue
+			}
+			if _, _, err := prepare(h.Name(), kindName(k), s.Interp, s.Body); err != nil {
+				return err
+			}
+		}
+		for _, t := range h.TransFileTriggers() {
+			if !inserts(t) || Ignored(h.Name(), "transfiletriggerin") {
+				continue
+			}
+			if _, _, err := prepare(h.Name(), "transfiletriggerin", t.Interp, t.Body); err != nil {
+				return err
+			}
+		}
+		for _, t := range h.Triggers() {
+			for _, kind := range []struct {
+				flag rpm.DepFlags
+				name string
+			}{{rpm.DepTriggerIn, "triggerin"}, {rpm.DepTriggerPreIn, "triggerprein"}} {
+				if triggersOn(t, kind.flag) && !Ignored(h.Name(), kind.name) {
+					return &UnsupportedError{h.Name(), kind.name, "trigger"}
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func triggersOn(t rpm.Trigger, flag rpm.DepFlags) bool {
+	return slices.ContainsFunc(t.Conditions, func(d rpm.Dep) bool { return d.Flags&flag != 0 })
+}
+
+func inserts(t rpm.Trigger) bool { return triggersOn(t, rpm.DepTriggerIn) }
+
+// Has reports whether one of the packages has a script of that kind to run.
+func Has(pkgs []*rpm.Header, kind rpm.ScriptKind) bool {
+	return slices.ContainsFunc(pkgs, func(h *rpm.Header) bool {
+		_, ok := h.Script(kind)
+		return ok && !Ignored(h.Name(), kindName(kind))
+	})
+}
+
+// prepare returns the interpreter and text to run. A nil interpreter means that
+// nothing has to run.
+func prepare(pkg, kind string, interp []string, body string) ([]string, string, error) {
+	if Ignored(pkg, kind) {
+		return nil, "", nil
+	}
+	if interp[0] != rpm.InterpLua {
+		return interp, body, nil
+	}
+	if text, ok := luaReplacements[pkg+"."+kind]; ok {
+		return []string{rpm.Shell}, text, nil
+	}
+	if skipsItself(body) {
+		return nil, "", nil
+	}
+	return nil, "", &UnsupportedError{pkg, kind, rpm.InterpLua}
+}
+
+// Run runs the script of that kind of one package, if it has one.
+func (r Runner) Run(ctx context.Context, p Package, kind rpm.ScriptKind) error {
+	s, ok := p.Header.Script(kind)
+	if !ok {
+		return nil
+	}
+	name := kindName(kind)
+	if s.Flags&rpm.ScriptExpand != 0 {
+		s.Body = Expand(s.Body, r.Macros)
+	}
+	count := "1"
+	if p.Replaces {
+		count = "2"
+	}
+	return r.exec(ctx, p.Header.Name(), name, s.Interp, s.Body, []string{count}, nil)
+}
+
+// exec runs one script. The error names the package and the script, and says
+// where its output went.
+func (r Runner) exec(ctx context.Context, pkg, kind string, interp []string, body string, args []string, stdin []byte) error {
+	interp, body, err := prepare(pkg, kind, interp, body)
+	if err != nil || interp == nil {
+		return err
+	}
+	cmd := sandbox.Command{Args: interp, Stdin: bytes.NewReader(stdin)}
+	if body != "" {
+		cmd.Script = []byte(body)
+		cmd.Args = slices.Concat(interp, []string{sandbox.ScriptPath}, args)
+	}
+	id := pkg + "." + kind
+	out := &lineWriter{emit: func(line string) {
+		if r.Log != nil {
+			r.Log(id, line)
+		}
+	}}
+	cmd.Output = out
+	err = sandbox.Run(ctx, r.Root, cmd)
+	out.flush()
+	if err != nil {
+		return fmt.Errorf("Running %%%s for %s: %w", kind, pkg, err)
+	}
+	return nil
+}
+
+// FileTriggers runs the %transfiletriggerin scripts of the installed packages
+// that match what has changed.
+//
+// A trigger of a package that was there before runs if one of the changed
+// packages has (or, when removed, had) a matching file, and gets the matching
+// files of the added packages. A trigger of an added package gets the matching
+// files of all installed packages. That is rpm's rule, with one addition:
+// removals count, so that a cache such as ld.so.cache follows them.
+func (r Runner) FileTriggers(ctx context.Context, installed, added, removed []*rpm.Header) error {
+	isAdded := map[*rpm.Header]bool{}
+	for _, h := range added {
+		isAdded[h] = true
+	}
+	type run struct {
+		pkg     string
+		trigger rpm.Trigger
+		files   []string
+	}
+	var runs []run
+	for _, h := range installed {
+		for _, t := range h.TransFileTriggers() {
+			if !inserts(t) || Ignored(h.Name(), "transfiletriggerin") {
+				continue
+			}
+			files := matching(t, added)
+			if isAdded[h] {
+				files = matching(t, installed)
+			}
+			if len(files) > 0 || len(matching(t, removed)) > 0 {
+				runs = append(runs, run{h.Name(), t, files})
+			}
+		}
+	}
+	slices.SortStableFunc(runs, func(a, b run) int {
+		if a.trigger.Priority != b.trigger.Priority {
+			if a.trigger.Priority > b.trigger.Priority {
+				return -1
+			}
+			return 1
+		}
+		return strings.Compare(a.pkg, b.pkg)
+	})
+	for _, t := range runs {
+		stdin := strings.Join(t.files, "\n")
+		if stdin != "" {
+			stdin += "\n"
+		}
+		if err := r.exec(ctx, t.pkg, "transfiletriggerin", t.trigger.Interp, t.trigger.Body, []string{"1"}, []byte(stdin)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// HasFileTriggers reports whether FileTriggers would run anything.
+func HasFileTriggers(installed, added, removed []*rpm.Header) bool {
+	isAdded := map[*rpm.Header]bool{}
+	for _, h := range added {
+		isAdded[h] = true
+	}
+	for _, h := range installed {
+		for _, t := range h.TransFileTriggers() {
+			if !inserts(t) || Ignored(h.Name(), "transfiletriggerin") {
+				continue
+			}
+			if isAdded[h] || len(matching(t, added)) > 0 || len(matching(t, removed)) > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// matching returns the sorted paths of the packages' files that start with a
+// prefix of the trigger.
+func matching(t rpm.Trigger, pkgs []*rpm.Header) []string {
+	var out []string
+	for _, h := range pkgs {
+		for _, p := range h.Paths() {
+			if slices.ContainsFunc(t.Conditions, func(d rpm.Dep) bool { return strings.HasPrefix(p, d.Name) }) {
+				out = append(out, p)
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// A lineWriter cuts output into lines.
+type lineWriter struct {
+	emit func(string)
+	buf  []byte
+}
+
+// maxLine bounds a line of output in bytes; longer ones are cut in pieces.
+const maxLine = 8 << 10
+
+func (w *lineWriter) Write(b []byte) (int, error) {
+	w.buf = append(w.buf, b...)
+	for {
+		i := bytes.IndexByte(w.buf, '\n')
+		switch {
+		case i >= 0:
+			w.emit(string(w.buf[:i]))
+			w.buf = w.buf[i+1:]
+		case len(w.buf) >= maxLine:
+			w.emit(string(w.buf[:maxLine]))
+			w.buf = w.buf[maxLine:]
+		default:
+			return len(b), nil
+		}
+	}
+}
+
+func (w *lineWriter) flush() {
+	if len(w.buf) > 0 {
+		w.emit(string(w.buf))
+		w.buf = nil
+	}
+}
