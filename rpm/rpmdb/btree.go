@@ -58,7 +58,7 @@ func (c *cells) done() { c.ends = append(c.ends, len(c.buf)) }
 type node struct {
 	kind  byte
 	cells *cells
-	from  int    // cells[from:to] are on the page
+	from  int // cells[from:to] are on the page
 	to    int
 	right uint32 // the last child, of an interior page
 }
@@ -96,8 +96,8 @@ const (
 )
 
 // split divides cells into runs that fill a page each, and returns where each
-// run ends. If promote is set, one cell between two runs belongs to neither,
-// and no run is empty.
+// run ends. If promote is set, the cell between two runs belongs to neither. No
+// run is empty.
 func (c *cells) split(room int, promote bool) []int {
 	var ends []int
 	start, used := 0, 0
@@ -107,22 +107,15 @@ func (c *cells) split(room int, promote bool) []int {
 			used += size
 			continue
 		}
-		if promote && i == c.len()-1 && i-start > 1 {
-			// Nothing would follow the promoted cell: promote the one before.
-			i--
-		}
 		ends = append(ends, i)
-		start, used = i, 0
+		start, used = i, size
 		if promote {
-			start++
+			start, used = i+1, 0
 		}
-		for j := start; j < c.len() && j <= i; j++ {
-			used += len(c.at(j)) + 2
-		}
-		if i < c.len()-1 && promote && start == c.len()-1 {
-			used = len(c.at(start)) + 2
-			break
-		}
+	}
+	if promote && len(ends) > 0 && start == c.len() {
+		// Nothing follows the last promoted cell: promote the one before it.
+		ends[len(ends)-1]--
 	}
 	return append(ends, c.len())
 }
@@ -234,14 +227,30 @@ func (m *image) overflow(rest []byte) uint32 {
 	return first
 }
 
-// appendPayload appends payload, or its start and the number of the first
-// overflow page if only local bytes may stay.
-func (m *image) appendPayload(cell, payload []byte, local int) []byte {
-	cell = append(cell, payload[:local]...)
-	if local < len(payload) {
-		cell = binary.BigEndian.AppendUint32(cell, m.overflow(payload[local:]))
+// tableCell appends a leaf cell of a table: its record is head and body.
+func (m *image) tableCell(c *cells, rowid int64, head, body []byte) {
+	size := len(head) + len(body)
+	c.buf = appendVarint(c.buf, uint64(size))
+	c.buf = appendVarint(c.buf, uint64(rowid))
+	m.payload(c, head, body, tableLocal(size, writePageSize))
+}
+
+// indexCell appends a leaf cell of an index.
+func (m *image) indexCell(c *cells, head, body []byte) {
+	size := len(head) + len(body)
+	c.buf = appendVarint(c.buf, uint64(size))
+	m.payload(c, head, body, indexLocal(size, writePageSize))
+}
+
+// payload ends a cell with local bytes of its record, which are more than head,
+// and the number of the overflow page on which the rest starts, if any.
+func (m *image) payload(c *cells, head, body []byte, local int) {
+	local -= len(head)
+	c.buf = append(append(c.buf, head...), body[:local]...)
+	if local < len(body) {
+		c.buf = binary.BigEndian.AppendUint32(c.buf, m.overflow(body[local:]))
 	}
-	return cell
+	c.done()
 }
 
 // appendVarint appends v in sqlite's encoding; see sqliteVarint.
@@ -259,40 +268,4 @@ func appendVarint(b []byte, v uint64) []byte {
 		b = append(b, byte(v>>(7*n))|0x80)
 	}
 	return append(b, byte(v)&0x7f)
-}
-
-// intSerial returns the serial type of a non-negative integer and the number
-// of bytes it takes.
-func intSerial(v int64) (serial byte, size int) {
-	switch {
-	case v < 2:
-		return 8 + byte(v), 0
-	case v < 1<<7:
-		return 1, 1
-	case v < 1<<15:
-		return 2, 2
-	case v < 1<<23:
-		return 3, 3
-	case v < 1<<31:
-		return 4, 4
-	case v < 1<<47:
-		return 5, 6
-	}
-	return 6, 8
-}
-
-// appendInt appends the low size bytes of v, big endian.
-func appendInt(b []byte, v int64, size int) []byte {
-	for size--; size >= 0; size-- {
-		b = append(b, byte(v>>(8*size)))
-	}
-	return b
-}
-
-// dataSerial returns the serial type of n bytes of text or blob.
-func dataSerial(n int, blob bool) uint64 {
-	if blob {
-		return uint64(n)*2 + 12
-	}
-	return uint64(n)*2 + 13
 }
