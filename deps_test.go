@@ -72,6 +72,14 @@ ostree/pull, ostree/sign, ostree/sysroot < internal/cli/ostree;
 internal/daemon, internal/cli/rpmostree < cmd/rpm-ostree;
 internal/cli/ostree < cmd/ostree;
 ostree/sysroot/prepareroot < cmd/ostree-prepare-root;
+# machines that boot a deployment; they know it from the outside only
+NONE < test/e2e/machine < test/e2e/nspawn;
+test/e2e/machine < test/e2e/qemu;
+NONE < test/e2e/fastinit;
+# the test distribution
+internal/compress < test/distro/deb;
+test/distro/deb, rpmmd/createrepo < test/distro/world < test/distro;
+test/distro/world < test/distro/peer;
 `
 
 func TestDependencies(t *testing.T) {
