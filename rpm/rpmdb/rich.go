@@ -11,10 +11,11 @@ const maxRichDepth = 64
 // richNames returns the keys under which rpm indexes the rich dependency dep
 // besides dep itself: the names in it, sorted, those on the negated side of an
 // "if" or "unless" marked by "!" and after the others. It returns nil if dep is
-// malformed. Names of an "else" follow its condition inverted.
+// malformed; what follows its closing parenthesis is ignored. Names of an "else"
+// follow its condition inverted.
 func richNames(dep string) []string {
 	p := richParser{rest: dep}
-	if !p.group(0) || strings.TrimSpace(p.rest) != "" {
+	if !p.group(0) {
 		return nil
 	}
 	slices.SortFunc(p.names, func(a, b richName) int {
@@ -54,8 +55,8 @@ func (p *richParser) group(depth int) bool {
 		return false
 	}
 	p.rest = rest
-	outer := p.negated
-	condition := 0 // where the names of the condition start
+	chain := ""               // the operator before
+	condition := len(p.names) // where the names of the condition start
 	for {
 		p.space()
 		if strings.HasPrefix(p.rest, "(") {
@@ -67,10 +68,22 @@ func (p *richParser) group(depth int) bool {
 		}
 		p.space()
 		if rest, ok := strings.CutPrefix(p.rest, ")"); ok {
-			p.rest, p.negated = rest, outer
+			p.rest = rest
+			if chain == "if" || chain == "unless" {
+				p.negated = !p.negated
+			}
 			return true
 		}
-		switch p.word() {
+		op := p.word()
+		if op == "else" && (chain == "if" || chain == "unless") {
+			chain = ""
+		}
+		// Only these may be repeated, and not mixed.
+		if chain != "" && (op != chain || op != "and" && op != "or" && op != "with") {
+			return false
+		}
+		chain = op
+		switch op {
 		case "and", "or", "with", "without":
 		case "if", "unless":
 			condition, p.negated = len(p.names), !p.negated
@@ -78,7 +91,7 @@ func (p *richParser) group(depth int) bool {
 			for _, n := range p.names[condition:] {
 				p.names = append(p.names, richName{n.name, !n.negated})
 			}
-			p.negated = outer
+			p.negated = !p.negated
 		default:
 			return false
 		}
