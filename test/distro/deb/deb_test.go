@@ -92,7 +92,7 @@ func TestStanza(t *testing.T) {
 }
 
 func TestRelations(t *testing.T) {
-	got, err := ParseRelations("libc6 (>= 2.36-9), default-mta | mail-transport-agent,\n perl:any (<< 5~), a( = 1:2)")
+	got, err := ParseRelations("libc6 (>= 2.36-9), default-mta | mail-transport-agent,\n perl:any (<< 5~), a (= 1:2)")
 	want := [][]Relation{
 		{{"libc6", ">=", "2.36-9"}},
 		{{Name: "default-mta"}, {Name: "mail-transport-agent"}},
