@@ -1,0 +1,156 @@
+package repo
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"time"
+
+	"rpmostree/internal/keyfile"
+	"rpmostree/ostree"
+)
+
+// maxConfigBytes bounds the configuration file of a repository.
+const maxConfigBytes = 1 << 20
+
+// settings are the values of the configuration that this package uses.
+type settings struct {
+	mode           Mode
+	fsync          bool
+	perObjectFsync bool
+	disableXattrs  bool
+	parent         string
+	collectionID   string
+	locking        bool
+	lockTimeout    time.Duration
+	tmpExpiry      time.Duration
+	zlibLevel      int
+	cache          bool // archive: the uncompressed objects cache
+	tombstones     bool
+	autoSummary    bool
+	noDeltaSummary bool
+	minFree        minFree
+}
+
+// minFree is the space that a transaction must leave free: bytes when they are
+// set, else a percentage of the file system.
+type minFree struct {
+	percent int64
+	bytes   uint64
+	text    string // bytes as configured
+}
+
+var sizeRE = regexp.MustCompile(`^(\d+)(MB|GB|TB)$`)
+
+func parseSettings(k *keyfile.File) (settings, error) {
+	s := settings{}
+	var errs []error
+	flag := func(key string, def bool) bool {
+		v, err := k.Bool("core", key, def)
+		errs = append(errs, err)
+		return v
+	}
+	number := func(group, key string, def, least, most int64) int64 {
+		v, err := k.Int(group, key, def)
+		if err == nil && (v < least || v > most) {
+			err = fmt.Errorf("Invalid %s '%d'", key, v)
+		}
+		errs = append(errs, err)
+		return v
+	}
+	if version, _ := k.String("core", "repo_version"); version != "1" {
+		return s, fmt.Errorf("Invalid repository version '%s'", version)
+	}
+	if flag("archive", false) {
+		return s, errors.New("This version of OSTree no longer supports \"archive\" repositories; use archive-z2 instead")
+	}
+	mode, err := k.String("core", "mode")
+	if err != nil {
+		mode = "bare"
+	}
+	s.mode, err = ParseMode(mode)
+	errs = append(errs, err)
+	s.fsync = flag("fsync", true)
+	s.perObjectFsync = flag("per-object-fsync", false)
+	s.disableXattrs = flag("disable-xattrs", false)
+	s.parent = k.Get("core", "parent")
+	s.locking = flag("locking", true)
+	s.cache = flag("enable-uncompressed-cache", true)
+	s.tombstones = flag("tombstone-commits", false)
+	s.noDeltaSummary = flag("no-deltas-in-summary", false)
+	s.autoSummary = flag("auto-update-summary", flag("commit-update-summary", false))
+	s.lockTimeout = time.Duration(number("core", "lock-timeout-secs", 300, -1, 1<<31)) * time.Second
+	s.tmpExpiry = time.Duration(number("core", "tmp-expiry-secs", 86400, 0, 1<<32)) * time.Second
+	s.zlibLevel = int(number("archive", "zlib-level", 6, 1, 9))
+	s.minFree.percent = number("core", "min-free-space-percent", 3, 0, 99)
+	errs = append(errs, s.parseMinFreeSize(k), s.parseCollection(k))
+	return s, errors.Join(errs...)
+}
+
+func (s *settings) parseMinFreeSize(k *keyfile.File) error {
+	text, err := k.String("core", "min-free-space-size")
+	if err != nil {
+		return nil
+	}
+	m := sizeRE.FindStringSubmatch(text)
+	var n uint64
+	if m != nil {
+		n, err = strconv.ParseUint(m[1], 10, 40)
+	}
+	if m == nil || err != nil {
+		return fmt.Errorf("Invalid min-free-space-size '%s': It should be of the format '123MB', '123GB' or '123TB'", text)
+	}
+	s.minFree.bytes = n << map[string]int{"MB": 20, "GB": 30, "TB": 40}[m[2]]
+	s.minFree.text = text
+	return nil
+}
+
+func (s *settings) parseCollection(k *keyfile.File) error {
+	s.collectionID = k.Get("core", "collection-id")
+	if s.collectionID == "" {
+		return nil
+	}
+	return ostree.ValidateCollectionID(s.collectionID)
+}
+
+// Config returns a copy of the repository's configuration.
+func (r *Repo) Config() *keyfile.File { return r.state.Load().config.Clone() }
+
+// SetConfig replaces the configuration, which must be valid for the repository
+// and keep its mode.
+func (r *Repo) SetConfig(k *keyfile.File) error {
+	s, err := parseSettings(k)
+	if err != nil {
+		return err
+	}
+	if s.mode != r.mode {
+		return errors.New("Can't change mode of open repository")
+	}
+	if err := r.dir.WriteFileAtomic("config", k.Bytes(), 0o644, s.fsync); err != nil {
+		return err
+	}
+	r.state.Store(&state{k.Clone(), s})
+	return nil
+}
+
+// ReloadConfig reads the configuration again after another program changed it.
+func (r *Repo) ReloadConfig() error {
+	data, err := r.dir.ReadFile("config", maxConfigBytes)
+	if err != nil {
+		return err
+	}
+	k, err := keyfile.Parse(data)
+	if err != nil {
+		return fmt.Errorf("config: %w", err)
+	}
+	s, err := parseSettings(k)
+	if err != nil {
+		return err
+	}
+	r.state.Store(&state{k, s})
+	return nil
+}
+
+// CollectionID is the repository's collection ID, or "".
+func (r *Repo) CollectionID() string { return r.settings().collectionID }

@@ -1,0 +1,133 @@
+package repo
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"sync"
+
+	"rpmostree/ostree"
+
+	"github.com/klauspost/compress/flate"
+)
+
+// The archive format of a file object: the framed header (see ostree.Framed),
+// then the content as a raw DEFLATE stream (RFC 1951).
+
+var errZSize = errors.New("content of archived file has not the size that its header tells")
+
+type inflater struct {
+	src  io.Reader
+	own  io.Closer // closed with the reader; may be nil
+	buf  *bufio.Reader
+	z    io.ReadCloser
+	left int64
+}
+
+var (
+	zBufs     = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 32<<10) }}
+	inflaters = sync.Pool{New: func() any { return flate.NewReader(nil) }}
+)
+
+// openArchived reads the header of an archived file and returns its content,
+// which owns src from then on, as it does when there is an error.
+func openArchived(src io.ReadCloser) (ostree.FileHeader, int64, io.ReadCloser, error) {
+	h, size, content, err := readArchived(src)
+	if err != nil {
+		src.Close()
+		return h, 0, nil, err
+	}
+	content.own = src
+	return h, size, content, nil
+}
+
+// readArchived is openArchived for a reader that stays the caller's.
+func readArchived(src io.Reader) (ostree.FileHeader, int64, *inflater, error) {
+	buf := zBufs.Get().(*bufio.Reader)
+	buf.Reset(src)
+	raw, err := ostree.ReadFramed(buf)
+	var z ostree.ZFileHeader
+	if err == nil {
+		z, err = ostree.ParseZFileHeader(raw)
+	}
+	if err == nil && (z.Size > 1<<62 || ostree.IsSymlink(z.Mode) && z.Size != 0) {
+		err = errZSize
+	}
+	if err != nil {
+		buf.Reset(nil)
+		zBufs.Put(buf)
+		return ostree.FileHeader{}, 0, nil, err
+	}
+	r := &inflater{src: src, buf: buf, left: int64(z.Size)}
+	if ostree.IsRegular(z.Mode) {
+		r.z = inflaters.Get().(io.ReadCloser)
+		if err := r.z.(flate.Resetter).Reset(buf, nil); err != nil {
+			return ostree.FileHeader{}, 0, nil, err
+		}
+	}
+	return z.FileHeader, int64(z.Size), r, nil
+}
+
+// Read returns exactly as many bytes as the header says, or an error.
+func (r *inflater) Read(b []byte) (int, error) {
+	if r.z == nil {
+		return 0, io.EOF
+	}
+	if r.left == 0 {
+		var one [1]byte
+		n, err := r.z.Read(one[:])
+		for n == 0 && err == nil {
+			n, err = r.z.Read(one[:])
+		}
+		if n > 0 {
+			err = errZSize
+		}
+		return 0, err
+	}
+	n, err := r.z.Read(b[:min(int64(len(b)), r.left)])
+	r.left -= int64(n)
+	if err == io.EOF && r.left > 0 {
+		err = errZSize
+	} else if err == io.EOF && n > 0 {
+		err = nil
+	}
+	return n, err
+}
+
+// Close gives the buffers back. It may be called once.
+func (r *inflater) Close() error {
+	if r.z != nil {
+		inflaters.Put(r.z)
+		r.z = nil
+	}
+	if r.buf != nil {
+		r.buf.Reset(nil)
+		zBufs.Put(r.buf)
+		r.buf = nil
+	}
+	if r.own != nil {
+		return r.own.Close()
+	}
+	return nil
+}
+
+// A deflater writes raw DEFLATE at one level.
+type deflater struct{ pool sync.Pool }
+
+func newDeflater(level int) *deflater {
+	return &deflater{sync.Pool{New: func() any {
+		w, err := flate.NewWriter(nil, level)
+		if err != nil { // the level was checked when the configuration was read
+			w, _ = flate.NewWriter(nil, flate.DefaultCompression)
+		}
+		return w
+	}}}
+}
+
+func (d *deflater) get(dst io.Writer) *flate.Writer {
+	w := d.pool.Get().(*flate.Writer)
+	w.Reset(dst)
+	return w
+}
+
+func (d *deflater) put(w *flate.Writer) { d.pool.Put(w) }
