@@ -22,6 +22,9 @@ const (
 // MaxPath is the greatest length of a file's path in bytes.
 const MaxPath = 4095
 
+// MaxPaths is the greatest length of the directories of all paths together.
+const MaxPaths = 256 << 20
+
 // FileFlags are the attributes of a file (rpmfiles.h).
 type FileFlags uint32
 
@@ -206,14 +209,18 @@ func (h *Header) checkFileArrays() error {
 	if !h.Has(TagBaseNames) {
 		return nil
 	}
-	dirs, _ := h.find(TagDirNames)
 	index := h.Uint32s(TagDirIndexes)
 	if len(index) != n {
 		return fmt.Errorf("%v has %d elements for %d files", TagDirIndexes, len(index), n)
 	}
+	dirNames, total := h.Strings(TagDirNames), 0
 	for _, d := range index {
-		if uint64(d) >= uint64(dirs.count) {
-			return fmt.Errorf("%v %d is out of range (%d directories)", TagDirIndexes, d, dirs.count)
+		if uint64(d) >= uint64(len(dirNames)) {
+			return fmt.Errorf("%v %d is out of range (%d directories)", TagDirIndexes, d, len(dirNames))
+		}
+		// Many files may share a long directory name: the paths are larger than the header.
+		if total += len(dirNames[d]); total > MaxPaths {
+			return errors.New("paths are too long")
 		}
 	}
 	return nil
@@ -242,14 +249,12 @@ func (h *Header) CheckFiles() error {
 		}
 		kinds[p] = uint32(modes[i]) & ModeType
 	}
+	seen := map[string]bool{"/": true, ".": true}
 	for _, p := range paths {
-		for d := path.Dir(p); d != "/" && d != "."; d = path.Dir(d) {
-			kind, ok := kinds[d]
-			if ok && kind != ModeDir {
+		for d := path.Dir(p); !seen[d]; d = path.Dir(d) {
+			seen[d] = true
+			if kind, ok := kinds[d]; ok && kind != ModeDir {
 				return fmt.Errorf("bad file list: %q is below %q, which is no directory", p, d)
-			}
-			if ok {
-				break // its parents are looked at when it is
 			}
 		}
 	}

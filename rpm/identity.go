@@ -25,7 +25,9 @@ func (h *Header) Arch() string {
 }
 
 // IsSource reports whether this is a source package.
-func (h *Header) IsSource() bool { return h.Has(TagSourcePackage) || !h.Has(TagSourceRPM) && h.Has(TagSource) }
+func (h *Header) IsSource() bool {
+	return h.Has(TagSourcePackage) || !h.Has(TagSourceRPM) && h.Has(TagSource)
+}
 
 // Format returns the version of the package format: 3, 4 or 6.
 func (h *Header) Format() int {

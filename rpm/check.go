@@ -1,0 +1,66 @@
+package rpm
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Check verifies what rpm demands of a package's header beyond its structure:
+// identity, dependencies and triggers with arrays that belong together, and
+// CheckFiles. Open does this for every package.
+func (h *Header) Check() error {
+	for _, t := range [...]Tag{TagName, TagVersion, TagRelease} {
+		if h.String(t) == "" {
+			return fmt.Errorf("%v is missing", t)
+		}
+	}
+	for _, d := range [...]depTags{
+		provideTags, requireTags, conflictTags, obsoleteTags, recommendTags, suggestTags,
+		supplementTags, enhanceTags, orderTags,
+		packageTriggerTags.deps, fileTriggerTags.deps, transFileTriggerTags.deps,
+	} {
+		if err := h.sameCount(d.name, d.flags, d.version); err != nil {
+			return err
+		}
+	}
+	for _, t := range [...]triggerTags{packageTriggerTags, fileTriggerTags, transFileTriggerTags} {
+		if err := h.checkTriggers(t); err != nil {
+			return err
+		}
+	}
+	if err := h.sameCount(TagChangelogTime, TagChangelogName, TagChangelogText); err != nil {
+		return err
+	}
+	return h.CheckFiles()
+}
+
+// sameCount verifies that the others, if there, have as many elements as the first.
+func (h *Header) sameCount(first Tag, others ...Tag) error {
+	a, _ := h.find(first)
+	for _, t := range others {
+		if b, ok := h.find(t); ok && a.count != b.count {
+			return fmt.Errorf("%v has %d elements, %v has %d", first, a.count, t, b.count)
+		}
+	}
+	return nil
+}
+
+func (h *Header) checkTriggers(t triggerTags) error {
+	scripts := t.body
+	if !h.Has(scripts) {
+		scripts = t.prog
+	}
+	if err := h.sameCount(scripts, t.prog, t.scriptFlags, t.priority); err != nil {
+		return err
+	}
+	if err := h.sameCount(t.deps.name, t.index); err != nil {
+		return err
+	}
+	e, _ := h.find(scripts)
+	for _, i := range h.Uint32s(t.index) {
+		if uint64(i) >= uint64(e.count) {
+			return errors.New(t.index.String() + " is out of range")
+		}
+	}
+	return nil
+}
