@@ -1,0 +1,90 @@
+package repo
+
+import (
+	"fmt"
+	"strings"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+// A budget is the space that the content objects of a transaction may take, so
+// that core.min-free-space-* stays free.
+type budget struct {
+	limited bool
+	limit   minFree
+	block   int64
+	blocks  atomic.Int64 // left
+}
+
+func (b *budget) init(limit minFree, st unix.Statfs_t) {
+	b.limited = limit.bytes > 0 || limit.percent > 0
+	b.limit, b.block = limit, max(int64(st.Frsize), 1)
+	reserved := int64(float64(st.Blocks) * float64(limit.percent) / 100)
+	if limit.bytes > 0 {
+		reserved = int64(limit.bytes) / b.block
+	}
+	b.blocks.Store(max(int64(st.Bavail)-reserved, 0))
+}
+
+// A NoSpaceError reports that a transaction would leave less space free than
+// the configuration asks for.
+type NoSpaceError struct {
+	limit     string
+	requested int64 // bytes
+}
+
+func (e *NoSpaceError) Error() string {
+	return fmt.Sprintf("%s would be exceeded, at least %s requested", e.limit, FormatSize(uint64(e.requested)))
+}
+
+// debit takes size bytes from the budget.
+func (b *budget) debit(size int64) error {
+	if !b.limited {
+		return nil
+	}
+	blocks := size/b.block + 1
+	if size%b.block == 0 {
+		blocks = size / b.block
+	}
+	if b.blocks.Add(-blocks) >= 0 {
+		return nil
+	}
+	e := &NoSpaceError{fmt.Sprintf("min-free-space-percent '%d%%'", b.limit.percent), size}
+	if b.limit.bytes > 0 {
+		e.limit = fmt.Sprintf("min-free-space-size %dMB", b.limit.bytes>>20)
+	}
+	return e
+}
+
+// reserve debits the budget for a content object. When it is exhausted the
+// staged objects are dropped, because the transaction cannot succeed.
+func (tx *Transaction) reserve(size int64) error {
+	err := tx.budget.debit(size)
+	if err == nil {
+		return nil
+	}
+	if err2 := tx.staging.dir.RemoveContents(); err2 != nil {
+		return fmt.Errorf("%w (and staged objects could not be removed: %v)", err, err2)
+	}
+	return err
+}
+
+// FormatSize prints a number of bytes as GLib's g_format_size does: SI units,
+// one decimal and a no-break space, "1.3 kB".
+func FormatSize(n uint64) string {
+	if n < 1000 {
+		unit := "bytes"
+		if n == 1 {
+			unit = "byte"
+		}
+		return fmt.Sprintf("%d\u00a0%s", n, unit)
+	}
+	const units = "kMGTPE"
+	f := float64(n) / 1000
+	i := 0
+	for ; f >= 1000 && i < len(units)-1; i++ {
+		f /= 1000
+	}
+	return strings.Join([]string{fmt.Sprintf("%.1f", f), units[i:i+1] + "B"}, "\u00a0")
+}
