@@ -1,5 +1,7 @@
 package rpm
 
+import "rpmostree/rpm/evr"
+
 // Name returns the package's name.
 func (h *Header) Name() string { return h.String(TagName) }
 
@@ -14,6 +16,17 @@ func (h *Header) Release() string { return h.String(TagRelease) }
 func (h *Header) Epoch() (epoch uint32, ok bool) {
 	v, ok := h.Uint(TagEpoch)
 	return uint32(v), ok
+}
+
+// EVR returns the package's epoch, version and release.
+func (h *Header) EVR() evr.EVR {
+	epoch, ok := h.Epoch()
+	return evr.EVR{Epoch: epoch, HasEpoch: ok, Version: h.Version(), Release: h.Release()}
+}
+
+// NEVRA returns the package's name, EVR and architecture.
+func (h *Header) NEVRA() evr.NEVRA {
+	return evr.NEVRA{Name: h.Name(), EVR: h.EVR(), Arch: h.Arch()}
 }
 
 // Arch returns the architecture, "src" for a source package.
