@@ -1,0 +1,147 @@
+package rpmmd
+
+import (
+	"fmt"
+	"io"
+
+	"rpmostree/rpm/evr"
+)
+
+// A Filelist is what filelists.xml says of one package.
+type Filelist struct {
+	PkgID      string // digits of Package.Checksum
+	Name, Arch string
+	EVR        evr.EVR
+	Files      []File
+}
+
+// ParseFilelists reads filelists.xml and calls fn for each package. The Filelist
+// is valid until fn returns; its strings stay. An error of fn ends the parse and
+// is returned as it is.
+func ParseFilelists(r io.Reader, fn func(*Filelist) error) error {
+	p := &listParser{scanner: newScanner(r), intern: interner{}}
+	var list Filelist
+	var stop error
+	err := p.document("filelists", func() error {
+		list = Filelist{PkgID: p.pkgid, Name: p.pkgName, Arch: p.arch, Files: list.Files[:0]}
+		if err := p.filelist(&list); err != nil {
+			return err
+		}
+		stop = fn(&list)
+		return stop
+	})
+	if err == nil || stop != nil {
+		return stop
+	}
+	return fmt.Errorf("reading filelists metadata: %w", err)
+}
+
+// A listParser reads what filelists.xml and other.xml have in common.
+type listParser struct {
+	*scanner
+	intern               interner
+	pkgid, pkgName, arch string
+
+	paths []byte // all paths of a package
+	ends  []int  // where each ends in paths
+}
+
+// document calls pkg for each package, with the scanner inside of it.
+func (p *listParser) document(root string, pkg func() error) error {
+	if err := p.root(root, root+"data"); err != nil {
+		return err
+	}
+	depth := p.depth()
+	for {
+		more, err := p.child(depth)
+		if err != nil {
+			return err
+		}
+		if !more {
+			return p.drain()
+		}
+		if string(p.name) != "package" {
+			err = p.skip()
+		} else if err = p.identity(); err == nil {
+			err = pkg()
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// identity reads the attributes of a <package>.
+func (p *listParser) identity() error {
+	p.pkgid, p.pkgName, p.arch = "", "", ""
+	for _, a := range p.attrs {
+		v, err := p.value(a)
+		if err != nil {
+			return err
+		}
+		switch string(a.name) {
+		case "pkgid":
+			p.pkgid = string(v)
+		case "name":
+			p.pkgName = p.intern.get(v)
+		case "arch":
+			p.arch = p.intern.get(v)
+		}
+	}
+	if p.pkgid == "" {
+		return p.errorf("package without pkgid")
+	}
+	return nil
+}
+
+// filelist reads the rest of a <package>. All its paths become one string.
+func (p *listParser) filelist(list *Filelist) error {
+	depth := p.depth()
+	p.paths, p.ends = p.paths[:0], p.ends[:0]
+	for {
+		more, err := p.child(depth)
+		if err != nil {
+			return err
+		}
+		if !more {
+			break
+		}
+		switch string(p.name) {
+		case "version":
+			if list.EVR, err = p.evr(p.intern); err == nil {
+				err = p.skip()
+			}
+		case "file":
+			err = p.file(list)
+		default:
+			err = p.skip()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	all, start := string(p.paths), 0
+	for i, end := range p.ends {
+		list.Files[i].Path = all[start:end]
+		start = end
+	}
+	return nil
+}
+
+func (p *listParser) file(list *Filelist) error {
+	typ, err := p.fileType()
+	if err != nil {
+		return err
+	}
+	b, err := p.content()
+	if err != nil {
+		return err
+	}
+	if len(p.ends) >= MaxFiles {
+		return p.errorf("%w: too many files", errLimit)
+	}
+	p.paths = append(p.paths, b...)
+	p.ends = append(p.ends, len(p.paths))
+	list.Files = append(list.Files, File{Type: typ})
+	return nil
+}
