@@ -5,14 +5,18 @@ import (
 	"strings"
 )
 
-// maxRichDepth bounds the nesting of a rich dependency.
-const maxRichDepth = 64
+// Limits of a rich dependency: an "else" doubles the names of its condition, so
+// that nesting alone does not bound them.
+const (
+	maxRichDepth = 64
+	maxRichNames = 4096
+)
 
 // richNames returns the keys under which rpm indexes the rich dependency dep
 // besides dep itself: the names in it, sorted, those on the negated side of an
 // "if" or "unless" marked by "!" and after the others. It returns nil if dep is
-// malformed; what follows its closing parenthesis is ignored. Names of an "else"
-// follow its condition inverted.
+// malformed or too large; what follows its closing parenthesis is ignored.
+// Names of an "else" follow its condition inverted.
 func richNames(dep string) []string {
 	p := richParser{rest: dep}
 	if !p.group(0) {
@@ -88,6 +92,9 @@ func (p *richParser) group(depth int) bool {
 		case "if", "unless":
 			condition, p.negated = len(p.names), !p.negated
 		case "else":
+			if 2*len(p.names)-condition > maxRichNames {
+				return false
+			}
 			for _, n := range p.names[condition:] {
 				p.names = append(p.names, richName{n.name, !n.negated})
 			}
