@@ -1,0 +1,66 @@
+package rpmmd
+
+import (
+	"fmt"
+	"strings"
+)
+
+// iniSection is a section of a .repo file.
+type iniSection struct {
+	name   string
+	keys   []string // in the order of the file
+	values map[string]string
+}
+
+// parseINI reads yum's dialect: a line that begins with a blank continues the
+// value before, comments begin with "#" or ";" at the start of a line only, and
+// a section may be continued later.
+func parseINI(b []byte) ([]iniSection, error) {
+	if len(b) > MaxRepoFile {
+		return nil, errLimit
+	}
+	var sections []iniSection
+	index := map[string]int{}
+	current, key, number := -1, "", 0
+	for line := range strings.Lines(strings.TrimPrefix(string(b), "\ufeff")) {
+		number++
+		line = strings.TrimRight(line, " \t\r\n")
+		switch {
+		case line == "":
+			key = "" // a blank line ends a value
+		case line[0] == '#' || line[0] == ';':
+		case line[0] == '[':
+			name, _, ok := strings.Cut(line[1:], "]")
+			if !ok || name == "" {
+				return nil, fmt.Errorf("line %d: invalid section header", number)
+			}
+			at, seen := index[name]
+			if !seen {
+				at = len(sections)
+				index[name] = at
+				sections = append(sections, iniSection{name: name, values: map[string]string{}})
+			}
+			current, key = at, ""
+		case line[0] == ' ' || line[0] == '\t':
+			if text := strings.TrimLeft(line, " \t"); text[0] == '#' || text[0] == ';' {
+				continue
+			}
+			if key == "" {
+				return nil, fmt.Errorf("line %d: continuation of nothing", number)
+			}
+			sections[current].values[key] += "\n" + strings.TrimLeft(line, " \t")
+		default:
+			k, v, ok := strings.Cut(line, "=")
+			key = strings.TrimSpace(k)
+			if !ok || key == "" || current < 0 {
+				return nil, fmt.Errorf("line %d: expected KEY=VALUE in a section", number)
+			}
+			s := &sections[current]
+			if _, seen := s.values[key]; !seen {
+				s.keys = append(s.keys, key)
+			}
+			s.values[key] = strings.TrimSpace(v)
+		}
+	}
+	return sections, nil
+}
