@@ -3,6 +3,7 @@ package importer
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"rpmostree/internal/core/tmpfiles"
@@ -55,6 +56,9 @@ var moved = [...]struct {
 // tmpfiles.d lines. f.Path must be absolute and clean.
 func PlaceOf(pkg string, f *rpm.File) (Place, error) {
 	p := UsrMerge(f.Path)
+	if f.IsSymlink() && slices.Contains(usrMerged[:], f.Path) {
+		return Place{}, nil // the link into /usr itself: every image has it
+	}
 	for _, m := range moved {
 		if rest, ok := below(p, m.from); ok {
 			place := Place{Path: strings.TrimPrefix(m.to+rest, "/")}

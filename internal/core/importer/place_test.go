@@ -17,6 +17,8 @@ func TestPlaceOf(t *testing.T) {
 	}{
 		{"/usr/bin/x", reg, "usr/bin/x", ""},
 		{"/bin/sh", link, "usr/bin/sh", ""},
+		{"/bin", link, "", ""},
+		{"/lib", dir, "usr/lib", ""},
 		{"/lib64/ld.so", link, "usr/lib64/ld.so", ""},
 		{"/library", reg, "error", ""},
 		{"/etc", dir, "usr/etc", ""},

@@ -1,0 +1,171 @@
+// Package sack is the set of packages that a request is resolved against: those
+// of the base tree, of the enabled repositories, and those given as files. It
+// answers requests with solv.
+package sack
+
+import (
+	"rpmostree/rpm"
+	"rpmostree/rpm/evr"
+	"rpmostree/rpm/rpmdb"
+	"rpmostree/rpmmd"
+	"rpmostree/solv"
+)
+
+// A Source says where a package of the pool comes from. One of the three is
+// set.
+type Source struct {
+	Repo      string         // repository ID; "" unless Package is set
+	Package   *rpmmd.Package // of a repository
+	Installed *rpmdb.Installed
+	Local     *Local
+}
+
+// A Local is a package that was given as a file.
+type Local struct {
+	Path   string
+	Header *rpm.Header
+	SHA256 string // of lead, signature header and header, hex
+}
+
+// A Sack is a pool of packages and where each comes from.
+type Sack struct {
+	Pool    *solv.Pool
+	sources []Source // by ID
+	repos   map[string]*solv.Repo
+	locals  *solv.Repo
+}
+
+// New returns an empty sack for machines of that architecture (rpm's name,
+// such as "x86_64").
+func New(arch string) *Sack {
+	p := solv.NewPool(arch)
+	p.SetFlags(solv.PoolFlags{ImplicitObsoletesUseColors: true})
+	return &Sack{Pool: p, repos: map[string]*solv.Repo{}}
+}
+
+// Source returns where a package comes from; the zero Source for an ID that is
+// none of the sack's.
+func (s *Sack) Source(id solv.ID) Source {
+	if int(id) >= len(s.sources) || id < 0 {
+		return Source{}
+	}
+	return s.sources[id]
+}
+
+func (s *Sack) add(r *solv.Repo, p solv.Package, src Source) solv.ID {
+	id := r.Add(p)
+	for int(id) >= len(s.sources) {
+		s.sources = append(s.sources, Source{})
+	}
+	s.sources[id] = src
+	return id
+}
+
+// AddInstalled adds the packages of the base tree. It must be called first, so
+// that they come before all others.
+func (s *Sack) AddInstalled(pkgs []rpmdb.Installed) {
+	r := s.Pool.AddRepo("@System", 99, 1000)
+	for i := range pkgs {
+		s.add(r, fromHeader(pkgs[i].Header), Source{Installed: &pkgs[i]})
+	}
+	s.Pool.SetInstalled(r)
+}
+
+// AddRepo adds an empty repository, to be filled by AddPackage.
+func (s *Sack) AddRepo(id string, priority, cost int) {
+	s.repos[id] = s.Pool.AddRepo(id, priority, cost)
+}
+
+// Repo returns the repository that AddRepo added, or nil.
+func (s *Sack) Repo(id string) *solv.Repo { return s.repos[id] }
+
+// AddPackage adds a package to a repository.
+func (s *Sack) AddPackage(repo string, p *rpmmd.Package) solv.ID {
+	return s.add(s.repos[repo], fromMetadata(p), Source{Repo: repo, Package: p})
+}
+
+// AddLocal adds a package that was given as a file.
+func (s *Sack) AddLocal(l *Local) solv.ID {
+	if s.locals == nil {
+		s.locals = s.Pool.AddRepo("@commandline", 99, 1000)
+	}
+	return s.add(s.locals, fromHeader(l.Header), Source{Local: l})
+}
+
+// EVR returns epoch, version and release of a header, without an epoch of 0.
+func EVR(h *rpm.Header) evr.EVR {
+	e := evr.EVR{Version: h.Version(), Release: h.Release()}
+	if n, ok := h.Epoch(); ok && n != 0 {
+		e.Epoch, e.HasEpoch = n, true
+	}
+	return e
+}
+
+// NEVRA returns what identifies the package of a header.
+func NEVRA(h *rpm.Header) evr.NEVRA {
+	return evr.NEVRA{Name: h.Name(), EVR: EVR(h), Arch: h.Arch()}
+}
+
+func fromHeader(h *rpm.Header) solv.Package {
+	build, _ := h.Uint(rpm.TagBuildTime)
+	return solv.Package{
+		Name: h.Name(), Arch: h.Arch(), EVR: EVR(h).String(), Vendor: h.String(rpm.TagVendor), BuildTime: int64(build),
+		Provides: headerDeps(h.Provides()), Requires: headerDeps(h.Requires()), Conflicts: headerDeps(h.Conflicts()),
+		Obsoletes: headerDeps(h.Obsoletes()), Recommends: headerDeps(h.Recommends()), Suggests: headerDeps(h.Suggests()),
+		Supplements: headerDeps(h.Supplements()), Enhances: headerDeps(h.Enhances()),
+		OrderWithRequires: headerDeps(h.OrderWithRequires()), Files: h.Paths(),
+	}
+}
+
+// prereq are the flags of a requirement that must hold before the package's
+// scripts run.
+const prereq = rpm.DepPreReq | rpm.DepPre | rpm.DepPost
+
+func headerDeps(list []rpm.Dep) []solv.Dep {
+	out := make([]solv.Dep, 0, len(list))
+	for _, d := range list {
+		if d.Flags&rpm.DepRpmlib != 0 {
+			continue // checked when the package is read
+		}
+		dep := solv.Dep{Name: d.Name, Pre: d.Flags&prereq != 0}
+		if op := opOf(d.Flags); op != 0 && d.EVR != "" {
+			dep.Op, dep.EVR = op, d.EVR
+		}
+		out = append(out, dep)
+	}
+	return out
+}
+
+func opOf(f rpm.DepFlags) (op evr.Op) {
+	if f&rpm.DepLess != 0 {
+		op |= evr.LT
+	}
+	if f&rpm.DepGreater != 0 {
+		op |= evr.GT
+	}
+	if f&rpm.DepEqual != 0 {
+		op |= evr.EQ
+	}
+	return op
+}
+
+func fromMetadata(p *rpmmd.Package) solv.Package {
+	out := solv.Package{
+		Name: p.Name, Arch: p.Arch, EVR: p.EVR.String(), Vendor: p.Vendor, BuildTime: p.BuildTime,
+		Provides: metadataDeps(p.Provides), Requires: metadataDeps(p.Requires), Conflicts: metadataDeps(p.Conflicts),
+		Obsoletes: metadataDeps(p.Obsoletes), Recommends: metadataDeps(p.Recommends), Suggests: metadataDeps(p.Suggests),
+		Supplements: metadataDeps(p.Supplements), Enhances: metadataDeps(p.Enhances),
+	}
+	for _, f := range p.Files {
+		out.Files = append(out.Files, f.Path)
+	}
+	return out
+}
+
+func metadataDeps(list []rpmmd.Dep) []solv.Dep {
+	out := make([]solv.Dep, len(list))
+	for i, d := range list {
+		out[i] = solv.Dep{Name: d.Name, Op: d.Op, EVR: d.EVR, Pre: d.Pre}
+	}
+	return out
+}
