@@ -37,13 +37,13 @@ func Parse(t Type, text string) (Value, error) {
 	if len(text) > MaxText {
 		return Value{}, fmt.Errorf("text of %d bytes is too long", len(text))
 	}
+	if i := strings.IndexByte(text, 0); i >= 0 {
+		return Value{}, &ParseError{From: i, To: i + 1, Message: "invalid character"}
+	}
 	p := &parser{lexer{text: text}}
 	n, err := p.value(MaxDepth)
 	if err != nil {
 		return Value{}, err
-	}
-	if p.next(); p.start < len(text) {
-		return Value{}, &ParseError{From: p.start, To: p.start, Message: "expected end of input"}
 	}
 	if t == "" {
 		pattern, err := n.pattern()
@@ -58,7 +58,14 @@ func Parse(t Type, text string) (Value, error) {
 	if err != nil {
 		return Value{}, err
 	}
-	return n.build(i)
+	v, err := n.build(i)
+	if err != nil {
+		return Value{}, err
+	}
+	if p.next(); p.start < len(text) {
+		return Value{}, &ParseError{From: p.start, To: p.start, Message: "expected end of input"}
+	}
+	return v, nil
 }
 
 // settle picks the type for a pattern: no maybe where there is a choice, "s" for

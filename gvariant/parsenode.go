@@ -1,11 +1,7 @@
 package gvariant
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"math"
-	"strconv"
 	"strings"
 )
 
@@ -101,7 +97,8 @@ func (n *node) dictPattern() (string, error) {
 	if len(key) != 1 || !strings.Contains("bynqiuxthdsogNS", key) {
 		return "", n.errorf("dictionary keys must have basic types")
 	}
-	value, err := commonPattern(n.children[1:], 2)
+	// GLib looks at the first value only.
+	value, err := n.children[1].pattern()
 	if err != nil {
 		return "", err
 	}
@@ -135,7 +132,7 @@ func commonPattern(list []*node, step int) (string, error) {
 // commonError names the first node that cannot have the type of the last one.
 func commonError(list []*node, step int) error {
 	last := list[len(list)-1]
-	for i := len(list) - 1 - step; i >= 0; i -= step {
+	for i := 0; i < len(list)-1; i += step {
 		a, errA := list[i].pattern()
 		b, errB := last.pattern()
 		if _, ok := join(a, b); !ok && errA == nil && errB == nil {
@@ -362,78 +359,4 @@ func (n *node) buildDict(t *info) (Value, error) {
 		entries = append(entries, e)
 	}
 	return assemble(t.typ, entries), nil
-}
-
-func (n *node) buildNumber(t *info) (Value, error) {
-	if t.kind == 'd' {
-		return n.buildFloat()
-	}
-	if strings.IndexByte("ynqiuxth", t.kind) < 0 {
-		return Value{}, n.typeError(t)
-	}
-	abs, negative, err := n.integer()
-	if err != nil {
-		return Value{}, err
-	}
-	bits := 8 * t.size
-	limit := uint64(math.MaxUint64) >> (64 - bits)
-	if strings.IndexByte("nixh", t.kind) >= 0 {
-		limit >>= 1
-		if negative {
-			limit++
-		}
-	} else if negative {
-		limit = 0
-	}
-	if abs > limit {
-		return Value{}, n.errorf("number out of range for type '%c'", t.kind)
-	}
-	if negative {
-		abs = -abs
-	}
-	return fixedValue(t, abs), nil
-}
-
-// integer reads the text as C's strtoull does with base 0: 0x is hexadecimal, 0 octal.
-func (n *node) integer() (abs uint64, negative bool, err error) {
-	text := n.text
-	if rest, ok := strings.CutPrefix(text, "-"); ok {
-		negative, text = true, rest
-	}
-	text = strings.TrimPrefix(text, "+")
-	base, digits := 10, text
-	switch {
-	case len(text) > 2 && (text[:2] == "0x" || text[:2] == "0X"):
-		base, digits = 16, text[2:]
-	case len(text) > 1 && text[0] == '0':
-		base, digits = 8, text[1:]
-	}
-	abs, err = strconv.ParseUint(digits, base, 64)
-	switch {
-	case errors.Is(err, strconv.ErrRange):
-		return 0, false, n.errorf("integer is too big for any type")
-	case err != nil:
-		at := n.from + len(n.text) - len(digits) + badDigit(digits, base)
-		return 0, false, &ParseError{From: at, To: at + 1, Message: "invalid character in number"}
-	}
-	return abs, negative && abs != 0, nil
-}
-
-// badDigit returns the index of the first byte that is no digit.
-func badDigit(s string, base int) int {
-	return bytes.IndexFunc([]byte(s+"?"), func(r rune) bool {
-		_, err := strconv.ParseUint(string(r), base, 64)
-		return err != nil
-	})
-}
-
-func (n *node) buildFloat() (Value, error) {
-	x, err := strconv.ParseFloat(n.text, 64)
-	if errors.Is(err, strconv.ErrRange) && math.IsInf(x, 0) {
-		return Value{}, n.errorf("number too big for any type")
-	}
-	if err != nil && !errors.Is(err, strconv.ErrRange) || strings.Contains(n.text, "_") {
-		return Value{}, n.errorf("invalid character in number")
-	}
-	return Float64(x), nil
 }

@@ -36,8 +36,8 @@ func (p *parser) string(n *node) error {
 			}
 			r, used := unescapeRune(body[i+1:], digits)
 			if used == 0 {
-				at := from + 1 + i
-				return &ParseError{From: at, To: at + 1 + digits,
+				at := from + 2 + i
+				return &ParseError{From: at, To: at + hexDigits(body[i+1:], digits),
 					Message: "invalid " + strconv.Itoa(digits) + "-character unicode escape"}
 			}
 			out = utf8.AppendRune(out, r)
@@ -65,6 +65,15 @@ func unescapeRune(s string, digits int) (rune, int) {
 		return 0, 0
 	}
 	return rune(x), digits
+}
+
+// hexDigits counts the hexadecimal digits at the start of s, limit at most.
+func hexDigits(s string, limit int) int {
+	n := 0
+	for n < min(len(s), limit) && digitValue(s[n]) < 16 {
+		n++
+	}
+	return n
 }
 
 func unescapeByte(c byte) byte {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"iter"
 	"math"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -431,9 +432,9 @@ func validObjectPath(s string) bool {
 	return true
 }
 
-// validSignature accepts any number of complete definite types.
+// validSignature accepts any number of complete definite types that D-Bus knows: no maybes.
 func validSignature(s string) bool {
-	if len(s) > MaxTypeLength {
+	if len(s) > MaxTypeLength || strings.IndexByte(s, 'm') >= 0 {
 		return false
 	}
 	for s != "" {
