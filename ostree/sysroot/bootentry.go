@@ -1,0 +1,301 @@
+package sysroot
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"rpmostree/internal/dirfd"
+	"rpmostree/ostree/bootloader"
+)
+
+const overlaysDir = "ostree/initramfs-overlays" // below boot
+
+// bootWriter writes the boot entries and kernels of a new bootversion.
+type bootWriter struct {
+	s          *Sysroot
+	version    int
+	count      int    // of deployments
+	showOSName bool   // there are several stateroots
+	prefix     string // of paths in entries: "/", or "/boot/" if the loader sees the whole root
+	tries      int64  // boot counting, 0 = off
+	append     []bootloader.Field
+}
+
+// bootWriter reads what the repository's configuration says of boot entries.
+func (s *Sysroot) bootWriter(version int, list []Deployment) (*bootWriter, error) {
+	w := &bootWriter{s: s, version: version, count: len(list), prefix: "/"}
+	config := s.repo.Config()
+	withPrefix, err := config.Bool("sysroot", "bootprefix", false)
+	if err != nil {
+		return nil, err
+	}
+	if withPrefix {
+		w.prefix = "/boot/"
+	}
+	if w.tries, err = config.Int("sysroot", "boot-counting-tries", 0); err != nil {
+		return nil, err
+	}
+	if w.tries < 0 || w.tries > 5 {
+		return nil, fmt.Errorf("boot-counting-tries must be between 0 and 5, not %d", w.tries)
+	}
+	for _, kv := range config.List("sysroot", "bls-append-except-default") {
+		key, value, ok := strings.Cut(kv, "=")
+		if !ok {
+			return nil, fmt.Errorf("bls-append-except-default key must be of the form key=value, not %q", kv)
+		}
+		w.append = append(w.append, bootloader.Field{Key: key, Value: value})
+	}
+	for _, d := range list {
+		w.showOSName = w.showOSName || d.OSName != list[0].OSName
+	}
+	return w, nil
+}
+
+func (w *bootWriter) entriesPath() string { return fmt.Sprintf("loader.%d/entries", w.version) }
+
+// write installs the kernel of d and writes its entry into dir. It returns the
+// entry.
+func (w *bootWriter) write(dir *dirfd.Dir, d Deployment) (*bootloader.Entry, error) {
+	root, err := w.s.ostree.OpenDirBeneath(d.path(), dirfd.NoSymlinks)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	k, err := findKernel(root, !w.s.opts.NoDeviceTree)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.install(root, k, d); err != nil {
+		return nil, err
+	}
+	e, err := w.entry(root, k, d)
+	if err != nil {
+		return nil, err
+	}
+	text, err := e.Marshal()
+	if err != nil {
+		return nil, err
+	}
+	return e, dir.WriteFileAtomic(w.fileName(d), text, 0o644, false)
+}
+
+// bootDir is the directory of d's kernel, relative to boot.
+func bootDir(d Deployment) string { return "ostree/" + d.OSName + "-" + d.BootChecksum }
+
+// install puts the files of k into /boot, as far as they are not there: the
+// name of the directory is their digest.
+func (w *bootWriter) install(root *dirfd.Dir, k *kernel, d Deployment) error {
+	to, err := w.s.boot.CreatePath(bootDir(d), 0o775)
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	from, err := root.OpenDirBeneath(k.dir, dirfd.InRoot)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	for _, f := range k.files() {
+		src, err := root.OpenBeneath(path.Join(k.dir, f.src), unix.O_RDONLY, 0, dirfd.InRoot)
+		if err != nil {
+			return err
+		}
+		err = installFile(int(src.Fd()), to, f.dst)
+		src.Close()
+		if err != nil {
+			return err
+		}
+	}
+	if k.devicetree.src != "" && k.devicetree.dst == "" {
+		// Labels of the modules directory would be wrong in /boot.
+		if err := (copier{xattrs: false}).tree(from, to, k.devicetree.src, 0); err != nil {
+			return err
+		}
+	}
+	return w.installOverlays(d)
+}
+
+// installOverlays moves additional initramfs images from /run to /boot.
+func (w *bootWriter) installOverlays(d Deployment) error {
+	if len(d.Overlays) == 0 {
+		return nil
+	}
+	to, err := w.s.boot.CreatePath(overlaysDir, 0o755)
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	for _, csum := range d.Overlays {
+		name := csum + ".img"
+		if ok, err := to.Exists(name); ok || err != nil {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		from, err := dirfd.Open(w.s.stagedInitrds())
+		if err != nil {
+			return err
+		}
+		src, err := from.OpenFile(csum, unix.O_RDONLY, 0)
+		from.Close()
+		if err != nil {
+			return err
+		}
+		err = installFile(int(src.Fd()), to, name)
+		src.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// installFile links or copies an open file, unless the name is taken.
+func installFile(src int, to *dirfd.Dir, name string) error {
+	if ok, err := to.Exists(name); ok || err != nil {
+		return err
+	}
+	err := dirfd.LinkFD(src, to.FD(), name)
+	switch {
+	case err == nil:
+		return nil
+	case !errors.Is(err, unix.EXDEV) && !errors.Is(err, unix.EMLINK) && !errors.Is(err, unix.EPERM):
+		return fmt.Errorf("linkat(%s): %w", name, err)
+	}
+	dst, err := to.TmpFile(0o600)
+	if err != nil {
+		return err
+	}
+	defer dst.Close()
+	if err := dirfd.CopyFile(int(dst.Fd()), src); err != nil {
+		return fmt.Errorf("Copying %s: %w", name, err)
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(src, &st); err != nil {
+		return err
+	}
+	if err := (copier{}).attributes(src, int(dst.Fd()), &st); err != nil {
+		return fmt.Errorf("Copying attributes of %s: %w", name, err)
+	}
+	if err := unix.Fdatasync(int(dst.Fd())); err != nil {
+		return err
+	}
+	if err := dst.Link(to, name); !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil
+}
+
+// entry makes the boot entry of d from the one that it has.
+func (w *bootWriter) entry(root *dirfd.Dir, k *kernel, d Deployment) (*bootloader.Entry, error) {
+	e := &bootloader.Entry{}
+	if d.Entry != nil {
+		e = d.Entry.Clone()
+	}
+	title, err := w.title(root, d)
+	if err != nil {
+		return nil, err
+	}
+	e.Set("title", title)
+	e.Set("version", strconv.Itoa(w.count-d.Index))
+	at := w.prefix + bootDir(d) + "/"
+	e.Set("linux", at+k.image.dst)
+
+	kargs := e.Options()
+	link := bootlink{w.version, d.OSName, d.BootChecksum, d.BootSerial}.String()
+	e.Unset("initrd")
+	e.Overlays = nil
+	if k.initramfs.dst != "" {
+		e.Set("initrd", at+k.initramfs.dst)
+		for _, csum := range d.Overlays {
+			e.Overlays = append(e.Overlays, w.prefix+overlaysDir+"/"+csum+".img")
+		}
+	} else {
+		kargs.Replace("init=" + link + "/usr/lib/ostree/ostree-prepare-root")
+	}
+	w.devicetree(e, k, at)
+	if k.android.dst != "" {
+		e.Set("aboot", "/"+bootDir(d)+"/"+k.android.dst)
+		e.Set("abootcfg", "/"+d.Path()+"/usr/lib/ostree-boot/aboot.cfg")
+	}
+	kargs.Replace("ostree=" + link)
+	if err := kargs.Validate(); err != nil {
+		return nil, err
+	}
+	e.Set("options", kargs.String())
+	if d.Index > 0 {
+		for _, f := range w.append {
+			e.Set(f.Key, f.Value)
+		}
+	}
+	e.Name = w.fileName(d)
+	return e, nil
+}
+
+func (w *bootWriter) devicetree(e *bootloader.Entry, k *kernel, at string) {
+	e.Unset("devicetree")
+	e.Unset("fdtdir")
+	switch {
+	case k.devicetree.dst != "":
+		e.Set("devicetree", at+k.devicetree.dst)
+	case k.devicetree.src != "":
+		e.Set("fdtdir", at+k.devicetree.src)
+	}
+}
+
+// title is what a boot menu shows. Some loader configurations look for
+// "(ostree" in it.
+func (w *bootWriter) title(root *dirfd.Dir, d Deployment) (string, error) {
+	title, err := readOSName(root)
+	if err != nil {
+		return "", err
+	}
+	if v := w.s.commitVersion(d); v != "" && !strings.Contains(title, v) {
+		title += " " + v
+	}
+	osname := ""
+	if w.showOSName {
+		osname = ":" + d.OSName
+	}
+	return fmt.Sprintf("%s (ostree%s:%d)", title, osname, d.Index), nil
+}
+
+// commitVersion returns the commit's version, or "".
+func (s *Sysroot) commitVersion(d Deployment) string {
+	c, err := s.repo.Commit(d.Checksum)
+	if err != nil {
+		return ""
+	}
+	v, ok := c.Metadata.Lookup("version")
+	if !ok || v.Type() != "s" {
+		return ""
+	}
+	return v.Str()
+}
+
+// fileName names the entry so that loaders which go by file names, as GRUB 2
+// does, show them in the right order.
+func (w *bootWriter) fileName(d Deployment) string {
+	name := fmt.Sprintf("ostree-%d", w.count-d.Index)
+	if w.s.opts.OldEntryNames {
+		name += "-" + d.OSName
+	}
+	if w.tries == 0 {
+		return name + ".conf"
+	}
+	switch e := d.Entry; {
+	case e == nil || e.Name == "":
+		return fmt.Sprintf("%s+%d.conf", name, w.tries)
+	case e.TriesLeft == 0 && e.TriesDone == 0:
+		return name + ".conf"
+	default:
+		return fmt.Sprintf("%s+%d-%d.conf", name, e.TriesLeft, e.TriesDone)
+	}
+}

@@ -1,0 +1,47 @@
+package sysroot
+
+import (
+	"context"
+	"fmt"
+
+	"rpmostree/gvariant"
+	"rpmostree/internal/dirfd"
+	"rpmostree/ostree/bootloader"
+)
+
+// SetKargs writes the deployments with other kernel arguments for d, without
+// making a new deployment. The lock must be held.
+func (s *Sysroot) SetKargs(ctx context.Context, st *State, d Deployment, kargs bootloader.Kargs) (*State, error) {
+	list := make([]Deployment, len(st.Deployments))
+	for i, old := range st.Deployments {
+		list[i] = old
+		if old.Same(d) && !old.Staged {
+			list[i].Entry = old.Entry.Clone()
+			list[i].Entry.Set("options", kargs.String())
+		}
+	}
+	return s.Write(ctx, st, list, WriteOptions{})
+}
+
+// EditKargsInPlace rewrites the kernel arguments of d in the boot entry that is
+// in use, or in the state of a staged deployment. The lock must be held.
+func (s *Sysroot) EditKargsInPlace(st *State, d Deployment, kargs bootloader.Kargs) error {
+	if err := kargs.Validate(); err != nil {
+		return err
+	}
+	if d.Staged {
+		return s.editStaged("kargs", gvariant.Strings(kargs.Strings()))
+	}
+	e := d.Entry.Clone()
+	e.Set("options", kargs.String())
+	text, err := e.Marshal()
+	if err != nil {
+		return err
+	}
+	dir, err := s.boot.OpenDirBeneath(fmt.Sprintf("loader.%d/entries", st.BootVersion), dirfd.InRoot)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.WriteFileAtomic(e.Name, text, 0o644, true)
+}

@@ -1,0 +1,60 @@
+package sysroot
+
+import (
+	"errors"
+	"path"
+
+	"rpmostree/internal/dirfd"
+	"rpmostree/internal/keyfile"
+)
+
+// NewOrigin returns the origin of a deployment that follows refspec.
+func NewOrigin(refspec string) *keyfile.File {
+	f := new(keyfile.File)
+	if err := f.Set("origin", "refspec", refspec); err != nil {
+		return new(keyfile.File) // unreachable: the names are valid
+	}
+	return f
+}
+
+// WriteOrigin replaces the origin file of a deployment. nil removes nothing
+// and writes nothing. The lock must be held.
+func (s *Sysroot) WriteOrigin(d Deployment, origin *keyfile.File) error {
+	if err := s.writeOrigin(d, origin, true); err != nil {
+		return err
+	}
+	return s.touch()
+}
+
+func (s *Sysroot) writeOrigin(d Deployment, origin *keyfile.File, sync bool) error {
+	if origin == nil {
+		return nil
+	}
+	dir, err := s.ostree.OpenDirBeneath(path.Dir(d.originPath()), dirfd.NoSymlinks)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.WriteFileAtomic(path.Base(d.originPath()), origin.Bytes(), 0o644, sync)
+}
+
+// Pin keeps a deployment, or gives it free, until it is told otherwise. The
+// lock must be held.
+func (s *Sysroot) Pin(d Deployment, pinned bool) error {
+	if d.Pinned() == pinned {
+		return nil
+	}
+	if d.Staged {
+		return errors.New("Cannot pin staged deployment")
+	}
+	origin := new(keyfile.File)
+	if d.Origin != nil {
+		origin = d.Origin.Clone()
+	}
+	if !pinned {
+		origin.Remove(transientGroup, "pinned")
+	} else if err := origin.Set(transientGroup, "pinned", "true"); err != nil {
+		return err
+	}
+	return s.WriteOrigin(d, origin)
+}

@@ -1,0 +1,122 @@
+package sysroot
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"strings"
+
+	"rpmostree/internal/dirfd"
+	"rpmostree/ostree"
+)
+
+// deploymentRef names the ref that keeps the commit of a deployment.
+func deploymentRef(st *State, index int) string {
+	return fmt.Sprintf("ostree/%d/%d/%d", st.BootVersion, st.SubBootVersion, index)
+}
+
+// writeRefs makes refs that keep the deployed commits when the repository is
+// pruned, and removes those of other bootversions.
+func (s *Sysroot) writeRefs(ctx context.Context, st *State) error {
+	want := make(map[string]ostree.Checksum)
+	for i, d := range st.Deployments {
+		want[deploymentRef(st, i)] = d.Checksum
+	}
+	refs, err := s.repo.LocalRefs()
+	if err != nil {
+		return err
+	}
+	have := make(map[string]ostree.Checksum)
+	for _, r := range refs {
+		if isDeploymentRef(r.Name) {
+			have[r.Name] = r.Checksum
+		}
+	}
+	for name, csum := range want {
+		if have[name] != csum {
+			if err := s.repo.SetRef("", name, csum); err != nil {
+				return err
+			}
+		}
+	}
+	for name := range have {
+		if _, ok := want[name]; !ok {
+			if err := s.repo.SetRef("", name, ostree.Checksum{}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// isDeploymentRef recognises ostree/V/S/N, with V and S 0 or 1.
+func isDeploymentRef(name string) bool {
+	p := strings.Split(name, "/")
+	bit := func(s string) bool { return s == "0" || s == "1" }
+	if len(p) != 4 || p[0] != "ostree" || !bit(p[1]) || !bit(p[2]) {
+		return false
+	}
+	_, err := parseSerial(p[3])
+	return err == nil
+}
+
+// pruneRepo removes the objects that neither a ref nor a deployment needs.
+// History is not kept.
+func (s *Sysroot) pruneRepo(ctx context.Context, st *State) error {
+	return nil
+}
+
+// checkoutTree makes the deployment directory.
+func (s *Sysroot) checkoutTree(ctx context.Context, d Deployment) error {
+	c, err := s.repo.Commit(d.Checksum)
+	if err != nil {
+		return err
+	}
+	dir, err := s.ostree.OpenDirBeneath(path.Dir(d.path()), dirfd.NoSymlinks)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return s.checkoutDir(ctx, dir, ostree.TreeDir{Name: d.Name(), Tree: c.Tree, Meta: c.Meta})
+}
+
+func (s *Sysroot) checkoutDir(ctx context.Context, parent *dirfd.Dir, td ostree.TreeDir) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	tree, err := s.repo.DirTree(td.Tree)
+	if err != nil {
+		return err
+	}
+	meta, err := s.repo.DirMeta(td.Meta)
+	if err != nil {
+		return err
+	}
+	if err := parent.Mkdir(td.Name, 0o700); err != nil {
+		return err
+	}
+	dir, err := parent.Open(td.Name)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	for _, f := range tree.Files {
+		if err := s.repo.LinkFile(f.Checksum, dir.FD(), f.Name); err != nil {
+			return err
+		}
+	}
+	for _, sub := range tree.Dirs {
+		if err := s.checkoutDir(ctx, dir, sub); err != nil {
+			return err
+		}
+	}
+	if err := parent.Chown(td.Name, meta.UID, meta.GID); err != nil {
+		return err
+	}
+	for _, x := range meta.Xattrs {
+		if err := dir.SetXattr("", x.Name, x.Value); err != nil {
+			return err
+		}
+	}
+	return parent.Chmod(td.Name, meta.Mode&0o7777)
+}
