@@ -42,7 +42,7 @@ ostree/repo < ostree/delta;
 ostree/delta, internal/fetch < ostree/pull;
 ostree/repo, internal/fetch < ostree/container;
 internal/dirfd, internal/failpoint < ostree/bootloader;
-ostree/repo, ostree/bootloader < ostree/sysroot;
+ostree/repo, ostree/bootloader, internal/progress < ostree/sysroot;
 internal/keyfile, gvariant < ostree/sysroot/prepareroot;
 rpmmd, internal/fetch < rpmmd/download;
 rpmmd < rpmmd/createrepo;
