@@ -331,16 +331,35 @@ func (h *Header) Region() Tag { return h.region }
 // with the magic number: the region without the dribbles of a database. For a
 // header without region it is the whole.
 func (h *Header) Immutable() []byte {
-	il := int(binary.BigEndian.Uint32(h.raw[8:]))
-	if h.region == 0 || h.ril == il && h.rdl == len(h.data) {
+	if h.isImmutable() {
 		return h.raw
 	}
-	b := make([]byte, 0, 16+h.ril*entrySize+h.rdl)
-	b = append(b, headerMagic[:]...)
-	b = binary.BigEndian.AppendUint32(b, uint32(h.ril))
-	b = binary.BigEndian.AppendUint32(b, uint32(h.rdl))
-	b = append(b, h.raw[16:16+h.ril*entrySize]...)
-	return append(b, h.data[:h.rdl]...)
+	var b bytes.Buffer
+	b.Grow(16 + h.ril*entrySize + h.rdl)
+	h.WriteImmutable(&b)
+	return b.Bytes()
+}
+
+// WriteImmutable writes what Immutable returns, without a copy in memory.
+func (h *Header) WriteImmutable(w io.Writer) error {
+	if h.isImmutable() {
+		_, err := w.Write(h.raw)
+		return err
+	}
+	intro := binary.BigEndian.AppendUint32(headerMagic[:], uint32(h.ril))
+	intro = binary.BigEndian.AppendUint32(intro, uint32(h.rdl))
+	for _, part := range [...][]byte{intro, h.raw[16 : 16+h.ril*entrySize], h.data[:h.rdl]} {
+		if _, err := w.Write(part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isImmutable reports whether all of the header is covered by digests.
+func (h *Header) isImmutable() bool {
+	il := int(binary.BigEndian.Uint32(h.raw[8:]))
+	return h.region == 0 || h.ril == il && h.rdl == len(h.data)
 }
 
 // Has reports whether the header has the tag.

@@ -15,8 +15,16 @@ const (
 
 // image is a database file that grows page by page.
 type image struct {
-	data []byte
-	err  error // the first failure; sticky
+	data   []byte
+	err    error // the first failure; sticky
+	leaves cells // of the b-tree that is being built; see newLeaves
+}
+
+// newLeaves returns an empty list for the cells of a b-tree. It is valid until
+// the next call, by when finish must have been called.
+func (m *image) newLeaves() *cells {
+	m.leaves.buf, m.leaves.ends = m.leaves.buf[:0], m.leaves.ends[:0]
+	return &m.leaves
 }
 
 // alloc appends an empty page and returns its number.

@@ -141,7 +141,6 @@ func openBlob(blob []byte) (*rpm.Header, error) {
 
 // verify checks the digests that cover the header as the package had it.
 func verify(h *rpm.Header) error {
-	var region []byte
 	for _, d := range [...]struct {
 		tag  rpm.Tag
 		algo rpm.DigestAlgo
@@ -157,10 +156,9 @@ func verify(h *rpm.Header) error {
 		if err != nil {
 			return err
 		}
-		if region == nil {
-			region = h.Immutable()
+		if err := h.WriteImmutable(sum); err != nil {
+			return err
 		}
-		sum.Write(region)
 		if got := hex.EncodeToString(sum.Sum(nil)); got != h.String(d.tag) {
 			return fmt.Errorf("Header %v digest: BAD (Expected %s != %s)", d.algo, h.String(d.tag), got)
 		}

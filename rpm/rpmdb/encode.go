@@ -156,33 +156,33 @@ func estimate(entries []Entry, tables []tableRows) int {
 // packages builds the table of header blobs. The first column is an alias of
 // the rowid and stored as NULL.
 func (m *image) packages(entries []Entry) node {
-	var leaves cells
+	leaves := m.newLeaves()
 	var rowids []int64
 	for _, e := range entries {
 		blob := e.hdr.Blob()
 		head := appendVarint([]byte{0, 0}, dataSerial(len(blob), true))
 		head[0] = byte(len(head))
-		m.tableCell(&leaves, int64(e.HeaderNum), head, blob)
+		m.tableCell(leaves, int64(e.HeaderNum), head, blob)
 		rowids = append(rowids, int64(e.HeaderNum))
 	}
-	return m.table(&leaves, rowids)
+	return m.table(leaves, rowids)
 }
 
 // sequence builds the table in which AUTOINCREMENT keeps the last number.
 func (m *image) sequence(entries []Entry) node {
-	var leaves cells
+	leaves := m.newLeaves()
 	if len(entries) > 0 {
 		var rec recordBuffer
 		rec.text("Packages")
 		rec.int(int64(entries[len(entries)-1].HeaderNum))
-		m.tableCell(&leaves, 1, rec.header(), rec.body)
+		m.tableCell(leaves, 1, rec.header(), rec.body)
 	}
-	return m.table(&leaves, []int64{1})
+	return m.table(leaves, []int64{1})
 }
 
 // rowTree builds the table itself.
 func (t *tableRows) rowTree(m *image) node {
-	var leaves cells
+	leaves := m.newLeaves()
 	var rec recordBuffer
 	rowids := make([]int64, len(t.rows))
 	for i, r := range t.rows {
@@ -191,33 +191,33 @@ func (t *tableRows) rowTree(m *image) node {
 		rec.data(r.key, t.def.blob)
 		rec.int(int64(r.num))
 		rec.int(int64(r.idx))
-		m.tableCell(&leaves, rowids[i], rec.header(), rec.body)
+		m.tableCell(leaves, rowids[i], rec.header(), rec.body)
 	}
-	return m.table(&leaves, rowids)
+	return m.table(leaves, rowids)
 }
 
 // keyTree builds the index on key.
 func (t *tableRows) keyTree(m *image) node {
-	var leaves cells
+	leaves := m.newLeaves()
 	var rec recordBuffer
 	for _, pos := range t.byKey {
 		rec.reset()
 		rec.data(t.rows[pos].key, t.def.blob)
 		rec.int(int64(pos) + 1)
-		m.indexCell(&leaves, rec.header(), rec.body)
+		m.indexCell(leaves, rec.header(), rec.body)
 	}
-	return m.index(&leaves)
+	return m.index(leaves)
 }
 
 // numTree builds the index on hnum. The rows are in this order already.
 func (t *tableRows) numTree(m *image) node {
-	var leaves cells
+	leaves := m.newLeaves()
 	var rec recordBuffer
 	for i, r := range t.rows {
 		rec.reset()
 		rec.int(int64(r.num))
 		rec.int(int64(i) + 1)
-		m.indexCell(&leaves, rec.header(), rec.body)
+		m.indexCell(leaves, rec.header(), rec.body)
 	}
-	return m.index(&leaves)
+	return m.index(leaves)
 }

@@ -237,3 +237,26 @@ func BenchmarkEncode(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkLayer adds a package to a database of 181.
+func BenchmarkLayer(b *testing.B) {
+	base := shared(b, "rpmdbs/ubi8-s390x/Packages")
+	sig, hdr, err := readPackage(shared(b, "rpms/rpm-upstream/hello-2.0-1.x86_64.rpm"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	out := filepath.Join(b.TempDir(), SQLiteName)
+	for b.Loop() {
+		db, err := Open(base)
+		if err != nil {
+			b.Fatal(err)
+		}
+		e, err := NewEntry(sig, hdr, InstallInfo{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := Write(out, append(db.Entries(), e), Options{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
