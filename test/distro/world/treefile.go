@@ -1,0 +1,77 @@
+package world
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Ref is the branch that the treefiles compose.
+const Ref = "lab/x86_64/host"
+
+// dracutModules makes an initramfs that boots a virtual machine's ext4 root, in a third
+// of the time of a generic one.
+const dracutModules = "systemd systemd-initrd dracut-systemd base fs-lib rootfs-block udev-rules shutdown usrmount ostree kernel-modules"
+
+// writeTreefiles writes the .repo file and the treefiles beside the repositories.
+func (w *World) writeTreefiles(l *lists) error {
+	repo := ""
+	for _, r := range []struct{ id, name, dir string }{
+		{"lab", "Lab Linux " + version, w.Base}, {"lab-updates", "Lab Linux " + version + " - Updates", w.Updates},
+	} {
+		repo += fmt.Sprintf("[%s]\nname=%s\nbaseurl=file://%s\nenabled=1\ngpgcheck=0\nmetadata_expire=0\n\n", r.id, r.name, r.dir)
+	}
+	if err := os.WriteFile(w.RepoFile, []byte(repo), 0o644); err != nil {
+		return err
+	}
+	if err := os.WriteFile(w.Treefile, []byte(treefile(l, "lab")), 0o644); err != nil {
+		return err
+	}
+	return os.WriteFile(w.UpdateTreefile, []byte(treefile(l, "lab", "lab-updates")), 0o644)
+}
+
+// systemPackages returns the packages that the composed system is asked to have.
+func systemPackages(l *lists) []string {
+	packages := []string{"setup", "filesystem", "lab-release"}
+	for _, s := range l.seeds {
+		if s == "linux-image-cloud-amd64" {
+			s = "kernel"
+		}
+		packages = append(packages, s)
+	}
+	return packages
+}
+
+func treefile(l *lists, repos ...string) string {
+	return `# Lab Linux: a small system that boots, composed from the packages beside this file.
+ref: ` + Ref + `
+repos: [` + strings.Join(repos, ", ") + `]
+releasever: "` + version + `"
+automatic-version-prefix: "` + version + `"
+selinux: false
+documentation: false
+recommends: false
+boot-location: modules
+machineid-compat: false
+rpmdb: sqlite
+tmp-is-dir: true
+default-target: multi-user.target
+units: [ssh.service, systemd-networkd.service]
+initramfs-args:
+  - "--modules=` + dracutModules + `"
+  - "--filesystems=ext4"
+  - "--add-drivers=virtio_blk virtio_pci virtio_mmio virtio_console virtio_net virtio_rng"
+add-files:
+  - ["lab.repo", "/etc/yum.repos.d/lab.repo"]
+packages:
+  - ` + strings.Join(systemPackages(l), "\n  - ") + "\n"
+}
+
+func newWorld(dir string, l *lists) *World {
+	return &World{
+		Dir: dir, Base: filepath.Join(dir, "base"), Updates: filepath.Join(dir, "updates"),
+		Treefile: filepath.Join(dir, "host.yaml"), UpdateTreefile: filepath.Join(dir, "host-updates.yaml"),
+		RepoFile: filepath.Join(dir, "lab.repo"), Ref: Ref, Packages: systemPackages(l),
+	}
+}
