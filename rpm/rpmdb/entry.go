@@ -123,11 +123,12 @@ func newEntry(sig, hdr *rpm.Header, info InstallInfo) (Entry, error) {
 		rpm.Uint32Entry(rpm.TagInstallTime, info.Time),
 		rpm.Uint32Entry(rpm.TagInstallColor, info.Color),
 		rpm.Uint32Entry(rpm.TagInstallTID, info.TID))
-	if n := hdr.NumFiles(); n > 0 {
+	n := hdr.NumFiles()
+	if info.States != nil && len(info.States) != n {
+		return Entry{}, fmt.Errorf("%d file states for %d files", len(info.States), n)
+	}
+	if n > 0 {
 		states := make([]byte, n)
-		if info.States != nil && len(info.States) != n {
-			return Entry{}, fmt.Errorf("%d file states for %d files", len(info.States), n)
-		}
 		for i, s := range info.States {
 			states[i] = byte(s)
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -179,4 +180,74 @@ func TestRowsEqualRPM(t *testing.T) {
 			rpm.StringsEntry(rpm.TagProvideName, r), rpm.StringsEntry(rpm.TagOrderName, r)))
 	}
 	compareRebuilt(t, entries)
+}
+
+// TestSignatureSmuggling has signature headers, which nothing protects, that
+// try to get their entries into the database.
+func TestSignatureSmuggling(t *testing.T) {
+	header := func(region rpm.Tag, parse func([]byte) (*rpm.Header, error), entries ...rpm.Entry) *rpm.Header {
+		raw, err := rpm.EncodeHeader(region, entries)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h, err := parse(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h
+	}
+	nevra := []rpm.Entry{rpm.StringEntry(rpm.TagName, "n"), rpm.StringEntry(rpm.TagVersion, "1"), rpm.StringEntry(rpm.TagRelease, "1")}
+	format6 := rpm.Uint32Entry(rpm.TagRPMFormat, 6)
+	for _, c := range []struct {
+		name string
+		sig  rpm.Entry
+		main []rpm.Entry
+		want string // error, or "" if the entry is copied, or "left out"
+	}{
+		{"md5", rpm.BinaryEntry(rpm.SigMD5, make([]byte, 16)), nil, ""},
+		{"short md5", rpm.BinaryEntry(rpm.SigMD5, make([]byte, 15)), nil, "signature tag"},
+		{"type", rpm.StringEntry(rpm.SigSize, "x"), nil, "signature tag"},
+		{"count", rpm.Uint32Entry(rpm.SigSize, 1, 2), nil, "signature tag"},
+		{"array", rpm.StringsEntry(rpm.TagSHA1Header, "a", "b"), nil, "signature tag"},
+		{"in both", rpm.StringEntry(rpm.TagSHA1Header, "a"), []rpm.Entry{rpm.StringEntry(rpm.TagSHA1Header, "b")}, "also in the main header"},
+		{"renumbered in both", rpm.Uint32Entry(rpm.SigSize, 1), []rpm.Entry{rpm.Uint32Entry(rpm.TagSigSize, 1)}, "also in the main header"},
+		{"archive size in both", rpm.Uint32Entry(rpm.SigPayloadSize, 1), []rpm.Entry{rpm.Uint32Entry(rpm.TagArchiveSize, 2)}, "left out"},
+		{"ima", rpm.StringsEntry(rpm.SigFileSignatures, "03"), nil, ""},
+		{"ima in both, format 6", rpm.StringsEntry(rpm.SigFileSignatures, "03"),
+			[]rpm.Entry{format6, rpm.StringsEntry(rpm.TagFileSignatures, "04")}, "also in the main header"},
+		{"old tag, format 6", rpm.Uint32Entry(rpm.SigSize, 1), []rpm.Entry{format6}, "left out"},
+		{"reserved space", rpm.BinaryEntry(rpm.SigReservedSpace, make([]byte, 32)), nil, "left out"},
+		{"script", rpm.StringEntry(rpm.TagPostIn, "rm -rf /"), nil, "left out"},
+		{"install time", rpm.Uint32Entry(5008, 1), nil, "left out"},
+	} {
+		sig := header(rpm.TagHeaderSignatures, rpm.ParseSignatureHeader, c.sig)
+		hdr := header(rpm.TagHeaderImmutable, rpm.ParseHeader, append(slices.Clone(nevra), c.main...)...)
+		e, err := NewEntry(sig, hdr, InstallInfo{})
+		switch {
+		case c.want == "" || c.want == "left out":
+			if err != nil {
+				t.Errorf("%s: %v", c.name, err)
+				continue
+			}
+			plain, err := NewEntry(nil, hdr, InstallInfo{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if same := bytes.Equal(e.Header().Blob(), plain.Header().Blob()); same != (c.want == "left out") {
+				t.Errorf("%s: left out: %v", c.name, same)
+			}
+		case err == nil || !strings.Contains(err.Error(), c.want):
+			t.Errorf("%s: got %v, want %q", c.name, err, c.want)
+		}
+	}
+	old := header(rpm.TagHeaderImage, rpm.ParseHeader, nevra...)
+	if _, err := NewEntry(nil, old, InstallInfo{}); err == nil {
+		t.Error("a header that is not immutable was accepted")
+	}
+	if _, err := NewEntry(nil, header(rpm.TagHeaderImmutable, rpm.ParseHeader, nevra[:2]...), InstallInfo{}); err == nil {
+		t.Error("a header without release was accepted")
+	}
+	if _, err := NewEntry(nil, header(rpm.TagHeaderImmutable, rpm.ParseHeader, nevra...), InstallInfo{States: []FileState{0}}); err == nil {
+		t.Error("a file state without file was accepted")
+	}
 }
