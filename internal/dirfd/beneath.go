@@ -46,6 +46,9 @@ func (d *Dir) openBeneath(path string, flags int, mode uint32, r Resolve) (int, 
 		path = "."
 	}
 	how := unix.OpenHow{Flags: uint64(flags | unix.O_CLOEXEC | unix.O_NOCTTY), Resolve: unix.RESOLVE_NO_MAGICLINKS}
+	if flags&unix.O_PATH != 0 {
+		how.Flags &^= unix.O_NOCTTY // openat2 refuses what O_PATH ignores
+	}
 	if flags&(unix.O_CREAT|unix.O_TMPFILE) != 0 {
 		how.Mode = uint64(mode)
 	}
