@@ -10,10 +10,10 @@ import (
 	"rpmostree/internal/dirfd"
 )
 
-// copier copies files with owner, mode, times and, if wanted, extended
-// attributes.
+// copier copies files with owner and mode.
 type copier struct {
-	xattrs bool
+	xattrs bool // copy extended attributes
+	times  bool // copy the time of last change
 }
 
 // file copies the regular file or link name from one directory to the other,
@@ -51,8 +51,11 @@ func (c copier) regular(from, to *dirfd.Dir, name string) error {
 	if err := c.attributes(in, out, &st); err != nil {
 		return fmt.Errorf("Copying attributes of %s: %w", name, err)
 	}
-	if err := unix.UtimesNanoAt(out, "", []unix.Timespec{st.Atim, st.Mtim}, unix.AT_EMPTY_PATH); err != nil && err != unix.EINVAL {
-		return fmt.Errorf("Copying times of %s: %w", name, err)
+	if c.times {
+		times := []unix.Timespec{st.Atim, st.Mtim}
+		if err := unix.UtimesNanoAt(unix.AT_FDCWD, dirfd.ProcPath(out, ""), times, 0); err != nil {
+			return fmt.Errorf("Copying times of %s: %w", name, err)
+		}
 	}
 	return dst.Replace(to, name)
 }

@@ -26,7 +26,7 @@ func mergeEtc(from, to *dirfd.Dir) (ConfigDiff, error) {
 	if err != nil {
 		return diff, fmt.Errorf("While computing configuration diff: %w", err)
 	}
-	m := etcMerge{copier: copier{xattrs: true}}
+	m := etcMerge{copier: copier{xattrs: true, times: true}}
 	if m.from, err = from.OpenDirBeneath("etc", dirfd.NoSymlinks); err != nil {
 		return diff, err
 	}

@@ -1,0 +1,98 @@
+package sysroot
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"rpmostree/ostree/bootloader"
+)
+
+// TestDeployLikeC deploys the same commits with both programs, starting from
+// the same sysroot, and compares all that is there afterwards.
+func TestDeployLikeC(t *testing.T) {
+	w := newWorld(t)
+	first := w.commit("1", nil)
+	c, ours := w.clone(), w.clone()
+	s := ours.open()
+
+	kargs := bootloader.ParseKargs("root=LABEL=root quiet console=tty0 console=ttyS0")
+	c.c("admin", "deploy", "--sysroot="+c.root(), "--os=os", "--karg=root=LABEL=root", "--karg=quiet",
+		"--karg-append=console=tty0", "--karg-append=console=ttyS0", "os/main")
+	ours.deploy(s, first, func(o *DeployOptions) { o.Kargs = &kargs })
+	compare(t, c, ours)
+
+	// Changes of /etc, and a new commit with the same kernel: entries stay if
+	// the version stays.
+	for _, x := range []*world{c, ours} {
+		etc := x.deployments()[0] + "/etc"
+		plant(t, etc, map[string]string{
+			"conf": "changed", "dir/file": "owner=7 mode=640 changed", "dir/new": "xattr=a new", "own/deep/file": "own",
+			"own/": "mode=700 ", "link": "-> elsewhere", "fifo": "fifo",
+		})
+	}
+	changes := []map[string]string{
+		{"usr/bin/tool": "mode=755 tool 2", "usr/etc/conf": "new default", "usr/etc/more": "more"},
+		{"usr/lib/modules/6.1.0/vmlinuz": "kernel 2"},
+		{"usr/lib/modules/6.1.0/vmlinuz": "-", "usr/lib/modules/6.1.0/initramfs.img": "-",
+			"usr/lib/modules/6.2.0/vmlinuz": "kernel 3"},
+		{"usr/lib/modules/6.1.0/devicetree": "dt", "usr/lib/modules/6.1.0/.vmlinuz.hmac": "hmac"},
+		{"usr/lib/modules/6.1.0/dtb/a/x.dtb": "x", "usr/lib/modules/6.1.0/dtb/b.dtb": "b", "usr/lib/modules/6.1.0/dtb/l": "-> b.dtb"},
+	}
+	versions := []string{"1", "1", "2", "3", "3"}
+	for i, change := range changes {
+		csum := c.commit(versions[i], change)
+		ours.commit(versions[i], change)
+		c.c("admin", "deploy", "--sysroot="+c.root(), "--os=os", "os/main")
+		ours.deploy(s, csum, nil)
+		compare(t, c, ours)
+	}
+}
+
+// deployments returns the paths of the deployments in boot order, as the C
+// program sees them.
+func (w *world) deployments() []string {
+	w.Helper()
+	var list []string
+	for line := range strings.Lines(w.c("admin", "status", "--sysroot="+w.root())) {
+		f := strings.Fields(strings.TrimPrefix(line, "*"))
+		if strings.HasPrefix(line, "    ") || len(f) < 2 {
+			continue
+		}
+		list = append(list, w.root()+"/ostree/deploy/"+f[0]+"/deploy/"+f[1])
+	}
+	return list
+}
+
+// TestTakingTurns updates one sysroot with both programs in turn.
+func TestTakingTurns(t *testing.T) {
+	w := newWorld(t)
+	s := w.open()
+	deploy := []func(){
+		func() { w.c("admin", "deploy", "--sysroot="+w.root(), "--os=os", "os/main") },
+		func() {
+			csum, err := s.Repo().ResolveRev("os/main")
+			must(t, err)
+			w.deploy(s, csum, nil)
+		},
+	}
+	kernel := []string{"a", "a", "b", "b", "c", "d", "d", "e"}
+	for i, k := range kernel {
+		w.commit("1", map[string]string{"usr/lib/modules/6.1.0/vmlinuz": k, "usr/bin/x": strings.Repeat("x", i)})
+		deploy[i/2%2]()
+		st, err := s.Load()
+		must(t, err)
+		var got []string
+		for _, d := range st.Deployments {
+			got = append(got, s.DeploymentPath(d))
+		}
+		if want := w.deployments(); strings.Join(got, " ") != strings.Join(want, " ") {
+			t.Fatalf("step %d: we see %q, the C program sees %q", i, got, want)
+		}
+		w.c("--repo="+w.repo(), "fsck", "--quiet")
+	}
+	w.c("admin", "cleanup", "--sysroot="+w.root())
+	st, err := s.Load()
+	must(t, err)
+	must(t, s.Cleanup(context.Background(), st))
+}
