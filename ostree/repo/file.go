@@ -152,13 +152,14 @@ func linkXattrs(dir int, path string) ([]ostree.Xattr, error) {
 	return fromDirXattrs(x), err
 }
 
+// fromDirXattrs leaves out attributes with empty values, as libostree does:
+// they are no part of any checksum.
 func fromDirXattrs(list []dirfd.Xattr) []ostree.Xattr {
-	if len(list) == 0 {
-		return nil
-	}
-	out := make([]ostree.Xattr, len(list))
-	for i, x := range list {
-		out[i] = ostree.Xattr(x)
+	var out []ostree.Xattr
+	for _, x := range list {
+		if len(x.Value) > 0 {
+			out = append(out, ostree.Xattr(x))
+		}
 	}
 	return out
 }
