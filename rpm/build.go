@@ -1,7 +1,6 @@
 package rpm
 
 import (
-	"bytes"
 	"cmp"
 	"crypto/md5"
 	"crypto/sha1"
@@ -20,6 +19,7 @@ import (
 	"strings"
 
 	"rpmostree/internal/compress"
+	"rpmostree/internal/openpgp"
 )
 
 // Builder describes a binary package and writes it. The same Builder always
@@ -337,10 +337,14 @@ func (b *Builder) signature(header []byte, p payloadInfo, spool io.ReaderAt) ([]
 		if err != nil {
 			return nil, fmt.Errorf("signing: %w", err)
 		}
+		parsed, err := openpgp.ParseSignature(sig)
+		if err != nil {
+			return nil, fmt.Errorf("signing: %w", err)
+		}
 		switch {
 		case b.Format == 6:
 			entries = append(entries, StringsEntry(TagOpenPGP, base64.StdEncoding.EncodeToString(sig)))
-		case bytes.Equal(signatureAlgo(sig), []byte{1}):
+		case parsed.Algorithm() == 1: // RSA; the tag of all others is DSA's
 			entries = append(entries, BinaryEntry(TagRSAHeader, sig))
 		default:
 			entries = append(entries, BinaryEntry(TagDSAHeader, sig))

@@ -3,6 +3,10 @@ package rpm
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
+
+	"rpmostree/rpm/evr"
 )
 
 // Check verifies what rpm demands of a package's header beyond its structure:
@@ -32,6 +36,23 @@ func (h *Header) Check() error {
 		return err
 	}
 	return h.CheckFiles()
+}
+
+// CheckFeatures verifies that this package supports all rpmlib() features that
+// the header requires.
+func (h *Header) CheckFeatures() error {
+	for _, d := range h.Requires() {
+		name, ok := strings.CutPrefix(d.Name, "rpmlib(")
+		if !ok {
+			continue
+		}
+		name = strings.TrimSuffix(name, ")")
+		i := slices.IndexFunc(features[:], func(f feature) bool { return f.name == name })
+		if i < 0 || d.EVR != "" && evr.CompareStrings(features[i].version, d.EVR) < 0 {
+			return fmt.Errorf("%v is needed by %v", d, h.NEVRA())
+		}
+	}
+	return nil
 }
 
 // sameCount verifies that the others, if there, have as many elements as the first.

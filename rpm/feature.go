@@ -1,8 +1,10 @@
 package rpm
 
+type feature struct{ name, version string }
+
 // features are the rpmlib() dependencies that this package satisfies, and the
 // version from which rpm does (lib/rpmds.cc).
-var features = [...]struct{ name, version string }{
+var features = [...]feature{
 	{"BuiltinLuaScripts", "4.2.2-1"},
 	{"CaretInVersions", "4.15.0-1"},
 	{"CompressedFileNames", "3.0.4-1"},
@@ -16,7 +18,7 @@ var features = [...]struct{ name, version string }{
 	{"PartialHardlinkSets", "4.0.4-1"},
 	{"PayloadFilesHavePrefix", "4.0-1"},
 	{"PayloadIsBzip2", "3.0.5-1"},
-	{"PayloadIsLzma", "4.4.2-1"},
+	{"PayloadIsLzma", "4.4.6-1"},
 	{"PayloadIsXz", "5.2-1"},
 	{"PayloadIsZstd", "5.4.18-1"},
 	{"RichDependencies", "4.12.0-1"},

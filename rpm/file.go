@@ -187,8 +187,7 @@ var fileTags = [...]struct {
 	{TagFileLinkTos, true}, {TagFileFlags, true}, {TagFileUserName, true}, {TagFileGroupName, true},
 	{TagFileVerifyFlags, false}, {TagFileDevices, false}, {TagFileInodes, false}, {TagFileLangs, false},
 	{TagFileSizes, false}, {TagLongFileSizes, false}, {TagFileColors, false}, {TagFileCaps, false},
-	{TagFileSignatures, false}, {TagFileClass, false}, {TagFileMimeIndex, false},
-	{TagFileDependsX, false}, {TagFileDependsN, false}, {TagFileStates, false},
+	{TagFileSignatures, false}, {TagFileStates, false},
 }
 
 // checkFileArrays verifies that the arrays of the files belong together.

@@ -83,15 +83,21 @@ func ReadHeader(r io.Reader) (*Header, error) { return readHeader(r, mainHeader)
 // ReadSignatureHeader reads the signature header of a package from r, which
 // must stand after the lead, and the padding after it.
 func ReadSignatureHeader(r io.Reader) (*Header, error) {
-	h, err := readHeader(r, signatureHeader)
+	h, _, err := readSignatureHeader(r)
+	return h, err
+}
+
+// readSignatureHeader also returns the padding, for those who keep every byte.
+func readSignatureHeader(r io.Reader) (h *Header, pad []byte, err error) {
+	h, err = readHeader(r, signatureHeader)
 	if err != nil {
-		return nil, err
+		return nil, nil, fmt.Errorf("signature %w", err)
 	}
-	var pad [8]byte
-	if _, err := io.ReadFull(r, pad[:-len(h.raw)&7]); err != nil {
-		return nil, fmt.Errorf("signature header: %w", noEOF(err))
+	pad = make([]byte, -len(h.raw)&7)
+	if _, err := io.ReadFull(r, pad); err != nil {
+		return nil, nil, fmt.Errorf("signature header: %w", noEOF(err))
 	}
-	return h, nil
+	return h, pad, nil
 }
 
 func readHeader(r io.Reader, kind headerKind) (*Header, error) {

@@ -29,18 +29,21 @@ func (h *Header) NEVRA() evr.NEVRA {
 	return evr.NEVRA{Name: h.Name(), EVR: h.EVR(), Arch: h.Arch()}
 }
 
-// Arch returns the architecture, "src" for a source package.
+// Arch returns the architecture; for a source package it is "src", or "nosrc" if
+// sources are left out.
 func (h *Header) Arch() string {
-	if h.IsSource() {
-		return "src"
+	switch {
+	case !h.IsSource():
+		return h.String(TagArch)
+	case h.Has(TagNoSource) || h.Has(TagNoPatch):
+		return "nosrc"
 	}
-	return h.String(TagArch)
+	return "src"
 }
 
-// IsSource reports whether this is a source package.
-func (h *Header) IsSource() bool {
-	return h.Has(TagSourcePackage) || !h.Has(TagSourceRPM) && h.Has(TagSource)
-}
+// IsSource reports whether this is a source package: as in rpm, one that does
+// not name the source package it was built from.
+func (h *Header) IsSource() bool { return !h.Has(TagSourceRPM) }
 
 // Format returns the version of the package format: 3, 4 or 6.
 func (h *Header) Format() int {

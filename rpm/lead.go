@@ -22,11 +22,16 @@ type Lead struct {
 
 // ReadLead reads a lead from r.
 func ReadLead(r io.Reader) (Lead, error) {
-	var b [LeadSize]byte
+	l, _, err := readLead(r)
+	return l, err
+}
+
+func readLead(r io.Reader) (l Lead, b [LeadSize]byte, err error) {
 	if _, err := io.ReadFull(r, b[:]); err != nil {
-		return Lead{}, fmt.Errorf("lead: %w", noEOF(err))
+		return l, b, fmt.Errorf("lead: %w", noEOF(err))
 	}
-	return parseLead(b)
+	l, err = parseLead(b)
+	return l, b, err
 }
 
 func parseLead(b [LeadSize]byte) (Lead, error) {
