@@ -92,18 +92,6 @@ func IsPrimaryPath(path string) bool {
 	return strings.HasPrefix(path, "/etc/") || strings.Contains(path, "bin/") || path == "/usr/lib/sendmail"
 }
 
-// A Checksum is a digest in hexadecimal digits.
-type Checksum struct {
-	Type string // "sha256", "sha512", "sha1" or its old name "sha", ...
-	Hex  string // lower-case
-}
-
-// String returns "TYPE:HEX".
-func (c Checksum) String() string { return c.Type + ":" + c.Hex }
-
-// IsZero reports whether there is no checksum.
-func (c Checksum) IsZero() bool { return c == Checksum{} }
-
 // CompareNames orders packages by name, architecture and version.
 func CompareNames(a, b *Package) int {
 	return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Arch, b.Arch), evr.Compare(a.EVR, b.EVR))

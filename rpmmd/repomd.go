@@ -268,11 +268,3 @@ func element(b *bytes.Buffer, indent int, name, text string, attrs ...string) {
 	}
 	b.WriteString(">" + escapeText(text) + "</" + name + ">\n")
 }
-
-var (
-	textEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\r", "&#13;")
-	attrEscaper = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\"", "&quot;", "\r", "&#13;", "\n", "&#10;", "\t", "&#9;")
-)
-
-func escapeText(s string) string { return textEscaper.Replace(s) }
-func escapeAttr(s string) string { return attrEscaper.Replace(s) }
