@@ -161,7 +161,7 @@ func (s *Sysroot) checkout(ctx context.Context, state *dirfd.Dir, d Deployment) 
 	if err := deploy.RemoveAll(d.Name()); err != nil {
 		return nil, err
 	}
-	if err := s.checkoutTree(ctx, d); err != nil {
+	if err := s.checkoutTree(ctx, deploy, d); err != nil {
 		return nil, err
 	}
 	root, err := deploy.Open(d.Name())

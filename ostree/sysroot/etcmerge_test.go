@@ -55,7 +55,11 @@ func randomTree(r *rand.Rand) map[string]string {
 		if belowFile(tree, name) || r.IntN(3) == 0 {
 			continue
 		}
-		switch r.IntN(6) {
+		kind := r.IntN(6)
+		if holdsOthers(name) && r.IntN(8) > 0 {
+			kind = 1 // most conflicts of types end both programs, which shows little
+		}
+		switch kind {
 		case 0:
 			tree[name] = fmt.Sprintf("-> %d", r.IntN(3))
 		case 1, 2:
@@ -65,6 +69,11 @@ func randomTree(r *rand.Rand) map[string]string {
 		}
 	}
 	return tree
+}
+
+// holdsOthers reports whether other names are below name.
+func holdsOthers(name string) bool {
+	return slices.ContainsFunc(etcNames, func(n string) bool { return strings.HasPrefix(n, name+"/") })
 }
 
 // belowFile reports whether something above name is no directory.

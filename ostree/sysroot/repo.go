@@ -3,11 +3,11 @@ package sysroot
 import (
 	"context"
 	"fmt"
-	"path"
 	"strings"
 
 	"rpmostree/internal/dirfd"
 	"rpmostree/ostree"
+	"rpmostree/ostree/repo"
 )
 
 // deploymentRef names the ref that keeps the commit of a deployment.
@@ -66,57 +66,12 @@ func (s *Sysroot) pruneRepo(ctx context.Context, st *State) error {
 	return nil
 }
 
-// checkoutTree makes the deployment directory.
-func (s *Sysroot) checkoutTree(ctx context.Context, d Deployment) error {
-	c, err := s.repo.Commit(d.Checksum)
+// checkoutTree makes the deployment directory: hard links to the objects of a
+// bare repository.
+func (s *Sysroot) checkoutTree(ctx context.Context, deploy *dirfd.Dir, d Deployment) error {
+	t, err := s.repo.Tree(d.Checksum)
 	if err != nil {
 		return err
 	}
-	dir, err := s.ostree.OpenDirBeneath(path.Dir(d.path()), dirfd.NoSymlinks)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return s.checkoutDir(ctx, dir, ostree.TreeDir{Name: d.Name(), Tree: c.Tree, Meta: c.Meta})
-}
-
-func (s *Sysroot) checkoutDir(ctx context.Context, parent *dirfd.Dir, td ostree.TreeDir) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	tree, err := s.repo.DirTree(td.Tree)
-	if err != nil {
-		return err
-	}
-	meta, err := s.repo.DirMeta(td.Meta)
-	if err != nil {
-		return err
-	}
-	if err := parent.Mkdir(td.Name, 0o700); err != nil {
-		return err
-	}
-	dir, err := parent.Open(td.Name)
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	for _, f := range tree.Files {
-		if err := s.repo.LinkFile(f.Checksum, dir.FD(), f.Name); err != nil {
-			return err
-		}
-	}
-	for _, sub := range tree.Dirs {
-		if err := s.checkoutDir(ctx, dir, sub); err != nil {
-			return err
-		}
-	}
-	if err := parent.Chown(td.Name, meta.UID, meta.GID); err != nil {
-		return err
-	}
-	for _, x := range meta.Xattrs {
-		if err := dir.SetXattr("", x.Name, x.Value); err != nil {
-			return err
-		}
-	}
-	return parent.Chmod(td.Name, meta.Mode&0o7777)
+	return s.repo.CheckoutAt(ctx, t, deploy, d.Name(), repo.CheckoutOptions{PassthroughWhiteouts: true})
 }
