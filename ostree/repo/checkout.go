@@ -1,0 +1,326 @@
+package repo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"rpmostree/internal/dirfd"
+	"rpmostree/ostree"
+	"rpmostree/ostree/tree"
+
+	"golang.org/x/sys/unix"
+)
+
+// Overwrite says what a checkout does with files that exist.
+type Overwrite uint8
+
+const (
+	// OverwriteNone fails when the destination exists.
+	OverwriteNone Overwrite = iota
+	// UnionFiles replaces files and merges directories, which keep their
+	// metadata.
+	UnionFiles
+	// AddFiles keeps files and merges directories.
+	AddFiles
+	// UnionIdentical merges directories and fails when a file exists that is
+	// not the same object. It needs RequireHardlinks.
+	UnionIdentical
+)
+
+// CheckoutOptions say how a tree is put on disk. The zero value makes a new
+// directory with owners, modes and extended attributes, and hard links where it
+// can.
+type CheckoutOptions struct {
+	// UserMode leaves owners and extended attributes alone, and drops set-id
+	// bits.
+	UserMode  bool
+	Overwrite Overwrite
+	// Subpath checks out only the directory or file of this path.
+	Subpath string
+	// ForceCopy never makes hard links, so that files may be changed.
+	ForceCopy bool
+	// RequireHardlinks fails where a hard link is not possible. Empty files and
+	// others that are never linked do not count.
+	RequireHardlinks bool
+	// Whiteouts makes files ".wh.NAME" remove NAME, and ".wh..wh..opq" what was
+	// in its directory.
+	Whiteouts bool
+	// PassthroughWhiteouts makes files ".ostree-wh.NAME" overlayfs whiteouts.
+	PassthroughWhiteouts bool
+	// BareUserOnlyDirs masks the mode of directories with 0775, as is always
+	// done for repositories of that mode.
+	BareUserOnlyDirs bool
+	// Skip leaves out paths.
+	Skip *PathSet[struct{}]
+	// Filter tells whether to check out what is at an absolute path. It is
+	// called from several goroutines.
+	Filter func(path string, isDir bool) (keep bool, err error)
+	// Label returns the value of security.selinux for a path, which replaces
+	// that of the object; nothing is hard linked then. It is called from several
+	// goroutines.
+	Label func(path string, mode uint32) ([]byte, error)
+	// DevIno is filled with the files that were hard linked.
+	DevIno *DevInoCache
+	// Fsync syncs the file system at the end.
+	Fsync bool
+}
+
+// Checkout puts the tree of a commit at the path dest.
+func (o *Objects) Checkout(ctx context.Context, commit ostree.Checksum, dest string, opts CheckoutOptions) error {
+	t, err := o.Tree(commit)
+	if err != nil {
+		return err
+	}
+	return o.CheckoutTree(ctx, t, dest, opts)
+}
+
+// CheckoutTree puts a tree at the path dest. File objects are read from o.
+func (o *Objects) CheckoutTree(ctx context.Context, t tree.Tree, dest string, opts CheckoutOptions) error {
+	dest = filepath.Clean(dest)
+	parent, err := dirfd.Open(filepath.Dir(dest))
+	if err != nil {
+		return err
+	}
+	defer parent.Close()
+	return o.CheckoutAt(ctx, t, parent, filepath.Base(dest), opts)
+}
+
+// CheckoutAt puts a tree at name in the directory parent. The name may be "."
+// when an Overwrite mode allows that it exists.
+func (o *Objects) CheckoutAt(ctx context.Context, t tree.Tree, parent *dirfd.Dir, name string, opts CheckoutOptions) error {
+	co := &checkout{from: o, opts: opts, tasks: newTasks(ctx), subpath: path.Clean("/" + opts.Subpath)}
+	if err := co.init(); err != nil {
+		return err
+	}
+	root := t.Root()
+	if co.subpath != "/" {
+		var err error
+		if root, err = t.Lookup(co.subpath); err != nil {
+			return fmt.Errorf("No such file or directory: %s: %w", co.subpath, errnoText(err))
+		}
+	}
+	err := co.tasks.run(func() error {
+		if root.IsDir {
+			return co.dir(parent, name, co.subpath, root)
+		}
+		return co.singleFile(parent, name, root)
+	})
+	if err == nil && opts.Fsync {
+		err = parent.SyncFS()
+	}
+	return err
+}
+
+type checkout struct {
+	from    *Objects
+	opts    CheckoutOptions
+	tasks   *tasks
+	subpath string
+	links   bool // hard links are possible
+	filters bool // paths decide what is checked out
+}
+
+func (co *checkout) init() error {
+	o := &co.opts
+	co.filters = o.Skip != nil || o.Filter != nil
+	co.links = !o.ForceCopy && o.Label == nil
+	switch co.from.mode {
+	case Bare:
+		co.links = co.links && !o.UserMode
+		if o.RequireHardlinks && o.UserMode {
+			return errors.New("Bare repository mode cannot hardlink in user checkout mode")
+		}
+	case BareUser, BareUserOnly:
+		co.links = co.links && o.UserMode
+		if o.RequireHardlinks && !o.UserMode {
+			return errors.New("User repository mode requires user checkout mode to hardlink")
+		}
+	default:
+		co.links = false
+	}
+	switch {
+	case o.RequireHardlinks && !co.links:
+		return errors.New("Hardlinks requested, but repository mode or options do not allow them")
+	case o.Overwrite == UnionIdentical && !o.RequireHardlinks:
+		return errors.New("--union-identical requires --require-hardlinks")
+	}
+	return nil
+}
+
+// singleFile checks out a Subpath that is a file: into the directory name.
+func (co *checkout) singleFile(parent *dirfd.Dir, name string, e tree.Entry) error {
+	d, err := parent.Create(name, 0o777)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return co.file(d, e, co.subpath)
+}
+
+// checkoutChunk is how many files of one directory make a task.
+const checkoutChunk = 128
+
+// dir makes the directory name with all that is in it. Its own metadata come
+// last, so that nobody else can get at a directory that is not complete.
+func (co *checkout) dir(parent *dirfd.Dir, name, path string, e tree.Entry) error {
+	existed, d, err := co.makeDir(parent, name)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	entries, err := e.Tree().ReadDir("/")
+	if err != nil {
+		return err
+	}
+	if co.opts.Whiteouts {
+		if entries, err = applyWhiteouts(d, entries); err != nil {
+			return err
+		}
+	}
+	if co.filters {
+		if entries, err = co.selected(path, entries); err != nil {
+			return err
+		}
+	}
+	if err := co.children(d, path, entries); err != nil || existed {
+		return err
+	}
+	return co.dirMetadata(d, path, e)
+}
+
+func (co *checkout) makeDir(parent *dirfd.Dir, name string) (existed bool, d *dirfd.Dir, err error) {
+	err = parent.Mkdir(name, 0o700)
+	if os.IsExist(err) && co.opts.Overwrite != OverwriteNone {
+		existed, err = true, nil
+	}
+	if err != nil {
+		return false, nil, err
+	}
+	d, err = parent.Open(name)
+	return existed, d, err
+}
+
+func (co *checkout) selected(path string, entries []tree.Entry) ([]tree.Entry, error) {
+	var out []tree.Entry
+	for _, e := range entries {
+		p := joinPath(path, e.Name)
+		if _, skip := co.opts.Skip.match(p); skip {
+			continue
+		}
+		keep := true
+		if co.opts.Filter != nil {
+			var err error
+			if keep, err = co.opts.Filter(p, e.IsDir); err != nil {
+				return nil, err
+			}
+		}
+		if keep {
+			out = append(out, e)
+		}
+	}
+	return out, nil
+}
+
+func (co *checkout) children(d *dirfd.Dir, path string, entries []tree.Entry) error {
+	g := co.tasks.group()
+	files := make([]tree.Entry, 0, len(entries))
+	for _, e := range entries {
+		if !e.IsDir {
+			files = append(files, e)
+			continue
+		}
+		g.do(func() error { return co.dir(d, e.Name, joinPath(path, e.Name), e) })
+	}
+	for i := 0; i < len(files); i += checkoutChunk {
+		chunk := files[i:min(i+checkoutChunk, len(files))]
+		g.do(func() error {
+			for _, e := range chunk {
+				if err := co.file(d, e, path); err != nil {
+					return fmt.Errorf("Checking out %s: %w", joinPath(path, e.Name), err)
+				}
+			}
+			return nil
+		})
+	}
+	return g.wait()
+}
+
+func (co *checkout) dirMetadata(d *dirfd.Dir, path string, e tree.Entry) error {
+	meta, err := e.Meta()
+	if err != nil {
+		return err
+	}
+	fd := d.FD()
+	if !co.opts.UserMode {
+		if err := unix.Fchown(fd, int(meta.UID), int(meta.GID)); err != nil {
+			return pathError("chown", path, err)
+		}
+		xattrs, err := co.label(path, meta.Mode, meta.Xattrs)
+		if err != nil {
+			return err
+		}
+		for _, x := range xattrs {
+			if err := unix.Fsetxattr(fd, x.Name, x.Value, 0); err != nil {
+				return fmt.Errorf("%s: fsetxattr(%s): %w", path, x.Name, errnoText(err))
+			}
+		}
+	}
+	mode := meta.Mode & ostree.ModePerm
+	if co.opts.BareUserOnlyDirs || co.from.mode == BareUserOnly {
+		mode &= bareUserOnlyBits
+	}
+	if err := fchmod(fd, mode); err != nil {
+		return pathError("chmod", path, err)
+	}
+	if co.opts.ForceCopy { // such as /etc, whose times mean something
+		return nil
+	}
+	return resetTimes(fd)
+}
+
+func (co *checkout) label(path string, mode uint32, xattrs []ostree.Xattr) ([]ostree.Xattr, error) {
+	if co.opts.Label == nil {
+		return xattrs, nil
+	}
+	label, err := co.opts.Label(path, mode)
+	if err != nil {
+		return nil, err
+	}
+	return SetXattr(xattrs, "security.selinux", label), nil
+}
+
+const (
+	whiteoutPrefix            = ".wh."
+	opaqueWhiteout            = ".wh..wh..opq"
+	passthroughWhiteoutPrefix = ".ostree-wh."
+)
+
+// applyWhiteouts removes from d what the whiteouts among the entries say, and
+// returns the other entries. The format is that of OCI image layers.
+func applyWhiteouts(d *dirfd.Dir, entries []tree.Entry) ([]tree.Entry, error) {
+	var out []tree.Entry
+	for _, e := range entries {
+		name, isWhiteout := strings.CutPrefix(e.Name, whiteoutPrefix)
+		switch {
+		case e.IsDir || !isWhiteout:
+			out = append(out, e)
+		case e.Name == opaqueWhiteout:
+			if err := d.RemoveContents(); err != nil {
+				return nil, err
+			}
+		default:
+			if err := ostree.ValidateName(name); err != nil {
+				return nil, err
+			}
+			if err := d.RemoveAll(name); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,299 @@
+package repo
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"rpmostree/internal/dirfd"
+	"rpmostree/ostree"
+	"rpmostree/ostree/tree"
+
+	"golang.org/x/sys/unix"
+)
+
+// file checks out one file into the directory d, which has the path dir.
+func (co *checkout) file(d *dirfd.Dir, e tree.Entry, dir string) error {
+	if co.opts.PassthroughWhiteouts {
+		if name, ok := strings.CutPrefix(e.Name, passthroughWhiteoutPrefix); ok {
+			return co.whiteout(d, e, name)
+		}
+	}
+	if co.links {
+		done, err := co.link(d, e)
+		if done || err != nil {
+			return err
+		}
+	}
+	h, size, content, err := co.from.File(e.Checksum)
+	if err != nil {
+		return err
+	}
+	defer content.Close()
+	if co.opts.Label != nil {
+		if h.Xattrs, err = co.label(joinPath(dir, e.Name), h.Mode, h.Xattrs); err != nil {
+			return err
+		}
+	}
+	return co.place(d, e.Name, e.Checksum, func(name string) error {
+		return co.create(d.FD(), name, h, size, content)
+	})
+}
+
+// place calls create with the name, or with a temporary one that then replaces
+// a file that exists.
+func (co *checkout) place(d *dirfd.Dir, name string, sum ostree.Checksum, create func(name string) error) error {
+	if co.opts.Overwrite == AddFiles {
+		if ok, err := d.Exists(name); ok || err != nil {
+			return err
+		}
+	}
+	if co.opts.Overwrite != UnionFiles {
+		err := create(name)
+		if errors.Is(err, unix.EEXIST) && co.opts.Overwrite == UnionIdentical {
+			return co.checkIdentical(d, name, sum)
+		}
+		return err
+	}
+	tmp := "." + tmpName()
+	if err := create(tmp); err != nil {
+		return err
+	}
+	err := d.Rename(tmp, d, name)
+	if err != nil {
+		d.Unlink(tmp)
+	}
+	return err
+}
+
+// link makes a hard link to the object. It reports false when the file must be
+// copied.
+func (co *checkout) link(d *dirfd.Dir, e tree.Entry) (bool, error) {
+	var st unix.Stat_t
+	owner, dir, err := co.from.find(ostree.ObjectFile, e.Checksum, &st)
+	if err != nil {
+		return false, err
+	}
+	path := owner.loosePath(ostree.ObjectFile, e.Checksum)
+	if owner.mode != co.from.mode || !co.linkable(dir, path, &st) {
+		return false, nil
+	}
+	err = unix.Linkat(dir, path, d.FD(), e.Name, 0)
+	if err == unix.EEXIST {
+		err = co.linkOver(d, e, dir, path, &st)
+	}
+	switch err {
+	case nil:
+		if co.opts.DevIno != nil {
+			co.opts.DevIno.add(&st, e.Checksum)
+		}
+		return true, nil
+	case unix.EMLINK, unix.EXDEV, unix.EPERM:
+		if !co.opts.RequireHardlinks {
+			return false, nil
+		}
+	}
+	return false, err
+}
+
+// linkable tells whether an object may be linked. Empty files are not, because
+// file systems bound the number of links and a tree has many of them.
+func (co *checkout) linkable(dir int, path string, st *unix.Stat_t) bool {
+	if !ostree.IsRegular(st.Mode) {
+		return true
+	}
+	if st.Size == 0 || co.opts.UserMode && st.Mode&unix.S_IRUSR == 0 {
+		return false
+	}
+	// In bare-user mode this may be a symbolic link: those are regular files of
+	// mode 0644 no larger than a path with its NUL.
+	if co.from.mode != BareUser || st.Mode&ostree.ModePerm != 0o644 || st.Size > unix.PathMax+1 {
+		return true
+	}
+	var buf [512]byte
+	n, err := unix.Lgetxattr(dirfd.ProcPath(dir, path), bareUserMeta, buf[:])
+	if err != nil || n < 12 { // large attributes take the slow way
+		return false
+	}
+	return buf[10]&0xf0 != 0xa0 // uid, gid, mode as u32 big endian: is it S_IFLNK?
+}
+
+func (co *checkout) linkOver(d *dirfd.Dir, e tree.Entry, dir int, path string, st *unix.Stat_t) error {
+	switch co.opts.Overwrite {
+	case AddFiles:
+		return nil
+	case UnionIdentical:
+		if have, err := d.Stat(e.Name); err != nil {
+			return err
+		} else if have.Dev == st.Dev && have.Ino == st.Ino {
+			return nil
+		}
+		return co.checkIdentical(d, e.Name, e.Checksum)
+	case UnionFiles:
+		tmp := "." + tmpName()
+		if err := unix.Linkat(dir, path, d.FD(), tmp, 0); err != nil {
+			return err
+		}
+		err := unix.Renameat(d.FD(), tmp, d.FD(), e.Name)
+		// Renaming one link over another of the same file does nothing.
+		if err2 := unix.Unlinkat(d.FD(), tmp, 0); err == nil && err2 != unix.ENOENT {
+			err = err2
+		}
+		return err
+	}
+	return pathError("link", e.Name, unix.EEXIST)
+}
+
+// checkIdentical compares a file on disk with an object.
+func (co *checkout) checkIdentical(d *dirfd.Dir, name string, sum ostree.Checksum) error {
+	want, _, content, err := co.from.File(sum)
+	if err != nil {
+		return err
+	}
+	content.Close()
+	got, err := co.diskChecksum(d, name, want)
+	if err == nil && got != sum {
+		err = pathError("link", name, unix.EEXIST)
+	}
+	return err
+}
+
+// diskChecksum is the checksum of a file on disk, where the repository's mode
+// cannot put the metadata of an object on disk as if it had those of want.
+func (co *checkout) diskChecksum(d *dirfd.Dir, name string, want ostree.FileHeader) (ostree.Checksum, error) {
+	st, err := d.Stat(name)
+	if err != nil {
+		return ostree.Checksum{}, err
+	}
+	if !ostree.IsRegular(st.Mode) && !ostree.IsSymlink(st.Mode) {
+		return ostree.Checksum{}, nil
+	}
+	h := ostree.FileHeader{UID: st.Uid, GID: st.Gid, Mode: st.Mode}
+	if co.from.disableXattrs || co.from.mode != Bare {
+		h.Xattrs = want.Xattrs
+	} else if x, err := d.Xattrs(name); err != nil {
+		return ostree.Checksum{}, err
+	} else {
+		h.Xattrs = fromDirXattrs(x)
+	}
+	if co.from.mode != Bare {
+		h.UID, h.GID = want.UID, want.GID
+		if h.Mode&unix.S_IFMT == want.Mode&unix.S_IFMT && (h.Mode^want.Mode)&bareUserOnlyBits == 0 {
+			h.Mode = want.Mode
+		}
+	}
+	if ostree.IsSymlink(h.Mode) {
+		if h.Target, err = d.Readlink(name); err != nil {
+			return ostree.Checksum{}, err
+		}
+		return h.Checksum(), nil
+	}
+	f, err := d.OpenFile(name, unix.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return ostree.Checksum{}, err
+	}
+	defer f.Close()
+	return ostree.FileChecksum(h, f)
+}
+
+// create makes a new file.
+func (co *checkout) create(dir int, name string, h ostree.FileHeader, size int64, content io.Reader) error {
+	if ostree.IsSymlink(h.Mode) {
+		return co.createLink(dir, name, h)
+	}
+	fd, err := dirfd.Openat(dir, name, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return pathError("open", name, err)
+	}
+	err = co.fill(fd, h, size, content)
+	if err2 := unix.Close(fd); err == nil {
+		err = err2
+	}
+	if err != nil {
+		unix.Unlinkat(dir, name, 0)
+	}
+	return err
+}
+
+func (co *checkout) fill(fd int, h ostree.FileHeader, size int64, content io.Reader) error {
+	if err := copyContent(fd, size, content); err != nil {
+		return err
+	}
+	mode := h.Mode & ostree.ModePerm
+	if co.opts.UserMode {
+		mode = mode&^(unix.S_ISUID|unix.S_ISGID) | unix.S_IRUSR
+	} else {
+		if err := unix.Fchown(fd, int(h.UID), int(h.GID)); err != nil {
+			return fmt.Errorf("fchown: %w", errnoText(err))
+		}
+		for _, x := range h.Xattrs {
+			if err := unix.Fsetxattr(fd, x.Name, x.Value, 0); err != nil {
+				return fmt.Errorf("fsetxattr(%s): %w", x.Name, errnoText(err))
+			}
+		}
+	}
+	if err := fchmod(fd, mode); err != nil {
+		return err
+	}
+	return resetTimes(fd)
+}
+
+// copyContent lets the kernel copy from a plain file.
+func copyContent(fd int, size int64, content io.Reader) error {
+	if size == 0 {
+		return nil
+	}
+	if src, ok := content.(fdFile); ok {
+		return dirfd.CopyFile(fd, int(src))
+	}
+	return copyN(fdFile(fd), content, size)
+}
+
+func (co *checkout) createLink(dir int, name string, h ostree.FileHeader) error {
+	if err := unix.Symlinkat(h.Target, dir, name); err != nil {
+		return pathError("symlink", name, err)
+	}
+	if co.opts.UserMode {
+		return nil
+	}
+	d := dirfd.New(dir, "")
+	if err := d.Chown(name, h.UID, h.GID); err != nil {
+		return err
+	}
+	for _, x := range h.Xattrs {
+		if err := d.SetXattr(name, x.Name, x.Value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// whiteout makes the character device 0:0 that overlayfs takes for a removed
+// name, with the metadata of the file that stands for it.
+func (co *checkout) whiteout(d *dirfd.Dir, e tree.Entry, name string) error {
+	if err := ostree.ValidateName(name); err != nil {
+		return err
+	}
+	h, err := co.from.FileHeader(e.Checksum)
+	if err != nil {
+		return err
+	}
+	return co.place(d, name, e.Checksum, func(name string) error {
+		if err := unix.Mknodat(d.FD(), name, unix.S_IFCHR|h.Mode&ostree.ModePerm, 0); err != nil {
+			return pathError("mknod", name, err)
+		}
+		if co.opts.UserMode {
+			return d.Chmod(name, h.Mode&ostree.ModePerm)
+		}
+		if err := d.Chown(name, h.UID, h.GID); err != nil {
+			return err
+		}
+		for _, x := range h.Xattrs {
+			if err := d.SetXattr(name, x.Name, x.Value); err != nil {
+				return err
+			}
+		}
+		return d.Chmod(name, h.Mode&ostree.ModePerm)
+	})
+}
