@@ -1,0 +1,391 @@
+package solv
+
+import (
+	"bytes"
+	"strings"
+)
+
+// ID names a package of a Pool. IDs are given in the order of Repo.Add, which is also the
+// order that decides between otherwise equal packages. The zero ID is none.
+type ID = int32
+
+// System is the ID of the machine itself, which provides what rpm provides ("rpmlib(...)").
+const System ID = 1
+
+// Pool holds packages and the dependencies between them.
+//
+// A Pool is not safe for concurrent use: even Solve fills its caches.
+type Pool struct {
+	strs  stringTable
+	rels  relationTable
+	sols  []solvable
+	deps  []Ref  // the dependency lists of all packages, each ended by 0
+	files []byte // the paths of all packages, each ended by NUL
+	repos []*Repo
+	arch  archPolicy
+
+	installed  *Repo
+	considered bitmap // packages that may be used; nil = all
+	flags      PoolFlags
+	vendors    []vendorClass
+	namespaces map[Ref][]ID
+
+	late []fileProvide // AddFileProvide
+	prov providers
+	evrs evrCache
+}
+
+// PoolFlags are properties of the packaging system.
+type PoolFlags struct {
+	// ImplicitObsoletesUseColors lets packages of the same name but different word size (i686 and
+	// x86_64) be installed side by side, and keeps their versions equal. Fedora's choice.
+	ImplicitObsoletesUseColors bool
+	// ObsoletesUseColors makes Obsoletes tags match only packages of the same word size.
+	ObsoletesUseColors bool
+	// ObsoletesUseProvides makes Obsoletes tags match provides instead of names.
+	ObsoletesUseProvides bool
+	// ImplicitObsoletesUseProvides makes a package exclude those that provide its name.
+	ImplicitObsoletesUseProvides bool
+	// NoInstalledObsoletes ignores the Obsoletes of installed packages.
+	NoInstalledObsoletes bool
+	// ForbidSelfConflicts makes a package that conflicts with itself uninstallable.
+	ForbidSelfConflicts bool
+	// NoObsoletesMultiversion makes multiversion packages ignore their Obsoletes by default.
+	NoObsoletesMultiversion bool
+	// HideExcluded removes excluded packages from sight, so that a problem says "nothing
+	// provides" instead of "is excluded".
+	HideExcluded bool
+}
+
+// Kinds of dependency lists.
+type depKind uint8
+
+const (
+	depRequires depKind = iota
+	depProvides
+	depConflicts
+	depObsoletes
+	depRecommends
+	depSuggests
+	depSupplements
+	depEnhances
+	depOrder
+	depKinds
+)
+
+type solvable struct {
+	name, evr, arch, vendor Ref
+	repo                    *Repo
+	buildTime               int64
+	lists                   [depKinds]uint32 // offset in Pool.deps; 0 = empty list
+	files                   uint32           // offset in Pool.files of the first path
+	filesEnd                uint32
+}
+
+// Repo is a set of packages from one place.
+type Repo struct {
+	pool     *Pool
+	name     string
+	index    int
+	priority int // higher is better
+	sub      int // decides between equal packages; higher is better
+	ids      []ID
+}
+
+// Package is what the solver has to know about a package.
+type Package struct {
+	Name   string
+	Arch   string // "src" and "nosrc" are source packages
+	EVR    string // "[EPOCH:]VERSION-RELEASE"
+	Vendor string
+	// BuildTime tells rebuilds of equal NEVRA apart, in seconds since 1970; 0 = unknown.
+	BuildTime int64
+
+	// Provides should include the package itself ("NAME = EVR"), as rpm's metadata does.
+	Provides, Requires, Conflicts, Obsoletes    []Dep
+	Recommends, Suggests, Supplements, Enhances []Dep
+	OrderWithRequires                           []Dep
+
+	// Files are absolute paths that the package is known to own. It need not be the whole list:
+	// see Pool.WantedFiles.
+	Files []string
+}
+
+// NewPool returns an empty pool for a machine architecture; see SetArch.
+func NewPool(arch string) *Pool {
+	p := &Pool{
+		strs:  newStringTable(),
+		rels:  newRelationTable(),
+		sols:  make([]solvable, 2),
+		deps:  make([]Ref, 1),
+		repos: nil,
+	}
+	p.SetArch(arch)
+	return p
+}
+
+// SetFlags replaces the pool's flags.
+func (p *Pool) SetFlags(f PoolFlags) {
+	p.flags = f
+	p.invalidate()
+}
+
+// AddRepo adds an empty repository. Of two packages that could be used, that from the
+// repository with the numerically lower priority wins whatever its version (dnf's default is
+// 99); cost (default 1000, lower is better) only decides between equal packages.
+func (p *Pool) AddRepo(name string, priority, cost int) *Repo {
+	r := &Repo{pool: p, name: name, index: len(p.repos), priority: -priority, sub: -cost}
+	p.repos = append(p.repos, r)
+	return r
+}
+
+// Name returns the name given to AddRepo.
+func (r *Repo) Name() string { return r.name }
+
+// IDs returns the packages in the order in which they were added.
+func (r *Repo) IDs() []ID { return r.ids }
+
+// SetInstalled says which repository holds the installed packages; nil = nothing is installed.
+// Its packages have to have been added one after the other.
+func (p *Pool) SetInstalled(r *Repo) {
+	p.installed = r
+	p.invalidate()
+}
+
+// Installed returns the repository of installed packages, or nil.
+func (p *Pool) Installed() *Repo { return p.installed }
+
+// SetConsidered restricts the pool to the packages for which keep is true; nil lifts the
+// restriction. Excluded packages are not installed but explain problems.
+func (p *Pool) SetConsidered(keep func(ID) bool) {
+	p.considered = nil
+	if keep != nil {
+		p.considered = newBitmap(len(p.sols))
+		for id := ID(1); int(id) < len(p.sols); id++ {
+			if id == System || keep(id) {
+				p.considered.set(id)
+			}
+		}
+	}
+	p.invalidate()
+}
+
+// Add adds a package to the repository and returns its ID.
+func (r *Repo) Add(pkg Package) ID {
+	p := r.pool
+	id := ID(len(p.sols))
+	s := solvable{
+		name: p.strs.intern(pkg.Name),
+		arch: p.strs.intern(pkg.Arch),
+		evr:  p.strs.intern(canonicalEVR(pkg.EVR)),
+		repo: r, buildTime: pkg.BuildTime,
+	}
+	if pkg.Vendor != "" {
+		s.vendor = p.strs.intern(pkg.Vendor)
+	}
+	s.lists[depProvides] = p.addDeps(pkg.Provides)
+	s.lists[depRequires] = p.addRequires(pkg.Requires)
+	s.lists[depConflicts] = p.addDeps(pkg.Conflicts)
+	s.lists[depObsoletes] = p.addDeps(pkg.Obsoletes)
+	s.lists[depRecommends] = p.addDeps(pkg.Recommends)
+	s.lists[depSuggests] = p.addDeps(pkg.Suggests)
+	s.lists[depSupplements] = p.addDeps(pkg.Supplements)
+	s.lists[depEnhances] = p.addDeps(pkg.Enhances)
+	s.lists[depOrder] = p.addDeps(pkg.OrderWithRequires)
+	s.files = uint32(len(p.files))
+	for _, f := range pkg.Files {
+		if strings.IndexByte(f, 0) < 0 {
+			p.files = append(append(p.files, f...), 0)
+		}
+	}
+	s.filesEnd = uint32(len(p.files))
+	p.sols = append(p.sols, s)
+	r.ids = append(r.ids, id)
+	p.invalidate()
+	return id
+}
+
+func (p *Pool) addDeps(list []Dep) uint32 {
+	if len(list) == 0 {
+		return 0
+	}
+	start := len(p.deps)
+	for i := range list {
+		p.deps = append(p.deps, p.dep(list[i]))
+	}
+	p.deps = append(p.deps, 0)
+	return uint32(start)
+}
+
+// preMarker divides ordinary requirements from those needed by scripts.
+const preMarker Ref = -1
+
+func (p *Pool) addRequires(list []Dep) uint32 {
+	if len(list) == 0 {
+		return 0
+	}
+	start := len(p.deps)
+	pre := false
+	for i := range list {
+		if list[i].Pre {
+			pre = true
+			continue
+		}
+		p.deps = append(p.deps, p.dep(list[i]))
+	}
+	if pre {
+		p.deps = append(p.deps, preMarker)
+		for i := range list {
+			if list[i].Pre {
+				p.deps = append(p.deps, p.dep(list[i]))
+			}
+		}
+	}
+	p.deps = append(p.deps, 0)
+	return uint32(start)
+}
+
+// list returns one dependency list of a package; requirements include preMarker.
+func (p *Pool) list(s *solvable, k depKind) []Ref {
+	off := s.lists[k]
+	if off == 0 {
+		return nil
+	}
+	d := p.deps[off:]
+	n := 0
+	for d[n] != 0 {
+		n++
+	}
+	return d[:n]
+}
+
+func (p *Pool) has(s *solvable, k depKind) bool { return s.lists[k] != 0 }
+
+// eachFile calls f with every known path of a package, without copying; f must not keep it.
+func (p *Pool) eachFile(s *solvable, f func(path []byte) bool) {
+	data := p.files[s.files:s.filesEnd]
+	for len(data) > 0 {
+		n := bytes.IndexByte(data, 0)
+		if !f(data[:n]) {
+			return
+		}
+		data = data[n+1:]
+	}
+}
+
+// Len returns one more than the highest ID.
+func (p *Pool) Len() int { return len(p.sols) }
+
+// Info is how a package is known to people.
+type Info struct {
+	Name, EVR, Arch, Vendor string
+	Repo                    *Repo // nil for System
+}
+
+// Info returns the identity of a package.
+func (p *Pool) Info(id ID) Info {
+	if id <= 0 || int(id) >= len(p.sols) {
+		return Info{}
+	}
+	s := &p.sols[id]
+	return Info{p.strs.get(s.name), p.strs.get(s.evr), p.strs.get(s.arch), p.strs.get(s.vendor), s.repo}
+}
+
+// String returns NAME-EVR.ARCH.
+func (p *Pool) String(id ID) string {
+	if id == System {
+		return "system"
+	}
+	if id <= 0 || int(id) >= len(p.sols) {
+		return "unknown"
+	}
+	s := &p.sols[id]
+	str := p.strs.get(s.name) + "-" + p.strs.get(s.evr)
+	if a := p.strs.get(s.arch); a != "" {
+		str += "." + a
+	}
+	return str
+}
+
+func (p *Pool) isInstalled(id ID) bool {
+	return p.installed != nil && p.sols[id].repo == p.installed
+}
+
+func (p *Pool) isSource(s *solvable) bool {
+	a := p.strs.get(s.arch)
+	return a == "src" || a == "nosrc"
+}
+
+func (p *Pool) badArch(s *solvable) bool {
+	return !p.arch.any && (s.arch == 0 || p.archRank(s.arch) == 0)
+}
+
+// excluded reports that SetConsidered forbids the package.
+func (p *Pool) excluded(id ID) bool { return p.considered != nil && !p.considered.has(id) }
+
+// installable reports that a package may be installed at all.
+func (p *Pool) installable(id ID) bool {
+	s := &p.sols[id]
+	return s.repo != nil && !p.badArch(s) && !p.isSource(s) && !p.excluded(id)
+}
+
+// visible reports that a package may appear in provider lists.
+func (p *Pool) visible(id ID) bool {
+	s := &p.sols[id]
+	if p.installed != nil && s.repo == p.installed {
+		return true
+	}
+	return !p.badArch(s) && !p.isSource(s) && !(p.flags.HideExcluded && p.excluded(id))
+}
+
+// bitmap is a set of small numbers.
+type bitmap []uint64
+
+func newBitmap(n int) bitmap { return make(bitmap, (n+63)/64) }
+
+func (b bitmap) has(i int32) bool { return int(i>>6) < len(b) && b[i>>6]&(1<<(uint(i)&63)) != 0 }
+func (b bitmap) set(i int32)      { b[i>>6] |= 1 << (uint(i) & 63) }
+func (b bitmap) clear(i int32)    { b[i>>6] &^= 1 << (uint(i) & 63) }
+func (b bitmap) zero()            { clear(b) }
+
+// vendorClass is a set of vendor names (lower case, with '*' wildcards) between which packages
+// may move; a name with a leading '!' is excluded.
+type vendorClass []string
+
+// AddVendorClass declares vendors to be equal for the purpose of vendor changes. A pattern may
+// contain wildcards; one with a leading '!' keeps a vendor out of the class.
+func (p *Pool) AddVendorClass(patterns ...string) {
+	c := make(vendorClass, len(patterns))
+	for i, s := range patterns {
+		c[i] = strings.ToLower(s)
+	}
+	p.vendors = append(p.vendors, c)
+}
+
+func (p *Pool) vendorMask(v Ref) (mask uint64) {
+	name := strings.ToLower(p.strs.get(v))
+	for i, class := range p.vendors {
+		if i == 64 {
+			break
+		}
+		for _, pat := range class {
+			not := strings.HasPrefix(pat, "!")
+			if glob(strings.TrimPrefix(pat, "!"), name) {
+				if !not {
+					mask |= 1 << i
+				}
+				break
+			}
+		}
+	}
+	return mask
+}
+
+// vendorChange reports that replacing a by b is a change of vendor.
+func (p *Pool) vendorChange(a, b *solvable) bool {
+	va, vb := max(a.vendor, refEmpty), max(b.vendor, refEmpty)
+	if va == vb {
+		return false
+	}
+	return p.vendorMask(va)&p.vendorMask(vb) == 0
+}

@@ -1,0 +1,467 @@
+package solv
+
+import (
+	"slices"
+
+	"rpmostree/rpm/evr"
+)
+
+// providers says which packages provide a dependency. It is built from the pool when first
+// needed and dropped whenever the pool changes.
+type providers struct {
+	ok     bool
+	start  []uint32 // per string: its packages are data[start[i]:start[i+1]]
+	data   []ID
+	extra  map[Ref][]ID // strings interned after the index was built
+	relIdx []int32      // per relation: index in rel, 0 = not computed yet
+	rel    [][]ID
+}
+
+type fileProvide struct {
+	id   ID
+	path Ref
+}
+
+func (p *Pool) invalidate() { p.prov = providers{} }
+
+// AddFileProvide records that a package owns a path, as found out by searching file lists.
+func (p *Pool) AddFileProvide(id ID, path string) {
+	p.late = append(p.late, fileProvide{id, p.strs.intern(path)})
+	p.invalidate()
+}
+
+// WantedFiles returns the absolute paths that are named in dependencies but provided by no
+// package of the pool as far as is known, sorted. They may be in file lists not yet read: see
+// AddFileProvide.
+func (p *Pool) WantedFiles() []string {
+	p.prepare()
+	used := newBitmap(p.strs.len())
+	for _, d := range p.deps {
+		p.markNames(d, used)
+	}
+	var paths []string
+	for i := Ref(2); int(i) < p.strs.len(); i++ {
+		if used.has(int32(i)) && p.strs.raw(i)[0] == '/' && len(p.whatProvides(i)) == 0 {
+			paths = append(paths, p.strs.get(i))
+		}
+	}
+	slices.Sort(paths)
+	return paths
+}
+
+func (p *Pool) markNames(d Ref, used bitmap) {
+	for d.isRel() && d > 0 {
+		r := p.rel(d)
+		if r.op > 7 {
+			p.markNames(r.right, used)
+		}
+		d = r.left
+	}
+	if d > 0 {
+		used.set(int32(d))
+	}
+}
+
+// baseName strips versions off a dependency.
+func (p *Pool) baseName(d Ref) Ref {
+	for d.isRel() {
+		d = p.rel(d).left
+	}
+	return d
+}
+
+func (p *Pool) prepare() {
+	if p.prov.ok {
+		return
+	}
+	pr := providers{ok: true, extra: map[Ref][]ID{}, rel: make([][]ID, 1)}
+	n := p.strs.len()
+	pr.start = make([]uint32, n+1)
+	files := p.fileOwners()
+	// two passes: count, then fill in ascending order of packages
+	last := make([]ID, n)
+	p.eachProvide(files, last, func(name Ref, _ ID) { pr.start[name+1]++ })
+	for i := range n {
+		pr.start[i+1] += pr.start[i]
+	}
+	pr.data = make([]ID, pr.start[n])
+	fill := slices.Clone(pr.start)
+	clear(last)
+	p.eachProvide(files, last, func(name Ref, id ID) {
+		pr.data[fill[name]] = id
+		fill[name]++
+	})
+	p.prov = pr
+}
+
+// eachProvide calls f once for every name and package that provides it, packages ascending.
+// last is scratch space.
+func (p *Pool) eachProvide(files []fileProvide, last []ID, f func(Ref, ID)) {
+	for i := 2; i < len(p.sols); i++ {
+		id := ID(i)
+		if !p.visible(id) {
+			for len(files) > 0 && files[0].id == id {
+				files = files[1:]
+			}
+			continue
+		}
+		for _, d := range p.list(&p.sols[i], depProvides) {
+			if name := p.baseName(d); last[name] != id {
+				last[name] = id
+				f(name, id)
+			}
+		}
+		for ; len(files) > 0 && files[0].id == id; files = files[1:] {
+			if name := files[0].path; last[name] != id {
+				last[name] = id
+				f(name, id)
+			}
+		}
+	}
+}
+
+// fileOwners returns the owners of all paths that are interned, sorted by package.
+func (p *Pool) fileOwners() []fileProvide {
+	list := slices.Clone(p.late)
+	for i := range p.sols {
+		p.eachFile(&p.sols[i], func(path []byte) bool {
+			if ref := p.strs.lookup(string(path)); ref > refEmpty {
+				list = append(list, fileProvide{ID(i), ref})
+			}
+			return true
+		})
+	}
+	slices.SortStableFunc(list, func(a, b fileProvide) int { return int(a.id - b.id) })
+	return list
+}
+
+// whatProvides returns the packages that provide d, ascending. The result must not be changed.
+func (p *Pool) whatProvides(d Ref) []ID {
+	p.prepare()
+	if d.isRel() {
+		return p.relProviders(d)
+	}
+	if d <= 0 {
+		return nil
+	}
+	if int(d)+1 < len(p.prov.start) {
+		return p.prov.data[p.prov.start[d]:p.prov.start[d+1]]
+	}
+	list, ok := p.prov.extra[d]
+	if !ok && p.strs.raw(d)[0] == '/' {
+		path := p.strs.get(d)
+		for i := 2; i < len(p.sols); i++ {
+			if p.visible(ID(i)) && p.owns(&p.sols[i], path) {
+				list = append(list, ID(i))
+			}
+		}
+		p.prov.extra[d] = list
+	}
+	return list
+}
+
+func (p *Pool) owns(s *solvable, path string) (found bool) {
+	p.eachFile(s, func(f []byte) bool {
+		found = string(f) == path
+		return !found
+	})
+	return found
+}
+
+func (p *Pool) relProviders(d Ref) []ID {
+	i := int(d &^ relBit)
+	for len(p.prov.relIdx) <= i {
+		p.prov.relIdx = append(p.prov.relIdx, make([]int32, len(p.rels.rels)-len(p.prov.relIdx)+16)...)
+	}
+	if n := p.prov.relIdx[i]; n != 0 {
+		return p.prov.rel[n]
+	}
+	list := p.computeRel(d)
+	p.prov.relIdx[i] = int32(len(p.prov.rel))
+	p.prov.rel = append(p.prov.rel, list)
+	return list
+}
+
+// computeRel finds the providers of a relation. For the boolean operators it answers who could
+// play a part in fulfilling it.
+func (p *Pool) computeRel(d Ref) []ID {
+	r := p.rel(d)
+	switch r.op {
+	case OpWith:
+		return filterIDs(p.whatProvides(r.left), func(id ID) bool { return contains(p.whatProvides(r.right), id) })
+	case OpWithout:
+		return filterIDs(p.whatProvides(r.left), func(id ID) bool { return !contains(p.whatProvides(r.right), id) })
+	case OpAnd, OpOr:
+		return mergeIDs(p.whatProvides(r.left), p.whatProvides(r.right))
+	case OpIf, OpUnless:
+		if r.right.isRel() && p.rel(r.right).op == OpElse {
+			return mergeIDs(p.whatProvides(r.left), p.whatProvides(p.rel(r.right).right))
+		}
+		return p.whatProvides(r.left)
+	case OpArch:
+		return p.archProviders(r)
+	case OpNamespace:
+		return p.namespaces[d]
+	case OpMultiarch:
+		if p.strs.get(r.right) == "any" {
+			return p.whatProvides(r.left)
+		}
+		return nil
+	case OpKind:
+		return filterIDs(p.whatProvides(r.left), func(id ID) bool { return p.isKind(p.sols[id].name, r.right) })
+	}
+	if r.op < 8 {
+		return p.versionProviders(d, r)
+	}
+	return nil
+}
+
+func (p *Pool) isKind(name, kind Ref) bool {
+	prefix := p.strs.get(kind) + ":"
+	s := p.strs.get(name)
+	return len(s) >= len(prefix) && s[:len(prefix)] == prefix
+}
+
+func (p *Pool) archProviders(r relation) []ID {
+	want := p.strs.get(r.right)
+	if want == "src" || want == "nosrc" { // these provide nothing, so they are not indexed
+		var list []ID
+		for i := 2; i < len(p.sols); i++ {
+			s := &p.sols[i]
+			if s.arch != r.right && p.strs.get(s.arch) != "nosrc" || p.excluded(ID(i)) {
+				continue
+			}
+			if r.left == 0 || p.matchNEVR(s, r.left) {
+				list = append(list, ID(i))
+			}
+		}
+		return list
+	}
+	if r.left == 0 {
+		var list []ID
+		for i := 2; i < len(p.sols); i++ {
+			if p.visible(ID(i)) && p.sols[i].arch == r.right {
+				list = append(list, ID(i))
+			}
+		}
+		return list
+	}
+	return filterIDs(p.whatProvides(r.left), func(id ID) bool { return p.sols[id].arch == r.right })
+}
+
+func (p *Pool) versionProviders(d Ref, r relation) []ID {
+	name := p.baseName(r.left)
+	var list []ID
+	for _, id := range p.whatProvides(r.left) {
+		s := &p.sols[id]
+		if s.lists[depProvides] == 0 || p.isSource(s) {
+			if p.matchNEVR(s, d) || p.lateOwner(id, name) {
+				list = append(list, id)
+			}
+			continue
+		}
+		if p.providesVersion(s, name, r) || p.lateOwner(id, name) {
+			list = append(list, id)
+		}
+	}
+	if len(list) == 0 {
+		if s := p.strs.raw(name); len(s) > 7 && string(s[:7]) == "rpmlib(" {
+			list = []ID{System}
+		}
+	}
+	return list
+}
+
+// lateOwner reports that the package has the name as a file: that fits every version.
+func (p *Pool) lateOwner(id ID, name Ref) bool {
+	if s := p.strs.raw(name); len(s) == 0 || s[0] != '/' {
+		return false
+	}
+	return slices.Contains(p.late, fileProvide{id, name}) || p.owns(&p.sols[id], p.strs.get(name))
+}
+
+func (p *Pool) providesVersion(s *solvable, name Ref, want relation) bool {
+	for _, d := range p.list(s, depProvides) {
+		if !d.isRel() {
+			if d == name {
+				return true
+			}
+			continue
+		}
+		if r := p.rel(d); r.left == name && p.intersects(r, want) {
+			return true
+		}
+	}
+	return false
+}
+
+// intersects compares two version ranges of the same name.
+func (p *Pool) intersects(have, want relation) bool {
+	if have.op > 7 || want.op > 7 {
+		return false
+	}
+	h, w := evr.Op(have.op), evr.Op(want.op)
+	const any = evr.LT | evr.EQ | evr.GT
+	switch {
+	case h == 0 || w == 0:
+		return false
+	case h == any || w == any || h&w&(evr.LT|evr.GT) != 0:
+		return true
+	case have.right == want.right:
+		return h&w&evr.EQ != 0
+	}
+	switch p.matchCompare(have.right, want.right) {
+	case -2:
+		return h&evr.EQ != 0
+	case -1:
+		return w&evr.LT != 0 || h&evr.GT != 0
+	case 0:
+		return h&w&evr.EQ != 0
+	case 1:
+		return w&evr.GT != 0 || h&evr.LT != 0
+	}
+	return w&evr.EQ != 0
+}
+
+// evrCache keeps parsed versions by string.
+type evrCache struct {
+	index  []int32
+	parsed []evr.EVR
+}
+
+func (p *Pool) parseEVR(r Ref) *evr.EVR {
+	c := &p.evrs
+	if int(r) >= len(c.index) {
+		c.index = append(c.index, make([]int32, p.strs.len()-len(c.index)+64)...)
+	}
+	if c.index[r] == 0 {
+		c.parsed = append(c.parsed, evr.Parse(p.strs.get(r)))
+		c.index[r] = int32(len(c.parsed))
+	}
+	return &c.parsed[c.index[r]-1]
+}
+
+func (p *Pool) matchCompare(a, b Ref) int {
+	if a == b || a.isRel() || b.isRel() {
+		return 0
+	}
+	x := *p.parseEVR(a)
+	return evr.MatchCompare(x, *p.parseEVR(b))
+}
+
+// compareEVR orders two versions.
+func (p *Pool) compareEVR(a, b Ref) int {
+	if a == b || a.isRel() || b.isRel() {
+		return 0
+	}
+	x := *p.parseEVR(a)
+	return evr.Compare(x, *p.parseEVR(b))
+}
+
+// matchNEVR matches a dependency against what a package is, not what it provides.
+func (p *Pool) matchNEVR(s *solvable, d Ref) bool {
+	if !d.isRel() {
+		return s.name == d
+	}
+	r := p.rel(d)
+	switch r.op {
+	case OpArch:
+		return (s.arch == r.right || p.strs.get(r.right) == "src" && p.strs.get(s.arch) == "nosrc") && p.matchNEVR(s, r.left)
+	case OpOr:
+		return p.matchNEVR(s, r.left) || p.matchNEVR(s, r.right)
+	case OpAnd, OpWith:
+		return p.matchNEVR(s, r.left) && p.matchNEVR(s, r.right)
+	case OpWithout:
+		return p.matchNEVR(s, r.left) && !p.matchNEVR(s, r.right)
+	case OpMultiarch:
+		return p.strs.get(r.right) == "any" && p.matchNEVR(s, r.left)
+	}
+	if r.op > 7 || !p.matchNEVR(s, r.left) {
+		return false
+	}
+	return p.intersects(relation{op: RelOp(evr.EQ), right: s.evr}, r)
+}
+
+// SetNamespace answers a namespace dependency ("ns(arg)"): the packages that fulfil it, or
+// System if the machine does.
+func (p *Pool) SetNamespace(d Ref, ids []ID) {
+	if p.namespaces == nil {
+		p.namespaces = map[Ref][]ID{}
+	}
+	p.namespaces[d] = ids
+	p.invalidate()
+}
+
+// identical reports that two packages are the same build.
+func (p *Pool) identical(a, b *solvable) bool {
+	if a.name != b.name || a.arch != b.arch || a.evr != b.evr || max(a.vendor, refEmpty) != max(b.vendor, refEmpty) {
+		return false
+	}
+	if a.buildTime != 0 && b.buildTime != 0 {
+		return a.buildTime == b.buildTime
+	}
+	// without build times: a rebuild mostly shows in the requirements
+	sum := func(s *solvable) (x Ref) {
+		for _, r := range p.list(s, depRequires) {
+			x ^= r
+		}
+		return x
+	}
+	return sum(a) == sum(b)
+}
+
+// replaces reports that a package obsoletes another by name and version; withColors adds the
+// word size check.
+func (p *Pool) obsoletes(s, victim *solvable) bool {
+	for _, d := range p.list(s, depObsoletes) {
+		if p.obsoletesBy(s, d, victim) {
+			return true
+		}
+	}
+	return false
+}
+
+// obsoletesBy reports that the obsoletes entry d of s hits a package which is known to provide d.
+func (p *Pool) obsoletesBy(s *solvable, d Ref, victim *solvable) bool {
+	if !p.flags.ObsoletesUseProvides && !p.matchNEVR(victim, d) {
+		return false
+	}
+	return !p.flags.ObsoletesUseColors || p.sameColor(s, victim)
+}
+
+func filterIDs(list []ID, keep func(ID) bool) []ID {
+	var out []ID
+	for _, id := range list {
+		if keep(id) {
+			out = append(out, id)
+		}
+	}
+	return out
+}
+
+func mergeIDs(a, b []ID) []ID {
+	if len(a) == 0 {
+		return b
+	}
+	if len(b) == 0 {
+		return a
+	}
+	out := make([]ID, 0, len(a)+len(b))
+	out = append(append(out, a...), b...)
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+func contains(sorted []ID, id ID) bool {
+	_, ok := slices.BinarySearch(sorted, id)
+	return ok
+}
+
+// compareVersion orders two versions without their releases.
+func (p *Pool) compareVersion(a, b Ref) int {
+	if a == b || a.isRel() || b.isRel() {
+		return 0
+	}
+	x := *p.parseEVR(a)
+	return evr.CompareVersion(x, *p.parseEVR(b))
+}
