@@ -1,0 +1,470 @@
+package repo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"rpmostree/ostree"
+	"rpmostree/ostree/tree"
+
+	"golang.org/x/sync/errgroup"
+)
+
+const maxTreeDepth = tree.MaxDepth
+
+var errTooDeep = fmt.Errorf("directories are nested deeper than %d", maxTreeDepth)
+
+// FsckOptions say what Fsck does about problems. By default it stops at the
+// first corrupted object.
+type FsckOptions struct {
+	// All goes on after a corrupted object.
+	All bool
+	// Delete removes corrupted objects; the commits that need them become
+	// partial.
+	Delete bool
+	// VerifyBindings checks that commits are bound to the refs that name them.
+	VerifyBindings bool
+	// VerifyBackRefs checks also that the refs that a commit is bound to name it
+	// or a descendant.
+	VerifyBackRefs bool
+	// AddTombstones writes tombstones for missing parents of commits, and makes
+	// the repository keep them from then on.
+	AddTombstones bool
+	// Progress, if not nil, is called with how many of total objects are done.
+	// It may be called from several goroutines.
+	Progress func(done, total int)
+}
+
+// A Problem is something that is wrong in a repository.
+type Problem struct {
+	Object  ostree.ObjectName
+	Ref     string            // set when the problem is with a ref
+	Commits []ostree.Checksum // that need the object
+	Missing bool              // the object is not there
+	Err     error
+}
+
+// Error is the text that upstream's fsck prints.
+func (p *Problem) Error() string {
+	in := ""
+	for i, c := range p.Commits {
+		if i > 0 {
+			in += ", "
+		}
+		in += c.String()
+	}
+	switch {
+	case p.Ref != "":
+		return p.Err.Error()
+	case p.Missing:
+		return fmt.Sprintf("Object missing in commits %s: %s", in, p.Object)
+	}
+	return fmt.Sprintf("In commits %s: fsck %s object %s: %v", in, objectKind(p.Object.Type), p.Object.Checksum, p.Err)
+}
+
+func (p *Problem) Unwrap() error { return p.Err }
+
+func objectKind(t ostree.ObjectType) string {
+	if t.IsMetadata() {
+		return t.String()
+	}
+	return "content"
+}
+
+// FsckReport is what Fsck found.
+type FsckReport struct {
+	Commits  int // whose objects were verified
+	Partial  int // commits that are marked as partial, and were not verified
+	Objects  int // verified
+	Problems []*Problem
+}
+
+// Err returns nil for a sound repository.
+func (r *FsckReport) Err() error {
+	for _, p := range r.Problems {
+		if !p.Missing {
+			return p
+		}
+	}
+	if len(r.Problems) > 0 {
+		return fmt.Errorf("Repository corruption encountered: %w", r.Problems[0])
+	}
+	return nil
+}
+
+// Fsck verifies refs, and every object that the repository's commits need. The
+// error is for failures to look; what is wrong is in the report.
+func (r *Repo) Fsck(ctx context.Context, o FsckOptions) (*FsckReport, error) {
+	if o.Delete || o.AddTombstones {
+		unlock, err := r.Lock(ctx, Exclusive)
+		if err != nil {
+			return nil, err
+		}
+		defer unlock()
+	}
+	f := &fsck{r: r, o: o, ctx: ctx, report: &FsckReport{}, seen: ObjectSet{}}
+	if err := f.refs(); err != nil {
+		return f.report, err
+	}
+	if err := f.commits(); err != nil {
+		return f.report, err
+	}
+	if err := f.files(); err != nil {
+		return f.report, err
+	}
+	return f.report, f.conclude()
+}
+
+type fsck struct {
+	r      *Repo
+	o      FsckOptions
+	ctx    context.Context
+	report *FsckReport
+	seen   ObjectSet
+	sound  []ostree.Checksum // commits that are not partial
+	todo   []ostree.Checksum // file objects
+	mu     sync.Mutex
+	stop   bool
+}
+
+func (f *fsck) problem(n ostree.ObjectName, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	missing := isMissing(err)
+	f.report.Problems = append(f.report.Problems, &Problem{Object: n, Missing: missing, Err: err})
+	if !missing && !f.o.All && !f.o.Delete {
+		f.stop = true
+	}
+}
+
+func (f *fsck) stopped() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.stop || f.ctx.Err() != nil
+}
+
+// refs checks that every ref names a commit that is there.
+func (f *fsck) refs() error {
+	refs, err := f.r.Refs()
+	if err != nil {
+		return err
+	}
+	bad := func(name string, c ostree.Checksum, err error) {
+		f.report.Problems = append(f.report.Problems, &Problem{
+			Object: ostree.ObjectName{Type: ostree.ObjectCommit, Checksum: c}, Ref: name,
+			Err: fmt.Errorf("Loading commit for ref %s: %w", name, err)})
+	}
+	for _, ref := range refs {
+		c, err := f.r.Commit(ref.Checksum)
+		if err != nil {
+			bad(ref.Refspec(), ref.Checksum, err)
+			continue
+		}
+		if f.o.VerifyBindings || f.o.VerifyBackRefs {
+			if err := VerifyRefBinding(c, ref.Name); err != nil {
+				bad(ref.Refspec(), ref.Checksum, err)
+			}
+		}
+	}
+	mirrors, err := f.r.MirrorRefs()
+	if err != nil {
+		return err
+	}
+	for _, ref := range mirrors {
+		if _, err := f.r.Commit(ref.Checksum); err != nil {
+			bad(ref.CollectionRef.String(), ref.Checksum, err)
+		}
+	}
+	return nil
+}
+
+// VerifyRefBinding checks that a commit, if it is bound to refs, is bound to
+// this one.
+func VerifyRefBinding(c *ostree.Commit, ref string) error {
+	v, ok := c.Metadata.Lookup(ostree.KeyRefBinding)
+	if !ok || v.Type() != "as" {
+		return nil
+	}
+	bound := v.StrArray()
+	if slices.Contains(bound, ref) {
+		return nil
+	}
+	text := ""
+	for i, b := range bound {
+		if i > 0 {
+			text += ", "
+		}
+		text += "‘" + b + "’"
+	}
+	return fmt.Errorf("Commit has no requested ref ‘%s’ in ref binding metadata (%s)", ref, text)
+}
+
+// commits verifies all metadata objects and collects the file objects.
+func (f *fsck) commits() error {
+	list, err := f.r.commits()
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(list, ostree.Checksum.Compare)
+	for _, c := range list {
+		if f.stopped() {
+			return context.Cause(f.ctx)
+		}
+		partial, err := f.r.IsPartial(c)
+		if err != nil {
+			return err
+		}
+		data, ok := f.metadata(ostree.ObjectCommit, c)
+		if partial {
+			f.report.Partial++
+			continue
+		}
+		f.report.Commits++
+		f.sound = append(f.sound, c)
+		if !ok {
+			continue
+		}
+		commit, err := ostree.ParseCommit(data)
+		if err != nil {
+			f.problem(ostree.ObjectName{Type: ostree.ObjectCommit, Checksum: c}, err)
+			continue
+		}
+		f.dir(commit.Tree, commit.Meta, 0)
+		if err := f.backRefs(c, &commit); err != nil {
+			return err
+		}
+		if err := f.tombstone(&commit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// backRefs checks the refs that a commit is bound to.
+func (f *fsck) backRefs(sum ostree.Checksum, c *ostree.Commit) error {
+	v, ok := c.Metadata.Lookup(ostree.KeyRefBinding)
+	if !f.o.VerifyBackRefs || !ok {
+		return nil
+	}
+	for _, ref := range v.StrArray() {
+		tip, err := f.r.LookupRef("", ref)
+		if err != nil {
+			f.report.Problems = append(f.report.Problems, &Problem{Ref: ref,
+				Object: ostree.ObjectName{Type: ostree.ObjectCommit, Checksum: sum},
+				Err:    fmt.Errorf("Collection–ref (, %s) in bindings for commit %s does not exist", ref, sum)})
+			continue
+		}
+		set := ObjectSet{}
+		if err := f.r.Traverse(f.ctx, tip, AllHistory, true, set); err != nil {
+			return err
+		}
+		if !set.Has(ostree.ObjectCommit, sum) {
+			f.report.Problems = append(f.report.Problems, &Problem{Ref: ref,
+				Object: ostree.ObjectName{Type: ostree.ObjectCommit, Checksum: sum},
+				Err:    fmt.Errorf("Collection–ref (, %s) in bindings for commit %s points to unrelated commit %s", ref, sum, tip)})
+		}
+	}
+	return nil
+}
+
+func (f *fsck) tombstone(c *ostree.Commit) error {
+	if !f.o.AddTombstones || c.Parent.IsZero() {
+		return nil
+	}
+	if ok, err := f.r.Has(ostree.ObjectCommit, c.Parent); ok || err != nil {
+		return err
+	}
+	k := f.r.Config()
+	if err := k.SetBool("core", "tombstone-commits", true); err != nil {
+		return err
+	}
+	if err := f.r.SetConfig(k); err != nil {
+		return err
+	}
+	return f.r.writeTombstone(c.Parent)
+}
+
+// metadata reads and verifies one object, once.
+func (f *fsck) metadata(t ostree.ObjectType, c ostree.Checksum) ([]byte, bool) {
+	if !f.seen.Add(t, c) {
+		return nil, false
+	}
+	f.report.Objects++
+	n := ostree.ObjectName{Type: t, Checksum: c}
+	data, err := f.r.ReadMetadata(t, c)
+	if err == nil {
+		if got := ostree.ChecksumOf(data); got != c {
+			err = &CorruptError{n, got}
+		}
+	}
+	if err != nil {
+		f.problem(n, err)
+		return nil, false
+	}
+	return data, true
+}
+
+func (f *fsck) dir(treeSum, metaSum ostree.Checksum, depth int) {
+	if f.stopped() {
+		return
+	}
+	if data, ok := f.metadata(ostree.ObjectDirMeta, metaSum); ok {
+		meta, err := ostree.ParseDirMeta(data)
+		if err == nil {
+			err = checkDirMeta(f.r.mode, &meta)
+		}
+		if err != nil {
+			f.problem(ostree.ObjectName{Type: ostree.ObjectDirMeta, Checksum: metaSum}, err)
+		}
+	}
+	data, ok := f.metadata(ostree.ObjectDirTree, treeSum)
+	if !ok {
+		return
+	}
+	d, err := ostree.ParseDirTree(data)
+	if err == nil && depth > maxTreeDepth {
+		err = errTooDeep
+	}
+	if err != nil {
+		f.problem(ostree.ObjectName{Type: ostree.ObjectDirTree, Checksum: treeSum}, err)
+		return
+	}
+	for _, file := range d.Files {
+		if f.seen.Add(ostree.ObjectFile, file.Checksum) {
+			f.todo = append(f.todo, file.Checksum)
+		}
+	}
+	for _, sub := range d.Dirs {
+		f.dir(sub.Tree, sub.Meta, depth+1)
+	}
+}
+
+// files verifies the file objects, in parallel.
+func (f *fsck) files() error {
+	total := f.report.Objects + len(f.todo)
+	done := atomic.Int64{}
+	done.Store(int64(f.report.Objects))
+	next := atomic.Int64{}
+	g, _ := errgroup.WithContext(f.ctx)
+	for range 2 * runtime.GOMAXPROCS(0) {
+		g.Go(func() error {
+			for !f.stopped() {
+				i := int(next.Add(1) - 1)
+				if i >= len(f.todo) {
+					return nil
+				}
+				if err := f.r.verifyFile(f.todo[i]); err != nil {
+					f.problem(ostree.ObjectName{Type: ostree.ObjectFile, Checksum: f.todo[i]}, err)
+				}
+				if n := int(done.Add(1)); f.o.Progress != nil {
+					f.o.Progress(n, total)
+				}
+			}
+			return context.Cause(f.ctx)
+		})
+	}
+	err := g.Wait()
+	f.report.Objects = int(done.Load())
+	return err
+}
+
+// verifyFile hashes a file object.
+func (o *Objects) verifyFile(c ostree.Checksum) error {
+	h, size, content, err := o.File(c)
+	if err != nil {
+		return err
+	}
+	defer content.Close()
+	digest := hashes.Get().(hash.Hash)
+	defer hashes.Put(digest)
+	digest.Reset()
+	digest.Write(ostree.Framed(h.Marshal()))
+	if ostree.IsRegular(h.Mode) {
+		buf := bigBufs.Get().(*[]byte)
+		n, err := io.CopyBuffer(onlyWriter{digest}, content, *buf)
+		bigBufs.Put(buf)
+		if err == nil && n != size {
+			err = errors.New("file changed while it was read")
+		}
+		if err != nil {
+			return err
+		}
+	}
+	var got ostree.Checksum
+	if digest.Sum(got[:0]); got != c {
+		return &CorruptError{ostree.ObjectName{Type: ostree.ObjectFile, Checksum: c}, got}
+	}
+	return nil
+}
+
+// conclude finds the commits that problems concern, marks them as partial and
+// removes what is corrupted.
+func (f *fsck) conclude() error {
+	concerned := false
+	for _, p := range f.report.Problems {
+		concerned = concerned || p.Ref == ""
+	}
+	if !concerned {
+		return nil
+	}
+	for _, c := range f.sound {
+		set := ObjectSet{}
+		// What cannot be read is a problem that the report has already.
+		f.r.collect(c, set)
+		for _, p := range f.report.Problems {
+			if p.Ref == "" && set.Has(p.Object.Type, p.Object.Checksum) {
+				p.Commits = append(p.Commits, c)
+			}
+		}
+	}
+	for _, p := range f.report.Problems {
+		if p.Ref != "" || !p.Missing && !f.o.Delete {
+			continue
+		}
+		if !p.Missing {
+			if err := f.r.deleteObject(p.Object); err != nil {
+				return err
+			}
+		}
+		for _, c := range p.Commits {
+			if err := f.r.setPartial(c, true, "f"); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// collect is Traverse for one commit that goes on after errors.
+func (r *Repo) collect(c ostree.Checksum, set ObjectSet) {
+	set.Add(ostree.ObjectCommit, c)
+	commit, err := r.Commit(c)
+	if err != nil {
+		return
+	}
+	r.collectTree(commit.Tree, commit.Meta, set, 0)
+}
+
+func (r *Repo) collectTree(treeSum, metaSum ostree.Checksum, set ObjectSet, depth int) {
+	set.Add(ostree.ObjectDirMeta, metaSum)
+	if !set.Add(ostree.ObjectDirTree, treeSum) || depth > maxTreeDepth {
+		return
+	}
+	d, err := r.DirTree(treeSum)
+	if err != nil {
+		return
+	}
+	for _, file := range d.Files {
+		set.Add(ostree.ObjectFile, file.Checksum)
+	}
+	for _, sub := range d.Dirs {
+		r.collectTree(sub.Tree, sub.Meta, set, depth+1)
+	}
+}

@@ -1,0 +1,404 @@
+package repo
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"rpmostree/internal/dirfd"
+	"rpmostree/internal/failpoint"
+	"rpmostree/ostree"
+
+	"golang.org/x/sys/unix"
+)
+
+// PruneOptions say which objects are kept. By default those that any commit
+// object in the repository needs.
+type PruneOptions struct {
+	// RefsOnly keeps only what refs need, with their history.
+	RefsOnly bool
+	// Depth, if not nil, is how many ancestors of each ref, or of each commit,
+	// are kept; AllHistory keeps all.
+	Depth *int
+	// BranchDepth is Depth for single refs; it implies RefsOnly.
+	BranchDepth map[string]int
+	// OnlyBranches limits what is pruned to the history of these refs; the
+	// history of all others is kept. It implies RefsOnly.
+	OnlyBranches []string
+	// KeepYoungerThan, if not zero, removes commits that are older and that no
+	// ref names.
+	KeepYoungerThan time.Time
+	// DeleteCommits are removed first. No ref may name them.
+	DeleteCommits []ostree.Checksum
+	// CommitOnly removes nothing but commit objects.
+	CommitOnly bool
+	// DryRun counts without removing.
+	DryRun bool
+}
+
+// PruneStats is what Prune did, or would do.
+type PruneStats struct {
+	Total  int    // objects before
+	Pruned int    // objects
+	Freed  uint64 // bytes
+}
+
+// Prune removes objects that are not needed, with the repository's lock held
+// exclusively.
+func (r *Repo) Prune(ctx context.Context, o PruneOptions) (PruneStats, error) {
+	if err := r.CheckWritable(); err != nil {
+		return PruneStats{}, err
+	}
+	unlock, err := r.Lock(ctx, Exclusive)
+	if err != nil {
+		return PruneStats{}, err
+	}
+	defer unlock()
+	p := &prune{r: r, ctx: ctx, o: o, gone: map[ostree.Checksum]bool{}, keep: ObjectSet{}}
+	if err := p.collectRefs(); err != nil {
+		return PruneStats{}, err
+	}
+	if err := p.deleteCommits(); err != nil {
+		return PruneStats{}, err
+	}
+	if err := p.mark(); err != nil {
+		return PruneStats{}, err
+	}
+	stats, err := p.sweep()
+	if err == nil && !o.DryRun {
+		err = r.pruneDeltas()
+	}
+	return stats, err
+}
+
+type prune struct {
+	r    *Repo
+	ctx  context.Context
+	o    PruneOptions
+	refs map[string]ostree.Checksum // by refspec
+	gone map[ostree.Checksum]bool   // commits to delete, for a dry run too
+	keep ObjectSet
+}
+
+func (p *prune) collectRefs() error {
+	p.refs = map[string]ostree.Checksum{}
+	refs, err := p.r.Refs()
+	if err != nil {
+		return err
+	}
+	for _, ref := range refs {
+		p.refs[ref.Refspec()] = ref.Checksum
+	}
+	mirrors, err := p.r.MirrorRefs()
+	if err != nil {
+		return err
+	}
+	for _, ref := range mirrors {
+		p.refs[ref.CollectionRef.String()] = ref.Checksum
+	}
+	for name := range p.o.BranchDepth {
+		if _, ok := p.refs[name]; !ok {
+			return fmt.Errorf("Refspec '%s' not found", name)
+		}
+	}
+	for _, name := range p.o.OnlyBranches {
+		if _, ok := p.refs[name]; !ok {
+			return fmt.Errorf("Refspec '%s' not found", name)
+		}
+	}
+	return nil
+}
+
+// byRef tells whether refs alone decide what is kept.
+func (p *prune) byRef() bool {
+	return p.o.RefsOnly || len(p.o.BranchDepth) > 0 || len(p.o.OnlyBranches) > 0
+}
+
+func (p *prune) deleteCommits() error {
+	for _, c := range p.o.DeleteCommits {
+		for name, sum := range p.refs {
+			if sum == c {
+				return fmt.Errorf("Commit '%s' is referenced by '%s'", c, name)
+			}
+		}
+		if ok, err := p.r.Has(ostree.ObjectCommit, c); err != nil {
+			return err
+		} else if !ok {
+			return &MissingObjectError{ostree.ObjectName{Type: ostree.ObjectCommit, Checksum: c}}
+		}
+		p.gone[c] = true
+	}
+	if p.o.KeepYoungerThan.IsZero() || len(p.o.OnlyBranches) > 0 {
+		return nil
+	}
+	heads := map[ostree.Checksum]bool{}
+	for _, c := range p.refs {
+		heads[c] = true
+	}
+	all, err := p.r.commits()
+	if err != nil {
+		return err
+	}
+	for _, c := range all {
+		commit, err := p.r.Commit(c)
+		if err != nil {
+			return err
+		}
+		if !heads[c] && commit.Time().Before(p.o.KeepYoungerThan) {
+			p.gone[c] = true
+		}
+	}
+	return nil
+}
+
+func (p *prune) depth() int {
+	if p.o.Depth != nil {
+		return *p.o.Depth
+	}
+	return AllHistory
+}
+
+// mark collects what is kept.
+func (p *prune) mark() error {
+	if !p.byRef() {
+		all, err := p.r.commits()
+		if err != nil {
+			return err
+		}
+		for _, c := range all {
+			if !p.gone[c] {
+				// Parents are in the list themselves.
+				if err := p.r.Traverse(p.ctx, c, 0, p.o.CommitOnly, p.keep); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	for name, c := range p.refs {
+		if err := p.markRef(name, c); err != nil {
+			return err
+		}
+	}
+	for c := range p.gone {
+		delete(p.keep, ostree.ObjectName{Type: ostree.ObjectCommit, Checksum: c})
+	}
+	return nil
+}
+
+func (p *prune) markRef(name string, c ostree.Checksum) error {
+	depth, ok := p.o.BranchDepth[name]
+	switch {
+	case ok:
+	case len(p.o.OnlyBranches) > 0 && !slices.Contains(p.o.OnlyBranches, name):
+		depth = AllHistory
+	case len(p.o.OnlyBranches) > 0 && !p.o.KeepYoungerThan.IsZero():
+		return p.markYounger(c)
+	default:
+		depth = p.depth()
+	}
+	return p.r.Traverse(p.ctx, c, depth, p.o.CommitOnly, p.keep)
+}
+
+// markYounger keeps the head of a branch and its younger ancestors.
+func (p *prune) markYounger(c ostree.Checksum) error {
+	for first := true; !c.IsZero(); first = false {
+		commit, err := p.r.Commit(c)
+		if isMissing(err) && !first {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if !first && commit.Time().Before(p.o.KeepYoungerThan) {
+			return nil
+		}
+		if err := p.r.Traverse(p.ctx, c, 0, p.o.CommitOnly, p.keep); err != nil {
+			return err
+		}
+		c = commit.Parent
+	}
+	return nil
+}
+
+// sweep removes the objects that were not marked: commits first, so that a
+// crash leaves no commit without its objects.
+func (p *prune) sweep() (PruneStats, error) {
+	var stats PruneStats
+	var commits, others []ostree.ObjectName
+	err := p.r.EachObject(func(n ostree.ObjectName) error {
+		stats.Total++
+		switch {
+		case n.Type == ostree.ObjectCommit:
+			if _, ok := p.keep[n]; !ok || p.gone[n.Checksum] {
+				commits = append(commits, n)
+			}
+		case n.Type == ostree.ObjectTombstoneCommit || n.Type == ostree.ObjectPayloadLink:
+		case p.o.CommitOnly && n.Type != ostree.ObjectCommitMeta:
+		default:
+			if _, ok := p.keep[n]; !ok {
+				others = append(others, n)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return stats, err
+	}
+	for _, list := range [][]ostree.ObjectName{commits, others} {
+		for _, n := range list {
+			if err := p.remove(n, &stats); err != nil {
+				return stats, err
+			}
+		}
+		if p.o.DryRun || p.r.settings().fsync == false || len(list) == 0 {
+			continue
+		}
+		if err := p.r.syncPrefixes(list); err != nil {
+			return stats, err
+		}
+		if err := failpoint.At("repo.prune.commits"); err != nil {
+			return stats, err
+		}
+	}
+	return stats, nil
+}
+
+func (p *prune) remove(n ostree.ObjectName, stats *PruneStats) error {
+	if err := context.Cause(p.ctx); err != nil {
+		return err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstatat(p.r.object.FD(), p.r.loosePath(n.Type, n.Checksum), &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return pathError("stat", n.String(), err)
+	}
+	stats.Pruned++
+	stats.Freed += uint64(st.Size)
+	if p.o.DryRun {
+		return nil
+	}
+	if n.Type == ostree.ObjectCommit {
+		if p.r.settings().tombstones {
+			if err := p.r.writeTombstone(n.Checksum); err != nil {
+				return err
+			}
+		}
+		if err := p.r.SetPartial(n.Checksum, false); err != nil {
+			return err
+		}
+	}
+	if err := failpoint.At("repo.prune.object"); err != nil {
+		return err
+	}
+	return p.r.deleteObject(n)
+}
+
+// syncPrefixes makes the removal of objects durable.
+func (r *Repo) syncPrefixes(list []ostree.ObjectName) error {
+	seen := map[byte]bool{}
+	for _, n := range list {
+		if seen[n.Checksum[0]] {
+			continue
+		}
+		seen[n.Checksum[0]] = true
+		d, err := r.object.Open(n.Checksum.String()[:2])
+		if err != nil {
+			return err
+		}
+		err = d.Sync()
+		d.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deleteObject removes one object, which may be gone already.
+func (r *Repo) deleteObject(n ostree.ObjectName) error {
+	err := unix.Unlinkat(r.object.FD(), r.loosePath(n.Type, n.Checksum), 0)
+	if err == unix.ENOENT {
+		return nil
+	}
+	return pathError("unlink", n.String(), err)
+}
+
+// writeTombstone records that a commit was deleted.
+func (r *Repo) writeTombstone(c ostree.Checksum) error {
+	hex := c.String()
+	d, err := r.object.Create(hex[:2], 0o775)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	name := hex[2:] + "." + ostree.ObjectTombstoneCommit.String()
+	return d.WriteFileAtomic(name, ostree.Tombstone(c), 0o644, r.settings().fsync)
+}
+
+// pruneDeltas removes static deltas to commits that are not there.
+func (r *Repo) pruneDeltas() error {
+	return r.eachDelta(func(dir *dirfd.Dir, name string, _, to ostree.Checksum) error {
+		ok, err := r.Has(ostree.ObjectCommit, to)
+		if ok || err != nil {
+			return err
+		}
+		return dir.RemoveAll(name)
+	})
+}
+
+// eachDelta visits the static deltas: from is zero for those from scratch.
+func (r *Repo) eachDelta(visit func(dir *dirfd.Dir, name string, from, to ostree.Checksum) error) error {
+	prefixes, err := r.subdirs("deltas")
+	if err != nil {
+		return err
+	}
+	for _, prefix := range prefixes {
+		names, err := r.subdirs("deltas/" + prefix)
+		if err != nil {
+			return err
+		}
+		d, err := r.dir.OpenDirBeneath("deltas/"+prefix, dirfd.NoSymlinks)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			from, to, err := parseDeltaName(prefix + name)
+			if err != nil {
+				continue // not a delta
+			}
+			if err := visit(d, name, from, to); err != nil {
+				d.Close()
+				return err
+			}
+		}
+		d.Close()
+	}
+	return nil
+}
+
+// parseDeltaName decodes the directory of a delta, [FROM-]TO in base64 without
+// padding and with "_" for "/".
+func parseDeltaName(s string) (from, to ostree.Checksum, err error) {
+	parts := strings.Split(s, "-")
+	if len(parts) > 2 {
+		return from, to, errors.New("invalid delta name")
+	}
+	sums := make([]ostree.Checksum, 2)
+	for i, part := range parts {
+		b, err := base64.RawStdEncoding.DecodeString(strings.ReplaceAll(part, "_", "/"))
+		if err != nil {
+			return from, to, err
+		}
+		if sums[i], err = ostree.ChecksumFromBytes(b); err != nil {
+			return from, to, err
+		}
+	}
+	if len(parts) == 1 {
+		return from, sums[0], nil
+	}
+	return sums[0], sums[1], nil
+}
