@@ -42,8 +42,8 @@ type listParser struct {
 	intern               interner
 	pkgid, pkgName, arch string
 
-	paths []byte // all paths of a package
-	ends  []int  // where each ends in paths
+	paths    []byte // all paths of a package
+	pathEnds []int  // where each ends in paths
 }
 
 // document calls pkg for each package, with the scanner inside of it.
@@ -97,7 +97,7 @@ func (p *listParser) identity() error {
 // filelist reads the rest of a <package>. All its paths become one string.
 func (p *listParser) filelist(list *Filelist) error {
 	depth := p.depth()
-	p.paths, p.ends = p.paths[:0], p.ends[:0]
+	p.paths, p.pathEnds = p.paths[:0], p.pathEnds[:0]
 	for {
 		more, err := p.child(depth)
 		if err != nil {
@@ -121,7 +121,7 @@ func (p *listParser) filelist(list *Filelist) error {
 		}
 	}
 	all, start := string(p.paths), 0
-	for i, end := range p.ends {
+	for i, end := range p.pathEnds {
 		list.Files[i].Path = all[start:end]
 		start = end
 	}
@@ -137,11 +137,11 @@ func (p *listParser) file(list *Filelist) error {
 	if err != nil {
 		return err
 	}
-	if len(p.ends) >= MaxFiles {
+	if len(p.pathEnds) >= MaxFiles {
 		return p.errorf("%w: too many files", errLimit)
 	}
 	p.paths = append(p.paths, b...)
-	p.ends = append(p.ends, len(p.paths))
+	p.pathEnds = append(p.pathEnds, len(p.paths))
 	list.Files = append(list.Files, File{Type: typ})
 	return nil
 }
