@@ -277,15 +277,15 @@ func Equal(t testing.TB, got, want string, c Compare) {
 	a, b := Snapshot(t, got, c), Snapshot(t, want, c)
 	extra, missing := only(a, b), only(b, a)
 	for i, line := range extra {
-		if i == 10 {
-			t.Errorf("and %d more", len(extra)-10)
+		if i == 4 {
+			t.Errorf("and %d more", len(extra)-4)
 			break
 		}
 		t.Errorf("only in %s: %s", got, line)
 	}
 	for i, line := range missing {
-		if i == 10 {
-			t.Errorf("and %d more", len(missing)-10)
+		if i == 4 {
+			t.Errorf("and %d more", len(missing)-4)
 			break
 		}
 		t.Errorf("only in %s: %s", want, line)

@@ -154,7 +154,7 @@ func (co *checkout) init() error {
 
 // singleFile checks out a Subpath that is a file: into the directory name.
 func (co *checkout) singleFile(parent *dirfd.Dir, name string, e tree.Entry) error {
-	d, err := parent.Create(name, 0o777)
+	d, err := parent.Create(name, 0o700)
 	if err != nil {
 		return err
 	}

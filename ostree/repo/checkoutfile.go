@@ -233,10 +233,7 @@ func (co *checkout) fill(fd int, h ostree.FileHeader, size int64, content io.Rea
 			}
 		}
 	}
-	if err := fchmod(fd, mode); err != nil {
-		return err
-	}
-	return resetTimes(fd)
+	return fchmod(fd, mode) // a copy keeps the time of the checkout, as upstream's
 }
 
 // copyContent lets the kernel copy from a plain file.
