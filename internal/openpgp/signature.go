@@ -190,27 +190,26 @@ func (k *Keyring) Verify(s *Signature, h hash.Hash, now time.Time) (Key, error) 
 	if k == nil {
 		return fail(ErrNoKey, "")
 	}
-	if s.sig.Version < 4 && !k.Legacy {
-		return fail(ErrNotTrusted, " (version 3)")
-	}
-	config := k.config(now)
-	if config.RejectMessageHashAlgorithm(s.sig.Hash) {
-		return fail(ErrNotTrusted, " (weak hash "+s.sig.Hash.String()+")")
-	}
-	if s.sig.SigExpired(now) {
-		return fail(ErrNotTrusted, " (expired, or made in the future)")
-	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	kind, why := ErrNoKey, ""
+	var signers pgp.EntityList
 	for _, e := range k.entities {
-		if !signedBy(e, s) {
-			continue
+		if signedBy(e, s) {
+			signers = append(signers, e)
 		}
-		key, reason := signingKey(e, s, now, config)
+	}
+	if len(signers) == 0 {
+		return fail(ErrNoKey, "")
+	}
+	if why := k.refuse(s, now); why != "" {
+		return fail(ErrNotTrusted, " ("+why+")")
+	}
+	kind, why := ErrNotTrusted, ""
+	for _, e := range signers {
+		key, reason := k.signingKey(e, s, now)
 		if reason != "" {
-			if kind == ErrNoKey {
-				kind, why = ErrNotTrusted, " ("+reason+")"
+			if kind == ErrNotTrusted {
+				why = " (" + reason + ")"
 			}
 			continue
 		}
@@ -223,10 +222,29 @@ func (k *Keyring) Verify(s *Signature, h hash.Hash, now time.Time) (Key, error) 
 	return fail(kind, why)
 }
 
+// refuse says why a signature is not relied on, whoever made it.
+func (k *Keyring) refuse(s *Signature, now time.Time) string {
+	switch {
+	case s.sig.Version < 4 && !k.Legacy:
+		return "version 3"
+	case k.config(now).RejectMessageHashAlgorithm(s.sig.Hash):
+		return "weak hash " + s.sig.Hash.String()
+	case s.sig.SigExpired(now):
+		return "expired, or made in the future"
+	}
+	for _, n := range s.sig.Notations {
+		if n.IsCritical {
+			return "unknown critical notation " + n.Name
+		}
+	}
+	return ""
+}
+
 func (k *Keyring) config(now time.Time) *packet.Config {
 	c := &packet.Config{Time: func() time.Time { return now }}
 	if k.Legacy {
 		c.MinRSABits = 1024
+		c.InsecureAllowAllKeyFlagsWhenMissing = true
 		c.RejectPublicKeyAlgorithms = map[packet.PublicKeyAlgorithm]bool{}
 		c.RejectMessageHashAlgorithms = map[crypto.Hash]bool{crypto.MD5: true}
 	}
@@ -255,11 +273,11 @@ func (s *Signature) matches(pk *packet.PublicKey) bool {
 // signingKey returns the key of e that may have made s, or why it may not. It
 // has to be valid when the signature was made. A certificate that was renewed
 // later may have lost its old self-signature: then it has to be valid now.
-func signingKey(e *pgp.Entity, s *Signature, now time.Time, config *packet.Config) (*packet.PublicKey, string) {
+func (k *Keyring) signingKey(e *pgp.Entity, s *Signature, now time.Time) (*packet.PublicKey, string) {
 	if e.Revoked(now) {
 		return nil, "key is revoked"
 	}
-	reason := "key is expired, revoked or not for signing"
+	config := k.config(now)
 	for _, at := range []time.Time{s.sig.CreationTime, now} {
 		key, ok := e.SigningKeyById(at, s.issuer, config)
 		if !ok {
@@ -270,7 +288,11 @@ func signingKey(e *pgp.Entity, s *Signature, now time.Time, config *packet.Confi
 		}
 		return key.PublicKey, ""
 	}
-	return nil, reason
+	// The library drops self-signatures of version 3, so old keys seem to have none.
+	if _, err := e.PrimarySelfSignature(time.Time{}, config); err != nil && k.Legacy && s.matches(e.PrimaryKey) {
+		return e.PrimaryKey, ""
+	}
+	return nil, "key is expired, revoked or not for signing"
 }
 
 // verifyWith finishes a copy of h, so that another key can be tried.

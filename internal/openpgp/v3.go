@@ -1,6 +1,7 @@
 package openpgp
 
 import (
+	"crypto"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -46,9 +47,16 @@ func parseV3(b []byte) (*Signature, error) {
 		HashSuffix:   append([]byte(nil), b[2:7]...),
 		HashTag:      [2]byte(b[17:19]),
 	}
-	var ok bool
-	if sig.Hash, ok = pgp.HashIdToHash(b[16]); !ok {
-		return nil, fmt.Errorf("unknown hash algorithm %d", b[16])
+	ok := true
+	switch b[16] { // the library's table lacks the weak ones
+	case 1:
+		sig.Hash = crypto.MD5
+	case 2:
+		sig.Hash = crypto.SHA1
+	default:
+		if sig.Hash, ok = pgp.HashIdToHash(b[16]); !ok {
+			return nil, fmt.Errorf("unknown hash algorithm %d", b[16])
+		}
 	}
 	rest := b[19:]
 	next := func() (v mpi) {
