@@ -131,8 +131,12 @@ func (m etcMerge) parent(name string) (*dirfd.Dir, error) {
 	return dir, nil
 }
 
+// makeParent makes a missing directory, and those above it that are missing.
 func (m etcMerge) makeParent(name string) (*dirfd.Dir, error) {
-	above, err := m.parent(path.Dir(name))
+	above, err := m.to.OpenDirBeneath(path.Dir(name), dirfd.Beneath)
+	if errors.Is(err, fs.ErrNotExist) {
+		above, err = m.parent(path.Dir(name))
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,7 @@ import (
 
 // TestEtcMergeLikeC merges generated changes of /etc with both programs.
 func TestEtcMergeLikeC(t *testing.T) {
-	seeds := 40
+	seeds := 24
 	if testing.Short() {
 		seeds = 8
 	}
