@@ -75,7 +75,7 @@ ostree/sysroot/prepareroot < cmd/ostree-prepare-root;
 # machines that boot a deployment; they know it from the outside only
 NONE < test/e2e/machine < test/e2e/nspawn;
 test/e2e/machine < test/e2e/qemu;
-NONE < test/e2e/fastinit, test/e2e/initramfs;
+NONE < test/e2e, test/e2e/fastinit, test/e2e/initramfs;
 # the test distribution
 internal/compress < test/distro/deb;
 test/distro/deb, rpmmd/createrepo < test/distro/world < test/distro;

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -15,6 +14,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"rpmostree/rpm"
+	"rpmostree/rpmmd/createrepo"
 	"rpmostree/test/distro/deb"
 )
 
@@ -112,7 +112,12 @@ func writePackage(dir string, b *rpm.Builder) error {
 	if err := b.Write(f); err != nil {
 		return err
 	}
-	return f.Close()
+	if err := f.Close(); err != nil {
+		return err
+	}
+	// the file's time is part of the metadata, which should not depend on the day
+	built := time.Unix(int64(b.BuildTime), 0)
+	return os.Chtimes(f.Name(), built, built)
 }
 
 // writeRepository adds packages to a directory and makes it a repository.
@@ -122,9 +127,6 @@ func writeRepository(ctx context.Context, dir string, more []*rpm.Builder) error
 			return err
 		}
 	}
-	out, err := exec.CommandContext(ctx, "createrepo_c", "-q", "--no-database", dir).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("createrepo_c: %w: %s", err, out)
-	}
-	return nil
+	_, err := createrepo.Write(ctx, dir, createrepo.Options{})
+	return err
 }

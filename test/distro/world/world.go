@@ -222,9 +222,30 @@ func (w *World) copy(dir string, l *lists) (*World, error) {
 		if err := os.RemoveAll(r[1]); err != nil {
 			return nil, err
 		}
-		if err := os.CopyFS(r[1], os.DirFS(r[0])); err != nil {
+		if err := copyTree(r[0], r[1]); err != nil {
 			return nil, err
 		}
 	}
 	return to, to.writeTreefiles(l)
+}
+
+// copyTree copies files with their times, which the metadata mention.
+func copyTree(from, to string) error {
+	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+		return err
+	}
+	return filepath.WalkDir(from, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		st, err := d.Info()
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(from, name)
+		if err != nil {
+			return err
+		}
+		return os.Chtimes(filepath.Join(to, rel), st.ModTime(), st.ModTime())
+	})
 }

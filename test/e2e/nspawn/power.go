@@ -16,6 +16,9 @@ const rebootStatus = 133
 // crashLimit bounds the wait for a killed systemd-nspawn.
 const crashLimit = 10 * time.Second
 
+// downLimit bounds an orderly shutdown.
+const downLimit = 2 * time.Minute
+
 // Reboot implements machine.Machine.
 func (m *Machine) Reboot(ctx context.Context) error {
 	if err := m.down(ctx, "reboot", rebootStatus); err != nil {
@@ -33,6 +36,8 @@ func (m *Machine) down(ctx context.Context, verb string, want int) error {
 	if !m.alive() {
 		return errors.New("the machine is down")
 	}
+	ctx, cancel := context.WithTimeout(ctx, downLimit)
+	defer cancel()
 	// the command may be cut off by the shutdown that it asks for
 	if _, err := m.Run(ctx, "systemctl --no-block "+verb); err != nil {
 		return err

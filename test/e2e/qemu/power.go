@@ -11,6 +11,9 @@ import (
 // crashLimit bounds the wait for a killed QEMU.
 const crashLimit = 20 * time.Second
 
+// downLimit bounds an orderly shutdown.
+const downLimit = 4 * time.Minute
+
 // Reboot implements machine.Machine. QEMU ends when the guest reboots, and is started
 // again with what the boot entries then say.
 func (m *Machine) Reboot(ctx context.Context) error {
@@ -24,14 +27,18 @@ func (m *Machine) Reboot(ctx context.Context) error {
 func (m *Machine) Shutdown(ctx context.Context) error { return m.down(ctx, "poweroff") }
 
 func (m *Machine) down(ctx context.Context, verb string) error {
-	if _, err := m.Run(ctx, "systemctl --no-block "+verb); err != nil && m.alive() {
-		return err
+	if !m.alive() {
+		return errors.New("the machine is down")
 	}
+	ctx, cancel := context.WithTimeout(ctx, downLimit)
+	defer cancel()
+	// the agent may be gone before it has told that the command succeeded
+	_, asked := m.Run(ctx, "systemctl --no-block "+verb)
 	m.hangUp()
 	select {
 	case <-m.done:
 	case <-ctx.Done():
-		return fmt.Errorf("%s: %w", verb, ctx.Err())
+		return fmt.Errorf("%s: %w", verb, errors.Join(ctx.Err(), asked))
 	}
 	if code := m.cmd.ProcessState.ExitCode(); code != 0 {
 		return fmt.Errorf("%s: qemu ended with status %d", verb, code)

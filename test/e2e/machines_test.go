@@ -1,0 +1,163 @@
+package e2e
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"rpmostree/test/distro/peer"
+	"rpmostree/test/distro/world"
+	"rpmostree/test/e2e/initramfs"
+	"rpmostree/test/e2e/machine"
+	"rpmostree/test/e2e/nspawn"
+	"rpmostree/test/e2e/qemu"
+)
+
+// need skips without something, and fails where everything has to be there.
+func need(t *testing.T, missing error) {
+	t.Helper()
+	if missing != nil && os.Getenv("CI") == "true" {
+		t.Fatal(missing)
+	} else if missing != nil {
+		t.Skip(missing)
+	}
+}
+
+// peerSysroot returns a sysroot that the C tools have made, for tests of the machines
+// themselves. Its stateroot is lab. The tests share it, one after the other.
+var peerSysroot = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "e2e-peer-")
+	if err != nil {
+		return "", err
+	}
+	ctx := context.Background()
+	w, err := world.Make(ctx, "", world.Options{})
+	if err != nil {
+		return dir, err
+	}
+	root, repo, sysroot := filepath.Join(dir, "root"), filepath.Join(dir, "repo"), filepath.Join(dir, "sysroot")
+	err = peer.Compose(ctx, w, root, filepath.Join(dir, "scratch"), []string{w.Base},
+		func(modules, out string) error { return initramfs.Build(ctx, modules, out) })
+	if err != nil {
+		return dir, err
+	}
+	if _, err := peer.Commit(ctx, repo, w.Ref, root, "12.1"); err != nil {
+		return dir, err
+	}
+	return dir, peer.Deploy(ctx, sysroot, repo, w.Ref)
+})
+
+func TestMain(m *testing.M) {
+	status := m.Run()
+	if ran {
+		if dir, _ := peerSysroot(); dir != "" {
+			os.RemoveAll(dir)
+		}
+	}
+	os.Exit(status)
+}
+
+// ran says that peerSysroot was called.
+var ran bool
+
+func sysroot(t *testing.T) string {
+	t.Helper()
+	world.Get(t) // skips if it cannot be had
+	need(t, peer.Missing())
+	ran = true
+	dir, err := peerSysroot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(dir, "sysroot")
+}
+
+func TestNspawn(t *testing.T) {
+	need(t, nspawn.Missing())
+	m, err := nspawn.Boot(t.Context(), nspawn.Config{Sysroot: sysroot(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	machine.Cleanup(t, m)
+	testMachine(t, m)
+}
+
+func TestQemu(t *testing.T) {
+	need(t, qemu.Missing())
+	if testing.Short() {
+		t.Skip("slow")
+	}
+	disk := filepath.Join(t.TempDir(), "disk.img")
+	if err := qemu.MakeDisk(t.Context(), sysroot(t), disk, 0); err != nil {
+		t.Fatal(err)
+	}
+	m, err := qemu.Boot(t.Context(), qemu.Config{Disk: disk})
+	if err != nil {
+		t.Fatal(err)
+	}
+	machine.Cleanup(t, m)
+	t.Logf("qemu used %.1f s of processor time", m.CPU().Seconds())
+	testMachine(t, m)
+}
+
+// testMachine checks that a machine is what the interface promises, on a system whose
+// stateroot is lab.
+func testMachine(t *testing.T, m machine.Machine) {
+	start := time.Now()
+	lap := func(what string) {
+		t.Logf("%6.2f s %s", time.Since(start).Seconds(), what)
+		start = time.Now()
+	}
+	status := machine.MustRun(t, m, "ostree admin status")
+	if !strings.Contains(status, "* lab ") {
+		t.Errorf("the booted deployment is not known as such:\n%s", status)
+	}
+	if out := machine.MustRun(t, m, "cat /proc/cmdline"); !strings.Contains(out, "ostree=/ostree/boot.") {
+		t.Errorf("kernel arguments: %s", out)
+	}
+	if r, err := m.Run(t.Context(), "echo out; echo err >&2; exit 7"); err != nil || r.Status != 7 || r.Output != "out\nerr\n" {
+		t.Errorf("a failing command gave %+v, %v", r, err)
+	}
+	if r, err := m.Run(t.Context(), "touch /usr/x"); err != nil || r.Status == 0 {
+		t.Errorf("/usr is writable: %+v, %v", r, err)
+	}
+	machine.MustRun(t, m, "echo mine >/etc/mine; echo kept >/var/kept; busctl --no-pager list | grep -q login1; systemctl start polkit")
+	url, err := m.Serve(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("served " + r.URL.Path)) }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	host := strings.Replace(strings.TrimPrefix(url, "http://"), ":", "/", 1)
+	out := machine.MustRun(t, m, `for i in $(seq 100); do exec 3<>/dev/tcp/`+host+` && break; sleep .2; done 2>/dev/null
+printf 'GET /file HTTP/1.0\r\n\r\n' >&3; cat <&3`)
+	if !strings.Contains(out, "served /file") {
+		t.Errorf("the server answers %q", out)
+	}
+	lap("commands")
+	if err := m.Reboot(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	lap("reboot")
+	if out := machine.MustRun(t, m, "sync; cat /etc/mine /var/kept"); out != "mine\nkept\n" {
+		t.Errorf("after a reboot: %q", out)
+	}
+	if err := m.Crash(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Run(t.Context(), "true"); err == nil {
+		t.Error("a command ran on a machine that is down")
+	}
+	if err := m.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	lap("power cut and boot")
+	machine.MustRun(t, m, "cat /etc/mine /var/kept")
+	if err := m.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	lap("shutdown")
+}
