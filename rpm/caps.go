@@ -3,12 +3,13 @@ package rpm
 import (
 	"encoding/binary"
 	"fmt"
-	"slices"
+	"strconv"
 	"strings"
 )
 
-// capNames are the capabilities by their numbers (linux/capability.h).
-var capNames = [...]string{
+// capabilityNames are the Linux capabilities in the order of their numbers
+// (linux/capability.h).
+var capabilityNames = [...]string{
 	"chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill", "setgid", "setuid", "setpcap",
 	"linux_immutable", "net_bind_service", "net_broadcast", "net_admin", "net_raw", "ipc_lock", "ipc_owner",
 	"sys_module", "sys_rawio", "sys_chroot", "sys_ptrace", "sys_pacct", "sys_admin", "sys_boot", "sys_nice",
@@ -17,87 +18,130 @@ var capNames = [...]string{
 	"checkpoint_restore",
 }
 
-// The on-disk form of security.capability (struct vfs_cap_data, version 2).
 const (
-	capRevision2 = 0x02000000
-	capEffective = 1
-	capXattrSize = 20
+	capRevision2 = 0x02000000 // VFS_CAP_REVISION_2
+	capEffective = 0x000001   // VFS_CAP_FLAGS_EFFECTIVE
 )
 
-// CapsXattr returns the value of the extended attribute security.capability
-// for File.Caps, the text form of capabilities ("cap_net_raw=ep"; see
-// cap_from_text(3)). It is little-endian, as the kernel stores it.
+// capSet is a set of capabilities, a bit each.
+type capSet struct{ effective, inheritable, permitted uint64 }
+
+// CapsXattr converts the text form of file capabilities (cap_from_text(3), such
+// as "cap_net_raw=ep") into the 20 bytes of the extended attribute
+// security.capability, version 2, little-endian. "=" is the explicitly empty
+// set; the empty string, no capabilities at all, gives nil.
 func CapsXattr(text string) ([]byte, error) {
-	var sets [3]uint64 // effective, inheritable, permitted
+	if text == "" {
+		return nil, nil
+	}
+	var s capSet
 	for _, clause := range strings.Fields(text) {
-		if err := capClause(clause, &sets); err != nil {
-			return nil, fmt.Errorf("capabilities %q: %w", text, err)
+		if err := s.apply(clause); err != nil {
+			return nil, fmt.Errorf("file capabilities %q: %w", text, err)
 		}
 	}
-	effective, inheritable, permitted := sets[0], sets[1], sets[2]
-	if effective != 0 && effective != permitted|inheritable {
-		// A file has one bit that makes all of its capabilities effective.
-		return nil, fmt.Errorf("capabilities %q: only some are effective", text)
+	word := uint32(capRevision2)
+	if s.effective != 0 {
+		// The attribute has one bit for all: none or everything is effective.
+		if s.effective != s.permitted|s.inheritable {
+			return nil, fmt.Errorf("file capabilities %q: the effective ones are only a part", text)
+		}
+		word |= capEffective
 	}
-	magic := uint32(capRevision2)
-	if effective != 0 {
-		magic |= capEffective
-	}
-	b := make([]byte, 0, capXattrSize)
-	for _, v := range []uint32{magic, uint32(permitted), uint32(inheritable), uint32(permitted >> 32), uint32(inheritable >> 32)} {
-		b = binary.LittleEndian.AppendUint32(b, v)
+	b := binary.LittleEndian.AppendUint32(nil, word)
+	for shift := 0; shift < 64; shift += 32 {
+		b = binary.LittleEndian.AppendUint32(b, uint32(s.permitted>>shift))
+		b = binary.LittleEndian.AppendUint32(b, uint32(s.inheritable>>shift))
 	}
 	return b, nil
 }
 
-// capClause applies one clause, a list of names followed by operators with
-// flags, to the sets.
-func capClause(clause string, sets *[3]uint64) error {
-	end := strings.IndexAny(clause, "=+-")
-	if end < 0 {
-		return fmt.Errorf("%q has no operator", clause)
+// apply reads a clause: names, then one or more operators with flags.
+func (s *capSet) apply(clause string) error {
+	i := strings.IndexAny(clause, "=+-")
+	if i < 0 {
+		return fmt.Errorf("no operator in %q", clause)
 	}
-	caps, err := capList(clause[:end])
+	mask, err := capMask(clause[:i])
 	if err != nil {
 		return err
 	}
-	for rest := clause[end:]; rest != ""; {
+	if i == 0 && clause[0] != '=' {
+		return fmt.Errorf("no capability in %q", clause)
+	}
+	for rest := clause[i:]; rest != ""; {
 		op := rest[0]
-		flags := rest[1:]
-		if next := strings.IndexAny(flags, "=+-"); next >= 0 {
-			flags = flags[:next]
+		rest = rest[1:]
+		flags := rest
+		if j := strings.IndexAny(rest, "=+-"); j >= 0 {
+			flags = rest[:j]
 		}
-		rest = rest[1+len(flags):]
-		if op == '=' {
-			for i := range sets {
-				sets[i] &^= caps
-			}
+		rest = rest[len(flags):]
+		if op != '=' && flags == "" {
+			return fmt.Errorf("no flags in %q", clause)
 		}
-		for _, f := range flags {
-			i := strings.IndexRune("eip", f)
-			switch {
-			case i < 0:
-				return fmt.Errorf("unknown flag %q", f)
-			case op == '-':
-				sets[i] &^= caps
-			default:
-				sets[i] |= caps
-			}
+		if err := s.set(op, flags, mask); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func capList(list string) (caps uint64, err error) {
-	if list == "" || list == "all" {
-		return 1<<len(capNames) - 1, nil
+func capMask(names string) (mask uint64, err error) {
+	if names == "" || strings.EqualFold(names, "all") {
+		return 1<<len(capabilityNames) - 1, nil
 	}
-	for name := range strings.SplitSeq(strings.ToLower(list), ",") {
-		i := slices.Index(capNames[:], strings.TrimPrefix(name, "cap_"))
-		if i < 0 || !strings.HasPrefix(name, "cap_") {
-			return 0, fmt.Errorf("unknown capability %q", name)
+	for name := range strings.SplitSeq(names, ",") {
+		n, err := capNumber(strings.ToLower(name))
+		if err != nil {
+			return 0, err
 		}
-		caps |= 1 << i
+		mask |= 1 << n
 	}
-	return caps, nil
+	return mask, nil
+}
+
+func capNumber(name string) (int, error) {
+	short, ok := strings.CutPrefix(name, "cap_")
+	if ok {
+		for n, s := range capabilityNames {
+			if s == short {
+				return n, nil
+			}
+		}
+	} else {
+		short = name
+	}
+	// A capability newer than the list goes by its number.
+	if n, err := strconv.Atoi(short); err == nil && n >= 0 && n < 64 && strconv.Itoa(n) == short {
+		return n, nil
+	}
+	return 0, fmt.Errorf("unknown capability %q", name)
+}
+
+func (s *capSet) set(op byte, flags string, mask uint64) error {
+	if op == '=' {
+		s.effective &^= mask
+		s.inheritable &^= mask
+		s.permitted &^= mask
+	}
+	for _, c := range flags {
+		var set *uint64
+		switch c {
+		case 'e':
+			set = &s.effective
+		case 'i':
+			set = &s.inheritable
+		case 'p':
+			set = &s.permitted
+		default:
+			return fmt.Errorf("unknown flag %q", c)
+		}
+		if op == '-' {
+			*set &^= mask
+		} else {
+			*set |= mask
+		}
+	}
+	return nil
 }
