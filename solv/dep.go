@@ -290,3 +290,23 @@ func opText(o RelOp) string {
 	}
 	return " ?? "
 }
+
+// Relation returns the parts of a relation; isRel is false for a plain name.
+func (p *Pool) Relation(r Ref) (left Ref, op RelOp, right Ref, isRel bool) {
+	if !r.isRel() {
+		return 0, 0, 0, false
+	}
+	rel := p.rel(r)
+	return rel.left, rel.op, rel.right, true
+}
+
+// Name returns the text of a plain name.
+func (p *Pool) Name(r Ref) string {
+	if r.isRel() {
+		return ""
+	}
+	return p.strs.get(r)
+}
+
+// Providers returns the packages that provide d, ascending. The result must not be changed.
+func (p *Pool) Providers(d Ref) []ID { return p.whatProvides(d) }

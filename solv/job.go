@@ -205,3 +205,9 @@ func flagString(f JobFlags) string {
 	}
 	return " [" + s[1:] + "]"
 }
+
+// Parts returns what a selection is made of. kind is "pkg", "name", "provides", "oneof", "repo",
+// "all", or "" for an empty one.
+func (sel Selection) Parts() (kind string, dep Ref, ids []ID, repo *Repo) {
+	return [...]string{"", "pkg", "name", "provides", "oneof", "repo", "all"}[sel.kind], sel.dep, sel.ids, sel.repo
+}

@@ -2,6 +2,7 @@ package solv
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 )
 
@@ -139,6 +140,16 @@ func (p *Pool) AddRepo(name string, priority, cost int) *Repo {
 	return r
 }
 
+// Repo returns the repository of a name, or nil.
+func (p *Pool) Repo(name string) *Repo {
+	for _, r := range p.repos {
+		if r.name == name {
+			return r
+		}
+	}
+	return nil
+}
+
 // Name returns the name given to AddRepo.
 func (r *Repo) Name() string { return r.name }
 
@@ -211,10 +222,17 @@ func (p *Pool) addDeps(list []Dep) uint32 {
 	}
 	start := len(p.deps)
 	for i := range list {
-		p.deps = append(p.deps, p.dep(list[i]))
+		p.addDep(start, p.dep(list[i]))
 	}
 	p.deps = append(p.deps, 0)
 	return uint32(start)
+}
+
+// addDep appends a dependency to the list that begins at start, unless it is in it already.
+func (p *Pool) addDep(start int, d Ref) {
+	if !slices.Contains(p.deps[start:], d) {
+		p.deps = append(p.deps, d)
+	}
 }
 
 // preMarker divides ordinary requirements from those needed by scripts.
@@ -225,20 +243,24 @@ func (p *Pool) addRequires(list []Dep) uint32 {
 		return 0
 	}
 	start := len(p.deps)
-	pre := false
+	pre := slices.ContainsFunc(list, func(d Dep) bool { return d.Pre })
+	var preDeps []Ref
 	for i := range list {
-		if list[i].Pre {
-			pre = true
-			continue
+		if pre && list[i].Pre {
+			preDeps = append(preDeps, p.dep(list[i]))
 		}
-		p.deps = append(p.deps, p.dep(list[i]))
+	}
+	for i := range list {
+		if !list[i].Pre {
+			if d := p.dep(list[i]); !slices.Contains(preDeps, d) {
+				p.addDep(start, d)
+			}
+		}
 	}
 	if pre {
 		p.deps = append(p.deps, preMarker)
-		for i := range list {
-			if list[i].Pre {
-				p.deps = append(p.deps, p.dep(list[i]))
-			}
+		for _, d := range preDeps {
+			p.addDep(start, d)
 		}
 	}
 	p.deps = append(p.deps, 0)
@@ -389,3 +411,9 @@ func (p *Pool) vendorChange(a, b *solvable) bool {
 	}
 	return p.vendorMask(va)&p.vendorMask(vb) == 0
 }
+
+// Compare orders two packages by version.
+func (p *Pool) Compare(a, b ID) int { return p.compareEVR(p.sols[a].evr, p.sols[b].evr) }
+
+// Identical reports that two packages are the same build.
+func (p *Pool) Identical(a, b ID) bool { return p.identical(&p.sols[a], &p.sols[b]) }

@@ -14,6 +14,15 @@ type Problem struct {
 	Causes []Cause
 	// Solutions are ways out, the least harmful first. Each is complete in itself.
 	Solutions []Solution
+	// Proof are the rules behind Causes: no state of the system fulfils all of them.
+	Proof []Rule
+}
+
+// Rule is a clause: one of its literals has to hold. A literal is a package that is installed or,
+// negative, one that is not.
+type Rule struct {
+	Class    Reason
+	Literals []int32
 }
 
 // Cause is one fact behind a problem.
@@ -153,8 +162,12 @@ const (
 	AllowPriority
 )
 
-// Solution is a list of remedies that together solve a problem.
-type Solution []Remedy
+// Solution is a way out of a problem.
+type Solution struct {
+	Remedies []Remedy // all of them are needed
+	Job      int      // the job that is given up; -1 if it is a policy:
+	Rule     Rule     // which says this
+}
 
 // Text words a remedy, one line per objection, as libsolv does.
 func (r Remedy) Text() []string {
@@ -260,6 +273,7 @@ func (s *solver) explain() []Problem {
 		var pr Problem
 		seen := map[causeKey]bool{}
 		for _, r := range s.proofRules(s.problems[i].proof) {
+			pr.Proof = append(pr.Proof, s.publicRule(r))
 			for _, c := range s.causes(r) {
 				if !seen[key(c)] {
 					seen[key(c)] = true
@@ -272,6 +286,38 @@ func (s *solver) explain() []Problem {
 		out = append(out, pr)
 	}
 	return out
+}
+
+// publicRule returns a rule for others to see.
+func (s *solver) publicRule(i int32) Rule {
+	r := Rule{Class: s.class(i)}
+	s.rules[i].each(func(l int32) bool {
+		if l != -System {
+			r.Literals = append(r.Literals, l)
+		}
+		return true
+	})
+	if len(r.Literals) == 0 {
+		r.Literals = []int32{-System}
+	}
+	return r
+}
+
+// class returns the class of a rule; of the package reasons only ReasonPackage.
+func (s *solver) class(i int32) Reason {
+	for _, c := range [...]struct {
+		span span
+		kind Reason
+	}{
+		{s.pkg, ReasonPackage}, {s.job, ReasonJob}, {s.update, ReasonUpdate}, {s.feature, ReasonFeature}, {s.dup, ReasonDistUpgrade},
+		{s.infArch, ReasonInferiorArch}, {s.best, ReasonBest}, {s.yumobs, ReasonYumObsoletes}, {s.black, ReasonBlacklist},
+		{s.choice, ReasonChoice}, {s.recommends, ReasonRecommendsRule}, {s.prio, ReasonRepoPriority},
+	} {
+		if c.span.has(i) {
+			return c.kind
+		}
+	}
+	return ReasonLearnt
 }
 
 type causeKey struct {

@@ -28,8 +28,8 @@ func (s *solver) solutions(elems []int32) []Solution {
 	var list []Solution
 	for _, essential := range [...]bool{false, true} {
 		for _, v := range elems {
-			if sol := s.remedies(s.refine(elems, v, essential)); len(sol) > 0 {
-				list = append(list, sol)
+			if r := s.remedies(s.refine(elems, v, essential)); len(r) > 0 {
+				list = append(list, s.solution(v, r))
 			}
 		}
 		if len(list) > 0 {
@@ -37,14 +37,21 @@ func (s *solver) solutions(elems []int32) []Solution {
 		}
 	}
 	for _, v := range elems {
-		if sol := s.remedies([]int32{v}); len(sol) > 0 {
-			return []Solution{sol}
+		if r := s.remedies([]int32{v}); len(r) > 0 {
+			return []Solution{s.solution(v, r)}
 		}
 	}
 	return nil
 }
 
-// saved is the state of the search that looking for solutions overwrites.
+func (s *solver) solution(v int32, r []Remedy) Solution {
+	if v < 0 {
+		return Solution{Remedies: r, Job: int(-v - 1)}
+	}
+	return Solution{Remedies: r, Job: -1, Rule: s.publicRule(v)}
+}
+
+// savedSearch is the state of the search that looking for solutions overwrites.
 type savedSearch struct {
 	decisions, why []int32
 	levels         []int32
@@ -181,7 +188,7 @@ func (s *solver) enableWeakRules() {
 }
 
 // remedies says what giving up the elements means, given the solution found.
-func (s *solver) remedies(elems []int32) (sol Solution) {
+func (s *solver) remedies(elems []int32) (sol []Remedy) {
 	for _, v := range elems {
 		sol = append(sol, s.remedy(v)...)
 	}

@@ -4,7 +4,36 @@ package solv
 // that of the solver's best effort, with the problems' jobs dropped, and must not be used
 // without asking.
 func Solve(p *Pool, jobs []Job, opts Options) (Transaction, []Problem) {
+	r := SolveAll(p, jobs, opts)
+	return r.Transaction, r.Problems
+}
+
+// Result is the answer of the solver with all that can be asked about it.
+type Result struct {
+	Transaction Transaction
+	Problems    []Problem
+
+	s *solver
+}
+
+// SolveAll is Solve for those who want to know more.
+func SolveAll(p *Pool, jobs []Job, opts Options) *Result {
 	s := newSolver(p, jobs, opts)
 	s.run()
-	return s.transaction(), s.explain()
+	r := &Result{s: s, Transaction: s.transaction()}
+	r.Problems = s.explain()
+	return r
 }
+
+// Rules returns all rules of the solver.
+func (r *Result) Rules() []Rule {
+	rules := make([]Rule, 0, len(r.s.rules))
+	for i := int32(1); int(i) < len(r.s.rules); i++ {
+		rules = append(rules, r.s.publicRule(i))
+	}
+	return rules
+}
+
+// Order returns the packages of the transaction in the order in which they are to be installed
+// and erased.
+func (r *Result) Order() []ID { return r.Transaction.Installed() }

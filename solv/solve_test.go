@@ -82,7 +82,7 @@ func TestSolveSimple(t *testing.T) {
 	for _, x := range pr {
 		t.Log(x.Reason)
 		for _, s := range x.Solutions {
-			for _, r := range s {
+			for _, r := range s.Remedies {
 				t.Log("  ", r.Text())
 			}
 		}

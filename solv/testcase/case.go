@@ -1,0 +1,423 @@
+package testcase
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strconv"
+	"strings"
+
+	"rpmostree/rpm/evr"
+	"rpmostree/solv"
+)
+
+// ErrSkip is returned for cases that need a packaging system other than rpm's.
+var ErrSkip = errors.New("case is not for rpm")
+
+// MaxFile bounds the size of a case or of a repository file, in bytes.
+const MaxFile = 256 << 20
+
+// Step is one solver run of a case.
+type Step struct {
+	Pool    *solv.Pool
+	Jobs    []solv.Job
+	Options solv.Options
+	Kinds   []string // kinds of result lines: "transaction", "problems", ...
+	Want    []string // expected lines; nil if the case names none
+	GenIDs  []solv.Ref
+}
+
+// Run reads a case from a file and calls step for each of its solver runs. Repository and result
+// files are looked up beside it.
+func Run(fsys fs.FS, name string, step func(*Step) error) error {
+	text, err := readFile(fsys, name)
+	if err != nil {
+		return err
+	}
+	c := newRunner(fsys, path.Dir(name), text)
+	for {
+		more, err := c.step()
+		if err != nil {
+			return fmt.Errorf("%s:%d: %w", name, c.line, err)
+		}
+		if err := step(&c.cur); err != nil {
+			return err
+		}
+		c.endStep()
+		if !more {
+			return nil
+		}
+	}
+}
+
+func readFile(fsys fs.FS, name string) ([]byte, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
+	if err == nil && len(b) > MaxFile {
+		err = fmt.Errorf("%s: larger than %d bytes", name, MaxFile)
+	}
+	return b, err
+}
+
+// runner executes the commands of a case one after the other.
+type runner struct {
+	fsys     fs.FS
+	dir      string
+	in       *bufio.Scanner
+	peeked   *string
+	line     int
+	pool     *solv.Pool
+	flags    solv.PoolFlags
+	disabled map[solv.ID]bool
+	genids   []solv.Ref
+	cur      Step
+	reuse    bool
+	selected []solv.Selection
+}
+
+func newRunner(fsys fs.FS, dir string, text []byte) *runner {
+	c := &runner{fsys: fsys, dir: dir, pool: solv.NewPool("")}
+	c.in = bufio.NewScanner(bytes.NewReader(text))
+	c.in.Buffer(nil, 1<<20)
+	c.flags = solv.PoolFlags{HideExcluded: true}
+	c.pool.SetFlags(c.flags)
+	c.cur = Step{Pool: c.pool}
+	c.resetOptions()
+	return c
+}
+
+func (c *runner) resetOptions() { c.cur.Options = solv.Options{DropExplicitObsoletes: true} }
+
+func (c *runner) endStep() {
+	opts := c.cur.Options
+	c.cur = Step{Pool: c.pool}
+	c.resetOptions()
+	if c.reuse {
+		c.cur.Options = opts
+	}
+	c.reuse = false
+	c.disabled = nil
+	c.pool.SetConsidered(nil)
+	c.genids = nil
+}
+
+func (c *runner) next() (string, bool) {
+	if c.peeked != nil {
+		s := *c.peeked
+		c.peeked = nil
+		return s, true
+	}
+	if !c.in.Scan() {
+		return "", false
+	}
+	c.line++
+	return c.in.Text(), true
+}
+
+// inline reads the "#>" lines that follow.
+func (c *runner) inline() string {
+	var b strings.Builder
+	for {
+		line, ok := c.next()
+		if !ok {
+			return b.String()
+		}
+		data, is := strings.CutPrefix(line, "#>")
+		if !is {
+			c.peeked = &line
+			return b.String()
+		}
+		b.WriteString(data)
+		b.WriteByte('\n')
+	}
+}
+
+// data returns inline data, or that of a file.
+func (c *runner) data(name string) (string, error) {
+	if name == "<inline>" {
+		return c.inline(), nil
+	}
+	if name == "/dev/null" {
+		return "", nil
+	}
+	b, err := readFile(c.fsys, path.Join(c.dir, name))
+	return string(b), err
+}
+
+// step runs commands up to the next solver run. more says that a "nextjob" follows.
+func (c *runner) step() (more bool, err error) {
+	for {
+		line, ok := c.next()
+		if !ok {
+			break
+		}
+		f := strings.Fields(line)
+		if len(f) == 0 || f[0][0] == '#' {
+			continue
+		}
+		if f[0] == "nextjob" {
+			c.reuse = len(f) == 2 && f[1] == "reusesolver"
+			more = true
+			break
+		}
+		if err := c.command(f); err != nil {
+			return false, err
+		}
+	}
+	if c.in.Err() != nil {
+		return false, c.in.Err()
+	}
+	if err := c.endGenIDs(); err != nil {
+		return false, err
+	}
+	return more, nil
+}
+
+var errUsage = errors.New("bad command")
+
+func (c *runner) command(f []string) error {
+	switch {
+	case f[0] == "repo" && len(f) >= 4:
+		return c.repo(f)
+	case f[0] == "system" && len(f) >= 3:
+		return c.system(f)
+	case f[0] == "job" && len(f) > 1:
+		return c.job(f[1:])
+	case f[0] == "vendorclass" && len(f) > 1:
+		var v []string
+		for _, s := range f[1:] {
+			v = append(v, unescape(s))
+		}
+		c.pool.AddVendorClass(v...)
+	case f[0] == "namespace" && len(f) > 1:
+		return c.namespace(f)
+	case f[0] == "poolflags":
+		return setFlags(f[1:], c.poolFlag)
+	case f[0] == "solverflags":
+		return setFlags(f[1:], c.solverFlag)
+	case f[0] == "result" && len(f) > 1:
+		c.cur.Kinds = strings.Split(f[1], ",")
+		if len(f) > 2 {
+			text, err := c.data(f[2])
+			c.cur.Want = strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+			return err
+		}
+	case f[0] == "disable" && len(f) == 3:
+		return c.disable(f[1:])
+	case f[0] == "feature":
+		for _, s := range f[1:] {
+			if s != "complex_deps" {
+				return fmt.Errorf("%w: feature %s", ErrSkip, s)
+			}
+		}
+	case f[0] == "genid" && len(f) > 1:
+		return c.genid(f)
+	case f[0] == "autoinst" && len(f) > 2:
+		// who asked for a package matters only to the "userinstalled" result
+	case f[0] == "evrcmp" && len(f) == 3:
+		op := solv.RelOp(2)
+		switch evr.CompareStrings(f[1], f[2]) {
+		case -1:
+			op = 4
+		case 1:
+			op = 1
+		}
+		c.cur.GenIDs = append(c.cur.GenIDs, c.pool.Relate(c.pool.Intern(f[1]), op, c.pool.Intern(f[2])))
+	default:
+		return fmt.Errorf("%w: %s", errUsage, f[0])
+	}
+	return nil
+}
+
+func (c *runner) repo(f []string) error {
+	prio, sub, _ := strings.Cut(f[2], ".")
+	n, _ := strconv.Atoi(prio)
+	m, _ := strconv.Atoi(sub)
+	r := c.pool.AddRepo(f[1], -n, -m)
+	if f[3] == "empty" || len(f) < 5 {
+		return nil
+	}
+	text, err := c.data(f[4])
+	if err != nil {
+		return err
+	}
+	if f[3] != "testtags" {
+		return fmt.Errorf("%w: repository type %s", errUsage, f[3])
+	}
+	AddTestTags(c.pool, r, text)
+	return nil
+}
+
+func (c *runner) system(f []string) error {
+	rpm := f[2] == "*"
+	for _, s := range strings.Split(f[2], ",") {
+		rpm = rpm || s == "rpm"
+	}
+	if !rpm {
+		return fmt.Errorf("%w: %s", ErrSkip, f[2])
+	}
+	arch := f[1]
+	if arch == "unset" || arch == "-" {
+		arch = ""
+	}
+	c.pool.SetArch(strings.TrimPrefix(arch, ":"))
+	if len(f) > 3 {
+		r := c.pool.Repo(f[3])
+		if r == nil {
+			return fmt.Errorf("%w: unknown repo %s", errUsage, f[3])
+		}
+		c.pool.SetInstalled(r)
+	}
+	return nil
+}
+
+func (c *runner) namespace(f []string) error {
+	name, arg, ok := strings.Cut(strings.TrimSuffix(f[1], ")"), "(")
+	if !ok {
+		return fmt.Errorf("%w: namespace %s", errUsage, f[1])
+	}
+	var ids []solv.ID
+	for _, s := range f[2:] {
+		if id := c.solvable(s); id != 0 {
+			ids = append(ids, id)
+		}
+	}
+	c.pool.SetNamespace(c.pool.Relate(c.pool.Intern(name), solv.OpNamespace, c.pool.Intern(arg)), ids)
+	return nil
+}
+
+// solvable finds a package by NAME-EVR.ARCH@REPO.
+func (c *runner) solvable(s string) solv.ID {
+	if s == "@SYSTEM" {
+		return solv.System
+	}
+	for id := solv.ID(2); int(id) < c.pool.Len(); id++ {
+		if str := PackageString(c.pool, id); str == s || strings.HasPrefix(str, s+"@") {
+			return id
+		}
+	}
+	return 0
+}
+
+func (c *runner) disable(f []string) error {
+	sel, err := c.selection(f)
+	if err != nil {
+		return err
+	}
+	if c.disabled == nil {
+		c.disabled = map[solv.ID]bool{}
+	}
+	for _, id := range c.pool.Selected(sel) {
+		c.disabled[id] = true
+	}
+	disabled := c.disabled
+	c.pool.SetConsidered(func(id solv.ID) bool { return !disabled[id] })
+	return nil
+}
+
+func (c *runner) genid(f []string) error {
+	arg := strings.Join(f[2:], " ")
+	n := len(c.genids)
+	switch f[1] {
+	case "op":
+		if n < 2 {
+			return fmt.Errorf("%w: genid: empty stack", errUsage)
+		}
+		for _, o := range operators {
+			if strings.HasPrefix(arg, o.name) {
+				c.genids = append(c.genids[:n-2], c.pool.Relate(c.genids[n-2], o.op, c.genids[n-1]))
+				return nil
+			}
+		}
+		return fmt.Errorf("%w: genid: operator %s", errUsage, arg)
+	case "lit":
+		c.genids = append(c.genids, c.pool.Intern(arg))
+	case "null":
+		c.genids = append(c.genids, 0)
+	case "dep":
+		c.genids = append(c.genids, ParseDep(c.pool, arg))
+	default:
+		return fmt.Errorf("%w: genid %s", ErrSkip, f[1])
+	}
+	return nil
+}
+
+func (c *runner) endGenIDs() error {
+	for i := len(c.genids) - 1; i >= 0; i-- {
+		c.cur.GenIDs = append(c.cur.GenIDs, c.genids[i])
+	}
+	return nil
+}
+
+func setFlags(words []string, set func(name string, v bool) bool) error {
+	for _, w := range words {
+		for _, name := range strings.Split(w, ",") {
+			if name == "" {
+				continue
+			}
+			n, not := strings.CutPrefix(name, "!")
+			if !set(n, !not) {
+				return fmt.Errorf("%w: unknown flag %s", errUsage, n)
+			}
+		}
+	}
+	return nil
+}
+
+func (c *runner) poolFlag(name string, v bool) bool {
+	p := &c.flags
+	fields := map[string]*bool{
+		"forbidselfconflicts": &p.ForbidSelfConflicts, "obsoleteusesprovides": &p.ObsoletesUseProvides,
+		"implicitobsoleteusesprovides": &p.ImplicitObsoletesUseProvides, "obsoleteusescolors": &p.ObsoletesUseColors,
+		"implicitobsoleteusescolors": &p.ImplicitObsoletesUseColors, "noinstalledobsoletes": &p.NoInstalledObsoletes,
+		"noobsoletesmultiversion": &p.NoObsoletesMultiversion,
+	}
+	switch {
+	case fields[name] != nil:
+		*fields[name] = v
+	case name == "whatprovideswithdisabled":
+		p.HideExcluded = !v
+	default:
+		return false
+	}
+	c.pool.SetFlags(c.flags)
+	return true
+}
+
+func (c *runner) solverFlag(name string, v bool) bool {
+	o := &c.cur.Options
+	positive := map[string]*bool{
+		"allowdowngrade": &o.AllowDowngrade, "allowarchchange": &o.AllowArchChange, "allowvendorchange": &o.AllowVendorChange,
+		"allowuninstall": &o.AllowUninstall, "noupdateprovide": &o.NoUpdateProvide, "needupdateprovide": &o.NeedUpdateProvide,
+		"ignorerecommended": &o.IgnoreRecommended, "addalreadyrecommended": &o.AddAlreadyRecommended,
+		"noinfarchcheck": &o.IgnoreInferiorArch, "bestobeypolicy": &o.BestObeyPolicy, "noautotarget": &o.NoAutoTarget,
+		"keeporphans": &o.KeepOrphans, "breakorphans": &o.BreakOrphans, "focusinstalled": &o.FocusInstalled,
+		"focusbest": &o.FocusBest, "focusnew": &o.FocusNew, "yumobsoletes": &o.YumObsoletes,
+		"strongrecommends": &o.StrongRecommends, "installalsoupdates": &o.InstallAlsoUpdates,
+		"onlynamespacerecommended": &o.OnlyNamespaceRecommended, "strictrepopriority": &o.StrictRepoPriority,
+	}
+	negative := map[string]*bool{
+		"allownamechange": &o.ForbidNameChange, "dupallowdowngrade": &o.DupForbidDowngrade,
+		"dupallowarchchange": &o.DupForbidArchChange, "dupallowvendorchange": &o.DupForbidVendorChange,
+		"dupallownamechange": &o.DupForbidNameChange,
+	}
+	switch {
+	case positive[name] != nil:
+		*positive[name] = v
+	case negative[name] != nil:
+		*negative[name] = !v
+	case name == "keepexplicitobsoletes":
+		o.KeepExplicitObsoletes, o.DropExplicitObsoletes = v, !v
+	default:
+		return false
+	}
+	return true
+}
