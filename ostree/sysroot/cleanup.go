@@ -22,7 +22,8 @@ func (s *Sysroot) Cleanup(ctx context.Context, st *State) error {
 	if err := s.PrepareCleanup(ctx, st); err != nil {
 		return err
 	}
-	return s.pruneRepo(ctx, st)
+	_, err := s.PruneRepo(ctx)
+	return err
 }
 
 // PrepareCleanup is Cleanup without the objects of the repository. It is fast.

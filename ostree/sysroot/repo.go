@@ -60,10 +60,17 @@ func isDeploymentRef(name string) bool {
 	return err == nil
 }
 
-// pruneRepo removes the objects that neither a ref nor a deployment needs.
-// History is not kept.
-func (s *Sysroot) pruneRepo(ctx context.Context, st *State) error {
-	return nil
+// PruneRepo removes the objects that neither a ref nor a deployment needs, and
+// says how much that was. History is not kept. It is the second half of
+// Cleanup; PrepareCleanup, the first, has made the refs that keep the
+// deployments' commits.
+func (s *Sysroot) PruneRepo(ctx context.Context) (repo.PruneStats, error) {
+	depth := 0
+	stats, err := s.repo.Prune(ctx, repo.PruneOptions{RefsOnly: true, Depth: &depth})
+	if err != nil {
+		return stats, fmt.Errorf("Pruning system repository: %w", err)
+	}
+	return stats, nil
 }
 
 // checkoutTree makes the deployment directory: hard links to the objects of a
