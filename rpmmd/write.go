@@ -184,9 +184,14 @@ func (x *xmlWriter) depVersion(s string) {
 		return
 	}
 	e := evr.Parse(s)
-	x.number("epoch", int64(e.Epoch)).attr("ver", e.Version)
 	if e.Release != "" {
-		x.attr("rel", e.Release)
+		e.Version += "-" + e.Release
+	}
+	// createrepo_c ends the version at the first hyphen, rpm at the last
+	version, release, _ := strings.Cut(e.Version, "-")
+	x.number("epoch", int64(e.Epoch)).attr("ver", version)
+	if release != "" {
+		x.attr("rel", release)
 	}
 }
 

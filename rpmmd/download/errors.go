@@ -1,0 +1,28 @@
+package download
+
+import "fmt"
+
+// A RepoError says that a repository cannot be used.
+type RepoError struct {
+	ID  string
+	Err error
+}
+
+func (e *RepoError) Error() string { return fmt.Sprintf("cannot update repo '%s': %v", e.ID, e.Err) }
+
+// Unwrap returns the cause.
+func (e *RepoError) Unwrap() error { return e.Err }
+
+// A PackageError says that a package cannot be had.
+type PackageError struct {
+	ID      string // of the repository
+	Package string // NEVRA
+	Err     error
+}
+
+func (e *PackageError) Error() string {
+	return fmt.Sprintf("cannot download %s from repo '%s': %v", e.Package, e.ID, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *PackageError) Unwrap() error { return e.Err }

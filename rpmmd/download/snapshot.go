@@ -1,0 +1,285 @@
+package download
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"rpmostree/internal/compress"
+	"rpmostree/internal/fetch"
+	"rpmostree/rpmmd"
+)
+
+// A Snapshot is the metadata of a repository at one time. It does not change and
+// is safe for concurrent use.
+type Snapshot struct {
+	Config   rpmmd.RepoConfig
+	Repomd   *rpmmd.Repomd
+	Checksum rpmmd.Checksum // sha256 of repomd.xml: the identity of the snapshot
+	// Checked is when repomd.xml was last known to be the origin's.
+	Checked time.Time
+	// Fresh is set if the origin was asked for this snapshot.
+	Fresh bool
+
+	d       *Downloader
+	client  *fetch.Client
+	mirrors *fetch.Mirrors
+	dir     string // the repository's in the cache
+}
+
+// ID returns the repository's ID.
+func (s *Snapshot) ID() string { return s.Config.ID }
+
+// Generated returns when the repository's metadata was made.
+func (s *Snapshot) Generated() time.Time { return time.Unix(s.Repomd.Timestamp(), 0) }
+
+// ErrNoMetadata says that a repository has no metadata file of a type.
+var ErrNoMetadata = errors.New("metadata not found")
+
+// Open opens a metadata file, such as "primary" or "filelists", decompressed. It
+// is fetched if it is not in the cache. At its end Read returns an error instead
+// of io.EOF if the content is not what repomd.xml says. The error wraps
+// ErrNoMetadata if the repository has no such file.
+func (s *Snapshot) Open(ctx context.Context, typ string) (io.ReadCloser, error) {
+	rec, ok := s.record(typ)
+	if !ok {
+		return nil, &RepoError{s.ID(), fmt.Errorf("%w: %s", ErrNoMetadata, typ)}
+	}
+	name, err := s.fetchRecord(ctx, &rec)
+	if err == nil {
+		var rc io.ReadCloser
+		if rc, err = openRecord(name, &rec); err == nil {
+			return rc, nil
+		}
+	}
+	return nil, &RepoError{s.ID(), err}
+}
+
+// record returns the best record of a type: there may be several for different
+// compressions of the same file.
+func (s *Snapshot) record(typ string) (rpmmd.Record, bool) {
+	names := []string{typ}
+	if typ == "group" {
+		names = []string{"group_zst", "group_gz", "group_xz", "group"}
+	}
+	for _, n := range names {
+		if r, ok := s.Repomd.Record(n); ok {
+			return r, true
+		}
+	}
+	return rpmmd.Record{}, false
+}
+
+// Has reports whether the repository has a metadata file of a type.
+func (s *Snapshot) Has(typ string) bool {
+	_, ok := s.record(typ)
+	return ok
+}
+
+// Primary calls fn for each package of the repository.
+func (s *Snapshot) Primary(ctx context.Context, fn func(*rpmmd.Package) error) error {
+	return s.parse(ctx, "primary", func(r io.Reader) error { return rpmmd.PrimaryParser{}.Parse(r, fn) })
+}
+
+// Filelists calls fn with all files of each package. The list is valid until fn
+// returns.
+func (s *Snapshot) Filelists(ctx context.Context, fn func(*rpmmd.Filelist) error) error {
+	return s.parse(ctx, "filelists", func(r io.Reader) error { return rpmmd.ParseFilelists(r, fn) })
+}
+
+// FindPaths calls fn for each package that owns one of the paths.
+func (s *Snapshot) FindPaths(ctx context.Context, paths []string, fn func(rpmmd.Owner) error) error {
+	return s.parse(ctx, "filelists", func(r io.Reader) error { return rpmmd.FindPaths(r, paths, fn) })
+}
+
+func (s *Snapshot) parse(ctx context.Context, typ string, parse func(io.Reader) error) error {
+	rc, err := s.Open(ctx, typ)
+	if err != nil {
+		return err
+	}
+	defer rc.Close()
+	return parse(rc)
+}
+
+// fileName returns where a record's file is in the cache. It checks the location,
+// which comes from outside.
+func (s *Snapshot) fileName(rec *rpmmd.Record) (string, error) {
+	base, err := safeBase(rec.Location)
+	if err != nil {
+		return "", err
+	}
+	if base == repomdName || strings.HasSuffix(base, ".part") {
+		return "", fmt.Errorf("invalid location %q", rec.Location)
+	}
+	return filepath.Join(s.dir, "repodata", base), nil
+}
+
+// safeBase returns the last part of a location. A location that leaves the
+// repository is an error.
+func safeBase(location string) (string, error) {
+	base := path.Base(location)
+	bad := location == "" || strings.HasSuffix(location, "/") || strings.ContainsAny(location, "\x00\n\r\\") ||
+		base == "." || base == ".." || strings.HasPrefix(base, ".") || len(base) > 255
+	for part := range strings.SplitSeq(location, "/") {
+		bad = bad || part == ".."
+	}
+	if scheme, _, ok := strings.Cut(location, "://"); ok {
+		bad = bad || scheme != "http" && scheme != "https"
+	}
+	if bad {
+		return "", fmt.Errorf("invalid location %q", location)
+	}
+	return base, nil
+}
+
+// fetchRecord returns the path of a record's file and fetches it if it is not
+// there.
+func (s *Snapshot) fetchRecord(ctx context.Context, rec *rpmmd.Record) (string, error) {
+	name, err := s.fileName(rec)
+	if err != nil {
+		return "", err
+	}
+	if rec.Checksum.IsZero() {
+		return "", fmt.Errorf("%s has no checksum", rec.Location)
+	}
+	if intact(name, rec.Size, rec.Checksum) {
+		return name, nil
+	}
+	if s.d.opts.Mode == CacheOnly {
+		return "", fmt.Errorf("%s is not cached", rec.Location)
+	}
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return "", err
+	}
+	req := s.request(rec.Base, rec.Location)
+	req.Size, req.Checksums = rec.Size, []fetch.Checksum{fetch.Checksum(rec.Checksum)}
+	if _, err := s.client.File(ctx, req, name); err != nil {
+		return "", fmt.Errorf("Cannot download %s: %w", rec.Location, err) // librepo's words
+	}
+	return name, nil
+}
+
+// request returns what is common to all requests for files of the repository.
+func (s *Snapshot) request(base, location string) fetch.Request {
+	req := fetch.Request{Mirrors: s.mirrors, Path: location}
+	switch {
+	case base != "":
+		req = fetch.Request{URL: fetch.Join(base, location)}
+	case strings.Contains(location, "://"):
+		req = fetch.Request{URL: location}
+	}
+	if report := s.d.opts.Progress; report != nil {
+		id := s.ID()
+		req.Progress = func(done, total int64) { report(Progress{id, location, done, total}) }
+	}
+	return req
+}
+
+// openRecord opens a cached file. Its checksums are verified as it is read: the
+// cache may have been damaged since it was written.
+func openRecord(name string, rec *rpmmd.Record) (io.ReadCloser, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	closed, err := newVerifier(f, name, rec.Checksum, 0)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	z, format, err := compress.NewDetectingReader(closed, 0)
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	open := &verifier{r: z, name: name, limit: cmp.Or(rec.OpenSize, MaxOpenSize)}
+	if format != compress.None && !rec.OpenChecksum.IsZero() {
+		if open, err = newVerifier(z, name, rec.OpenChecksum, rec.OpenSize); err != nil {
+			f.Close()
+			return nil, err
+		}
+	}
+	return &metadataReader{open: open, closed: closed, close: func() error { return errors.Join(z.Close(), f.Close()) }, name: name}, nil
+}
+
+// A metadataReader reads a decompressed file and, at its end, what is left of the
+// compressed one, so that the whole file is verified.
+type metadataReader struct {
+	open, closed *verifier
+	close        func() error
+	name         string
+}
+
+func (r *metadataReader) Read(p []byte) (int, error) {
+	n, err := r.open.Read(p)
+	if err == io.EOF {
+		if _, rest := io.Copy(io.Discard, r.closed); rest != nil {
+			err = rest
+		}
+	}
+	return n, err
+}
+
+func (r *metadataReader) Close() error { return r.close() }
+
+// A verifier hashes what is read and compares at the end.
+type verifier struct {
+	r     io.Reader
+	name  string
+	hash  hash.Hash // nil: only the limit counts
+	want  rpmmd.Checksum
+	limit int64 // zero: none
+	n     int64
+}
+
+func newVerifier(r io.Reader, name string, want rpmmd.Checksum, limit int64) (*verifier, error) {
+	h, err := rpmmd.NewHash(want.Type)
+	if err != nil {
+		return nil, err
+	}
+	return &verifier{r: r, name: name, hash: h, want: want, limit: cmp.Or(limit, MaxOpenSize)}, nil
+}
+
+func (v *verifier) Read(p []byte) (int, error) {
+	n, err := v.r.Read(p)
+	if v.n += int64(n); v.n > v.limit {
+		return 0, fmt.Errorf("%s: content is larger than %d bytes", v.name, v.limit)
+	}
+	if v.hash == nil {
+		return n, err
+	}
+	v.hash.Write(p[:n])
+	if err == io.EOF {
+		if got := fmt.Sprintf("%x", v.hash.Sum(nil)); got != v.want.Hex {
+			err = &fetch.ChecksumError{URL: v.name, Want: fetch.Checksum(v.want), Got: fetch.Checksum{Type: v.want.Type, Hex: got}}
+		}
+	}
+	return n, err
+}
+
+// intact reports whether a file is in the cache and has the given size, unless
+// that is zero, and checksum. One that was damaged is fetched again.
+func intact(name string, size int64, want rpmmd.Checksum) bool {
+	f, err := os.Open(name)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	if st, err := f.Stat(); err != nil || size > 0 && st.Size() != size {
+		return false
+	}
+	v, err := newVerifier(f, name, want, 0)
+	if err != nil {
+		return false
+	}
+	_, err = io.Copy(io.Discard, v)
+	return err == nil
+}
