@@ -43,11 +43,6 @@ type Step struct {
 type Transaction struct {
 	// Steps are in the order of the packages; see Order.
 	Steps []Step
-	// Recommended are packages that weak dependencies asked for but that are not installed, and
-	// Suggested those merely suggested.
-	Recommended, Suggested []ID
-	// Unneeded are packages erased because nothing needs them any more (CleanDeps).
-	Unneeded []ID
 }
 
 // Installed returns the packages that come, in order.

@@ -33,10 +33,11 @@ func (st *Step) Solve() []string {
 		case "rules":
 			w.rules(res)
 		case "cleandeps":
-			w.packages("cleandeps ", res.Transaction.Unneeded)
+			w.packages("cleandeps ", res.Unneeded())
 		case "recommended":
-			w.packages("recommended ", res.Transaction.Recommended)
-			w.packages("suggested ", res.Transaction.Suggested)
+			rec, sug := res.Recommendations(false)
+			w.packages("recommended ", rec)
+			w.packages("suggested ", sug)
 		case "order":
 			w.order(res)
 		default:
