@@ -272,3 +272,17 @@ func TestPrune(t *testing.T) {
 	}
 	fsckClean(t, r)
 }
+
+// overwrite changes the start of a file in place.
+func overwrite(t testing.TB, path string, data []byte) {
+	t.Helper()
+	os.Chmod(path, 0o600)
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt(data, 0); err != nil {
+		t.Fatal(err)
+	}
+}

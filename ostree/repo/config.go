@@ -130,7 +130,7 @@ func (r *Repo) SetConfig(k *keyfile.File) error {
 	if err := r.dir.WriteFileAtomic("config", k.Bytes(), 0o644, s.fsync); err != nil {
 		return err
 	}
-	r.state.Store(&state{k.Clone(), s})
+	r.setState(k.Clone(), s)
 	return nil
 }
 
@@ -148,8 +148,16 @@ func (r *Repo) ReloadConfig() error {
 	if err != nil {
 		return err
 	}
-	r.state.Store(&state{k, s})
+	r.setState(k, s)
 	return nil
+}
+
+func (r *Repo) setState(k *keyfile.File, s settings) {
+	next := &state{config: k, settings: s}
+	if old := r.state.Load(); old != nil {
+		next.remotesDir = old.remotesDir
+	}
+	r.state.Store(next)
 }
 
 // CollectionID is the repository's collection ID, or "".

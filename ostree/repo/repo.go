@@ -44,7 +44,8 @@ type Repo struct {
 
 // A state is what the configuration says at one time.
 type state struct {
-	config *keyfile.File
+	config     *keyfile.File
+	remotesDir string // if not the default
 	settings
 }
 

@@ -47,6 +47,8 @@ type Transaction struct {
 	stats   counters
 	noClone atomic.Bool // the file system cannot reflink
 
+	noSummary bool // the summary is being updated already
+
 	mu   sync.Mutex
 	refs map[string]refUpdate // by path
 	done bool
@@ -205,6 +207,9 @@ func (tx *Transaction) Commit() (Stats, error) {
 	err := tx.publish()
 	if err2 := tx.discard(); err == nil {
 		err = err2
+	}
+	if err == nil && len(tx.refs) > 0 && tx.repo.settings().autoSummary && !tx.noSummary {
+		err = tx.repo.UpdateSummary(tx.ctx, nil, nil)
 	}
 	return tx.Stats(), err
 }

@@ -1,0 +1,278 @@
+package repo
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"rpmostree/internal/dirfd"
+	"rpmostree/internal/keyfile"
+	"rpmostree/ostree"
+)
+
+// remotesDir holds one file for each remote of the system's repository.
+const remotesDir = "/etc/ostree/remotes.d"
+
+// A Remote is the configuration of a place to pull from.
+type Remote struct {
+	Name             string
+	URL              string // http, https, file; or "metalink=URL", "mirrorlist=URL"
+	ContentURL       string // of objects and deltas, if it is another
+	Metalink         string // from its own key or from URL
+	Branches         []string
+	GPGVerify        bool // default true
+	GPGVerifySummary bool
+	SignVerify       []string // types of signatures; "true" for any
+	SignSummary      []string // as SignVerify, for the summary
+	CollectionID     string
+	Unconfigured     string // why the remote cannot be used, or ""
+	Proxy            string
+	NoTLSVerify      bool
+	TLSCert, TLSKey  string // paths
+	TLSCA            string // path
+	CustomBackend    string
+
+	file  *keyfile.File
+	group string
+}
+
+// Get returns the value of any key of the remote, or "".
+func (m *Remote) Get(key string) string { return m.file.Get(m.group, key) }
+
+// Keys are the keys that are set.
+func (m *Remote) Keys() []string { return m.file.Keys(m.group) }
+
+func remoteGroup(name string) string { return `remote "` + name + `"` }
+
+func groupRemote(group string) (string, bool) {
+	name, ok := strings.CutPrefix(group, `remote "`)
+	if !ok {
+		return "", false
+	}
+	return strings.CutSuffix(name, `"`)
+}
+
+// isSystem tells whether this is the repository of the running system, which
+// has remotes in /etc too.
+func (r *Repo) isSystem() bool {
+	path, err := filepath.Abs(r.path)
+	if err != nil {
+		return false
+	}
+	return path == "/ostree/repo" || path == "/sysroot/ostree/repo"
+}
+
+func (r *Repo) remotesDir() string {
+	if dir := r.state.Load().remotesDir; dir != "" {
+		return dir
+	}
+	add, err := r.state.Load().config.Bool("core", "add-remotes-config-dir", r.isSystem())
+	if err != nil || !add {
+		return ""
+	}
+	return remotesDir
+}
+
+// remoteFiles returns the parsed file of every remote.
+func (r *Repo) remoteFiles() (map[string]*keyfile.File, error) {
+	files := map[string]*keyfile.File{}
+	add := func(k *keyfile.File) error {
+		for _, g := range k.Groups() {
+			name, ok := groupRemote(g)
+			if !ok {
+				continue
+			}
+			if files[name] != nil {
+				return fmt.Errorf("Multiple specifications found for remote \"%s\"", name)
+			}
+			files[name] = k
+		}
+		return nil
+	}
+	if err := add(r.state.Load().config); err != nil {
+		return nil, err
+	}
+	dir := r.remotesDir()
+	if dir == "" {
+		return files, nil
+	}
+	d, err := dirfd.Open(dir)
+	if isMissing(err) {
+		return files, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	entries, err := d.ReadDir()
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name, ".conf") {
+			continue
+		}
+		data, err := os.ReadFile(filepath.Join(dir, e.Name)) // may be a link
+		if err != nil {
+			return nil, err
+		}
+		k, err := keyfile.Parse(data)
+		if err == nil {
+			err = add(k)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", filepath.Join(dir, e.Name), err)
+		}
+	}
+	return files, nil
+}
+
+// Remotes returns the names of the remotes, sorted.
+func (r *Repo) Remotes() ([]string, error) {
+	files, err := r.remoteFiles()
+	if err != nil {
+		return nil, err
+	}
+	names := make([]string, 0, len(files))
+	for name := range files {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// Remote returns the configuration of one remote. The error wraps
+// fs.ErrNotExist when there is none of that name.
+func (r *Repo) Remote(name string) (*Remote, error) {
+	files, err := r.remoteFiles()
+	if err != nil {
+		return nil, err
+	}
+	k := files[name]
+	if k == nil {
+		if r.parent != nil {
+			return r.parent.Remote(name)
+		}
+		return nil, notFoundError(fmt.Sprintf("Remote \"%s\" not found", name))
+	}
+	return parseRemote(name, k)
+}
+
+func parseRemote(name string, k *keyfile.File) (*Remote, error) {
+	g := remoteGroup(name)
+	m := &Remote{
+		Name: name, file: k, group: g,
+		URL: k.Get(g, "url"), ContentURL: k.Get(g, "contenturl"), Metalink: k.Get(g, "metalink"),
+		Branches: k.List(g, "branches"), CollectionID: k.Get(g, "collection-id"),
+		Unconfigured: k.Get(g, "unconfigured-state"), Proxy: k.Get(g, "proxy"),
+		TLSCert: k.Get(g, "tls-client-cert-path"), TLSKey: k.Get(g, "tls-client-key-path"),
+		TLSCA: k.Get(g, "tls-ca-path"), CustomBackend: k.Get(g, "custom-backend"),
+	}
+	if link, ok := strings.CutPrefix(m.URL, "metalink="); ok {
+		m.URL, m.Metalink = "", link
+	}
+	var errs [6]error
+	m.GPGVerify, errs[0] = k.Bool(g, "gpg-verify", true)
+	m.GPGVerifySummary, errs[1] = k.Bool(g, "gpg-verify-summary", false)
+	m.NoTLSVerify, errs[2] = k.Bool(g, "tls-permissive", false)
+	m.SignVerify = signTypes(k, g, "sign-verify")
+	m.SignSummary = signTypes(k, g, "sign-verify-summary")
+	if (m.TLSCert == "") != (m.TLSKey == "") {
+		errs[3] = fmt.Errorf("Remote \"%s\" must specify both \"tls-client-cert-path\" and \"tls-client-key-path\"", name)
+	}
+	if m.CollectionID != "" {
+		errs[4] = ostree.ValidateCollectionID(m.CollectionID)
+	}
+	return m, errors.Join(errs[:]...)
+}
+
+// signTypes reads a key that is a boolean or a list of signature types.
+func signTypes(k *keyfile.File, group, key string) []string {
+	if on, err := k.Bool(group, key, false); err == nil {
+		if on {
+			return []string{"true"}
+		}
+		return nil
+	}
+	return k.List(group, key)
+}
+
+// AddRemote adds a remote with the given keys, to the configuration or, for the
+// system's repository, as a file in /etc.
+func (r *Repo) AddRemote(name string, keys [][2]string) error {
+	if err := ostree.ValidateRemoteName(name); err != nil {
+		return err
+	}
+	if _, err := r.Remote(name); err == nil {
+		return fmt.Errorf("Remote configuration for \"%s\" already exists: %w", name, fs.ErrExist)
+	} else if !isMissing(err) {
+		return err
+	}
+	k, g := &keyfile.File{}, remoteGroup(name)
+	if r.remotesDir() == "" {
+		k = r.Config()
+	}
+	for _, kv := range keys {
+		if err := k.SetRaw(g, kv[0], kv[1]); err != nil {
+			return err
+		}
+	}
+	if _, err := parseRemote(name, k); err != nil {
+		return err
+	}
+	dir := r.remotesDir()
+	if dir == "" {
+		return r.SetConfig(k)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	d, err := dirfd.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return d.WriteFileAtomic(name+".conf", k.Bytes(), 0o644, r.settings().fsync)
+}
+
+// DeleteRemote removes a remote. Its refs stay.
+func (r *Repo) DeleteRemote(name string) error {
+	if _, err := r.Remote(name); err != nil {
+		return err
+	}
+	k := r.Config()
+	if k.RemoveGroup(remoteGroup(name)) {
+		if err := r.SetConfig(k); err != nil {
+			return err
+		}
+	} else if err := r.deleteRemoteFile(name); err != nil {
+		return err
+	}
+	err := r.dir.Unlink(name + ".trustedkeys.gpg")
+	if isMissing(err) {
+		return nil
+	}
+	return err
+}
+
+func (r *Repo) deleteRemoteFile(name string) error {
+	dir := r.remotesDir()
+	err := os.Remove(filepath.Join(dir, name+".conf"))
+	if isMissing(err) {
+		return fmt.Errorf("Remote \"%s\" is defined in a file of another name in %s", name, dir)
+	}
+	return err
+}
+
+// SetRemotesDir makes the repository read and write remotes in another folder
+// than /etc/ostree/remotes.d, such as that of a system that is not booted. It
+// is to be called before the repository is shared by goroutines.
+func (r *Repo) SetRemotesDir(dir string) {
+	s := *r.state.Load()
+	s.remotesDir = dir
+	r.state.Store(&s)
+}
