@@ -9,10 +9,10 @@
 package importer
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
-	"path"
+	"io"
 	"slices"
 	"strings"
 
@@ -72,6 +72,7 @@ func rootOwned(f *rpm.File) bool {
 type Writer interface {
 	tree.Writer
 	WriteFile(h ostree.FileHeader, size int64, content io.Reader) (ostree.Checksum, error)
+	CloneFile(c ostree.Checksum, h ostree.FileHeader) (ostree.Checksum, error)
 }
 
 // Options say what of a package is imported. The zero value imports all.
@@ -138,6 +139,54 @@ func (im *importing) run(p *rpm.Package) error {
 	return im.writeLines()
 }
 
+// contents stores the files of the payload. Only their checksums are kept: when
+// the payload turns out to be bad, nothing refers to them.
+func (im *importing) contents(p *rpm.Package, places []string) error {
+	payload, err := p.Payload()
+	if err != nil {
+		return err
+	}
+	for {
+		m, err := payload.Next()
+		if err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		f := &im.files[m.Index]
+		if !f.IsRegular() || !slices.ContainsFunc(m.Links, func(i int) bool { return places[i] != "" }) {
+			continue
+		}
+		h, err := importHeader(f)
+		if err != nil {
+			return err
+		}
+		sum, err := im.w.WriteFile(h, int64(f.Size), payload)
+		if err != nil {
+			return err
+		}
+		for _, i := range m.Links {
+			if im.sums[i], err = im.link(sum, h, i); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// link returns the object of a hard link with index i to a file of header h. It
+// is another one if the package gives the link a header of its own.
+func (im *importing) link(sum ostree.Checksum, h ostree.FileHeader, i int) (ostree.Checksum, error) {
+	own, err := importHeader(&im.files[i])
+	if err != nil || own.Mode == h.Mode && slices.EqualFunc(own.Xattrs, h.Xattrs, equalXattr) {
+		return sum, err
+	}
+	return im.w.CloneFile(sum, own)
+}
+
+func equalXattr(a, b ostree.Xattr) bool {
+	return a.Name == b.Name && bytes.Equal(a.Value, b.Value)
+}
+
 // put adds the file with that index to the tree.
 func (im *importing) put(i int, place string) error {
 	f := &im.files[i]
@@ -176,9 +225,3 @@ func (im *importing) writeLines() error {
 	}
 	return im.b.AddFile(TmpfilesPath(im.name), sum)
 }
-
-var (
-	_ = fs.ErrNotExist
-	_ = path.Base
-	_ = slices.Contains[[]int]
-)

@@ -75,6 +75,7 @@ type Root struct {
 	// before has the status of every file of a copied tree, by path; nil for an
 	// overlay.
 	before map[string]unix.Stat_t
+	onBase bool // whether there is a bottom layer
 }
 
 // Mount puts t on disk.
@@ -133,6 +134,7 @@ func (r *Root) overlay(ctx context.Context, opt Options) error {
 		if layer, err = diffLayer(*opt.Base, r.tree); err != nil {
 			return err
 		}
+		r.onBase = true
 		lower = append(lower, opt.Base.Dir)
 	}
 	if err := opt.Store.Link(ctx, layer.tree, change); err != nil {
@@ -305,4 +307,24 @@ func (r *Root) Fold(w FileWriter) (tree.Tree, error) {
 		return tree.Tree{}, fmt.Errorf("reading what scripts changed: %w", err)
 	}
 	return b.Tree(), nil
+}
+
+// Base returns what the Root has put on disk as a base for the next one, as
+// long as the Root is open. It is nil if the Root itself lies on a base, or is
+// a copy.
+func (r *Root) Base() *Base {
+	if r.before != nil || r.onBase {
+		return nil
+	}
+	entries, err := r.tree.ReadDir("")
+	if err != nil {
+		return nil
+	}
+	b := &Base{Dir: filepath.Join(r.work, "change"), Tree: r.tree}
+	for _, e := range entries {
+		if e.IsDir {
+			b.Only = append(b.Only, e.Name)
+		}
+	}
+	return b
 }

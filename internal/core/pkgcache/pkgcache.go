@@ -54,7 +54,8 @@ type Package struct {
 	// RepoChecksum is the checksum of the package file according to the
 	// repository that it came from, "ALGO:HEX"; "" for a local file.
 	RepoChecksum string
-	NoDocs       bool // documentation was left out
+	SHA256       string // see function SHA256
+	NoDocs       bool   // documentation was left out
 }
 
 // Ref returns the ref of a package.
@@ -87,11 +88,11 @@ func escape(s string) string {
 // SHA256 identifies a package file by its lead and headers, hex. Origins name
 // local packages by it.
 func SHA256(p *rpm.Package) string {
-	sum := sha256.Sum256(p.Leading())
+	sum := sha256.Sum256(p.Metadata())
 	return hex.EncodeToString(sum[:])
 }
 
-// A Reader reads commits: a *repo.Repo or a *repo.Transaction.
+// A Reader reads commits: the *repo.Objects of a repository or transaction.
 type Reader interface {
 	tree.Loader
 	Commit(ostree.Checksum) (*ostree.Commit, error)
@@ -117,7 +118,7 @@ func Load(r Reader, sum ostree.Checksum) (*Package, error) {
 	}
 	return &Package{
 		Commit: sum, Tree: tree.Load(r, c.Tree, c.Meta), Signature: sig, Header: hdr,
-		RepoChecksum: get(keyRepoChecksum).Str(), NoDocs: get(keyNoDocs).Bool(),
+		RepoChecksum: get(keyRepoChecksum).Str(), SHA256: get(keySHA256).Str(), NoDocs: get(keyNoDocs).Bool(),
 	}, nil
 }
 
@@ -140,7 +141,7 @@ func parseLeading(b []byte) (sig, hdr *rpm.Header, err error) {
 
 // A Writer stores commits: a *repo.Transaction.
 type Writer interface {
-	Reader
+	tree.Loader
 	tree.Writer
 	WriteCommit(*ostree.Commit) (ostree.Checksum, error)
 	SetRef(remote, ref string, c ostree.Checksum) error
@@ -171,11 +172,14 @@ func Save(w Writer, p *rpm.Package, t tree.Tree, o Origin) (*Package, error) {
 	if err := w.SetRef("", Ref(sack.NEVRA(h)), sum); err != nil {
 		return nil, err
 	}
-	return Load(w, sum)
+	return &Package{
+		Commit: sum, Tree: tree.Load(w, root, meta), Signature: p.Signature, Header: h,
+		RepoChecksum: o.RepoChecksum, SHA256: SHA256(p), NoDocs: o.NoDocs,
+	}, nil
 }
 
 func metadata(p *rpm.Package, o Origin) gvariant.Value {
-	h, leading := p.Header, p.Leading()
+	h, leading := p.Header, p.Metadata()
 	var entries []gvariant.Value
 	add := func(key string, v gvariant.Value) {
 		entries = append(entries, gvariant.DictEntry(gvariant.String(key), gvariant.Variant(v)))

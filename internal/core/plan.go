@@ -1,0 +1,345 @@
+package core
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"rpmostree/internal/core/sack"
+	"rpmostree/rpm"
+	"rpmostree/rpm/evr"
+	"rpmostree/rpm/rpmdb"
+	"rpmostree/solv"
+)
+
+// A Plan says which packages make a tree out of a base. It can be printed,
+// compared by its StateHash, carried out with Fetch and Assemble, or dropped.
+type Plan struct {
+	Install []Step            // packages that come, in order of installation
+	Remove  []rpmdb.Installed // base packages that go, replaced ones included
+	Repos   []RepoState
+
+	spec  Spec
+	repos *repos
+}
+
+// A Step is a package that comes.
+type Step struct {
+	Source    sack.Source
+	Overwrite bool // its files may replace those of others
+	header    *rpm.Header
+}
+
+// NEVRA returns what identifies the package.
+func (s Step) NEVRA() evr.NEVRA {
+	if s.Source.Package != nil {
+		return s.Source.Package.NEVRA()
+	}
+	return sack.NEVRA(s.Source.Local.Header)
+}
+
+// checksum identifies the package's content.
+func (s Step) checksum() string {
+	if s.Source.Package != nil {
+		return s.Source.Package.Checksum.String()
+	}
+	return "header-sha256:" + s.Source.Local.SHA256
+}
+
+// IsEmpty reports whether the plan changes no package.
+func (p *Plan) IsEmpty() bool { return len(p.Install) == 0 && len(p.Remove) == 0 }
+
+// A MissingError tells that requested packages do not exist.
+type MissingError struct{ Names []string }
+
+func (e *MissingError) Error() string {
+	return "Packages not found: " + strings.Join(e.Names, ", ")
+}
+
+// A DepsolveError tells that a request cannot be met.
+type DepsolveError struct{ Problems []string }
+
+func (e *DepsolveError) Error() string {
+	s := ""
+	if len(e.Problems) != 1 {
+		s = "s"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "Could not depsolve transaction; %d problem%s detected:", len(e.Problems), s)
+	for i, p := range e.Problems {
+		if len(e.Problems) == 1 {
+			fmt.Fprintf(&b, "\n Problem: %s", p)
+		} else {
+			fmt.Fprintf(&b, "\n Problem %d: %s", i+1, p)
+		}
+	}
+	return b.String()
+}
+
+// Prepare resolves a request into a plan. It downloads metadata, as far as the
+// Core allows, and changes nothing.
+func (c *Core) Prepare(ctx context.Context, spec Spec) (*Plan, error) {
+	s := sack.New(c.Arch)
+	if spec.Base != nil {
+		s.AddInstalled(spec.Base.Packages)
+	}
+	r, err := c.loadRepos(ctx, spec, s)
+	if err != nil {
+		return nil, err
+	}
+	task := c.progress().Begin("Resolving dependencies")
+	p := planner{core: c, spec: spec, sack: s, repos: r, overwrite: map[solv.ID]bool{}}
+	plan, err := p.solve(ctx)
+	if err != nil {
+		return nil, err
+	}
+	task.End("")
+	return plan, nil
+}
+
+// A planner is the state of Prepare.
+type planner struct {
+	core      *Core
+	spec      Spec
+	sack      *sack.Sack
+	repos     *repos
+	jobs      []solv.Job
+	missing   []string
+	touched   map[solv.ID]bool // base packages that a request names
+	overwrite map[solv.ID]bool
+}
+
+func (p *planner) solve(ctx context.Context) (*Plan, error) {
+	p.touched = map[solv.ID]bool{}
+	if err := p.needFiles(ctx); err != nil {
+		return nil, err
+	}
+	p.exclude()
+	if err := p.request(); err != nil {
+		return nil, err
+	}
+	p.lockBase()
+	opts := solv.LibdnfOptions()
+	opts.IgnoreRecommended = p.spec.NoRecommends
+	opts.AllowUninstall = true
+	t, problems := solv.Solve(p.sack.Pool, p.jobs, opts)
+	if len(problems) > 0 {
+		// Only now it is known that paths matter which the metadata so far does not have.
+		found, err := p.repos.provideFiles(ctx, p.sack, p.sack.Pool.WantedFiles())
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			t, problems = solv.Solve(p.sack.Pool, p.jobs, opts)
+		}
+	}
+	if len(problems) > 0 {
+		e := &DepsolveError{}
+		for i := range problems {
+			e.Problems = append(e.Problems, describe(&problems[i]))
+		}
+		return nil, e
+	}
+	return p.plan(t)
+}
+
+// describe words a problem as libdnf does: the reason, then all other facts.
+func describe(p *solv.Problem) string {
+	lines := []string{p.Reason.DnfString()}
+	for _, c := range p.Causes {
+		if text := c.DnfString(); !slices.Contains(lines, text) {
+			lines = append(lines, text)
+		}
+	}
+	return strings.Join(lines, "\n  - ")
+}
+
+// needFiles loads file lists for the requests that are paths.
+func (p *planner) needFiles(ctx context.Context) error {
+	var paths []string
+	for _, r := range p.spec.Install {
+		if strings.HasPrefix(r, "/") {
+			paths = append(paths, r)
+		}
+	}
+	if len(paths) == 0 {
+		return nil
+	}
+	_, err := p.repos.provideFiles(ctx, p.sack, paths)
+	return err
+}
+
+// exclude hides the packages that must not be used.
+func (p *planner) exclude() {
+	pool := p.sack.Pool
+	hidden := map[solv.ID]bool{}
+	for id := solv.ID(2); int(id) < pool.Len(); id++ {
+		src := p.sack.Source(id)
+		if src.Package == nil {
+			continue
+		}
+		n := src.Package.NEVRA()
+		if sack.Matches(p.spec.Exclude, n) || p.repos.excludes(src.Repo, n) {
+			hidden[id] = true
+		}
+	}
+	if len(hidden) > 0 {
+		pool.SetConsidered(func(id solv.ID) bool { return !hidden[id] })
+	}
+}
+
+// request turns the spec into jobs.
+func (p *planner) request() error {
+	for _, l := range p.spec.Local {
+		p.install(p.sack.AddLocal(l))
+	}
+	for _, l := range p.spec.Overwrite {
+		id := p.sack.AddLocal(l)
+		p.overwrite[id] = true
+		p.install(id)
+	}
+	for _, l := range p.spec.Replace {
+		id := p.sack.AddLocal(l)
+		p.touch(l.Header.Name())
+		p.install(id)
+	}
+	for _, f := range slices.Concat(p.spec.FromRepo, p.spec.ReplaceRemote) {
+		if err := p.fromRepo(f); err != nil {
+			return err
+		}
+	}
+	for _, name := range p.spec.Remove {
+		ids := p.touch(name)
+		if len(ids) == 0 {
+			return fmt.Errorf("Package \"%s\" not found in the base", name)
+		}
+		p.jobs = append(p.jobs, solv.Job{Action: solv.Erase, Select: solv.SelectOneOf(ids...)})
+	}
+	for _, r := range p.spec.Install {
+		sel, ids := p.sack.Select(r)
+		if len(ids) == 0 {
+			p.missing = append(p.missing, r)
+			continue
+		}
+		p.jobs = append(p.jobs, solv.Job{Action: solv.Install, Select: sel})
+	}
+	if len(p.missing) > 0 {
+		return &MissingError{p.missing}
+	}
+	return nil
+}
+
+func (p *planner) install(id solv.ID) {
+	p.jobs = append(p.jobs, solv.Job{Action: solv.Install, Select: solv.SelectPackage(id), Flags: solv.SetEVR | solv.SetArch})
+}
+
+// fromRepo asks for packages of one repository, newest first.
+func (p *planner) fromRepo(f FromRepo) error {
+	repo := p.sack.Repo(f.Repo)
+	if repo == nil {
+		return fmt.Errorf("No matches for repo: %s (it is unknown or disabled)", f.Repo)
+	}
+	for _, name := range f.Packages {
+		var ids []solv.ID
+		_, all := p.sack.Select(name)
+		for _, id := range all {
+			if p.sack.Source(id).Repo == f.Repo {
+				ids = append(ids, id)
+			}
+		}
+		if len(ids) == 0 {
+			return fmt.Errorf("No matches for %s in repo %s", name, f.Repo)
+		}
+		p.touch(p.sack.NEVRA(ids[0]).Name)
+		p.jobs = append(p.jobs, solv.Job{Action: solv.Install, Select: solv.SelectOneOf(ids...), Flags: solv.SetRepo | solv.SetEVR})
+	}
+	return nil
+}
+
+// touch releases the base packages of a name, so that they may be changed.
+func (p *planner) touch(name string) []solv.ID {
+	var ids []solv.ID
+	for _, id := range p.base() {
+		if i := p.sack.Pool.Info(id); i.Name == name || p.sack.NEVRA(id).String() == name {
+			ids = append(ids, id)
+			p.touched[id] = true
+		}
+	}
+	return ids
+}
+
+func (p *planner) base() []solv.ID {
+	if r := p.sack.Pool.Installed(); r != nil {
+		return r.IDs()
+	}
+	return nil
+}
+
+// lockBase keeps the base as it is, but for what requests name.
+func (p *planner) lockBase() {
+	for _, id := range p.base() {
+		if !p.touched[id] {
+			p.jobs = append(p.jobs, solv.Job{Action: solv.Lock, Select: solv.SelectPackage(id)})
+		}
+	}
+}
+
+// plan turns the answer into a plan, after making sure that it changes the
+// base only where it was asked to.
+func (p *planner) plan(t solv.Transaction) (*Plan, error) {
+	plan := &Plan{spec: p.spec, repos: p.repos, Repos: p.repos.states()}
+	var removed []string
+	for _, id := range t.Erased() {
+		src := p.sack.Source(id)
+		if src.Installed == nil {
+			return nil, errors.New("the solver removed a package that is not installed")
+		}
+		plan.Remove = append(plan.Remove, *src.Installed)
+		if !p.touched[id] {
+			removed = append(removed, p.sack.NEVRA(id).String())
+		}
+	}
+	if len(removed) > 0 {
+		slices.Sort(removed)
+		return nil, fmt.Errorf("Base packages would be removed: %s", strings.Join(removed, ", "))
+	}
+	slices.SortFunc(plan.Remove, func(a, b rpmdb.Installed) int { return int(a.HeaderNum) - int(b.HeaderNum) })
+	for _, id := range t.Installed() {
+		src := p.sack.Source(id)
+		if src.Installed != nil {
+			continue
+		}
+		step := Step{Source: src, Overwrite: p.overwrite[id]}
+		if src.Local != nil {
+			step.header = src.Local.Header
+		}
+		plan.Install = append(plan.Install, step)
+	}
+	return plan, nil
+}
+
+// Provided returns which requests the base meets without any package, with the
+// package that does. Packages in removed do not count.
+func Provided(arch string, base []rpmdb.Installed, removed, requests []string) map[string]string {
+	out := map[string]string{}
+	if len(requests) == 0 {
+		return out
+	}
+	var kept []rpmdb.Installed
+	for _, p := range base {
+		n := sack.NEVRA(p.Header)
+		if !slices.Contains(removed, n.Name) && !slices.Contains(removed, n.String()) {
+			kept = append(kept, p)
+		}
+	}
+	s := sack.New(arch)
+	s.AddInstalled(kept)
+	for _, r := range requests {
+		if _, ids := s.Select(r); len(ids) > 0 {
+			out[r] = s.NEVRA(ids[0]).String()
+		}
+	}
+	return out
+}

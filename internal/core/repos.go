@@ -1,0 +1,198 @@
+package core
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"rpmostree/internal/core/sack"
+	"rpmostree/internal/openpgp"
+	"rpmostree/rpm"
+	"rpmostree/rpm/evr"
+	"rpmostree/rpmmd"
+	"rpmostree/rpmmd/download"
+	"rpmostree/solv"
+)
+
+// repos are the repositories of a plan: their metadata, and later their
+// packages.
+type repos struct {
+	downloader *download.Downloader
+	list       []*download.Snapshot
+	byID       map[string]*download.Snapshot
+	keys       map[string]*openpgp.Keyring
+	ids        map[string]map[string]solv.ID // repository to package checksum to ID
+}
+
+// loadRepos brings the metadata of the enabled repositories up to date, and
+// their packages into the sack.
+func (c *Core) loadRepos(ctx context.Context, spec Spec, s *sack.Sack) (*repos, error) {
+	r := &repos{byID: map[string]*download.Snapshot{}, keys: map[string]*openpgp.Keyring{}, ids: map[string]map[string]solv.ID{}}
+	if !needsRepos(spec) {
+		return r, nil
+	}
+	if len(spec.Repos) == 0 {
+		c.progress().Message("No enabled rpm-md repositories.")
+		return r, nil
+	}
+	var names []string
+	for _, config := range spec.Repos {
+		names = append(names, config.ID)
+	}
+	c.progress().Message("Enabled rpm-md repositories: " + strings.Join(names, " "))
+	mode := download.Default
+	if c.CacheOnly {
+		mode = download.CacheOnly
+	}
+	var err error
+	if r.downloader, err = download.New(download.Options{CacheDir: path.Join(c.CacheDir, "repomd"), Mode: mode}); err != nil {
+		return nil, err
+	}
+	task := c.progress().Begin("Updating metadata")
+	configs := make([]rpmmd.RepoConfig, len(spec.Repos))
+	for i, config := range spec.Repos {
+		configs[i] = c.localKeys(config)
+	}
+	list, skipped, err := r.downloader.RefreshAll(ctx, configs)
+	if err != nil {
+		return nil, err
+	}
+	task.End("")
+	for _, err := range skipped {
+		c.progress().Message("Skipping: " + err.Error())
+	}
+	r.list = list
+	for _, snapshot := range list {
+		if err := r.load(ctx, snapshot, s); err != nil {
+			return nil, err
+		}
+		cached := " (cached)"
+		if snapshot.Fresh {
+			cached = ""
+		}
+		c.progress().Message(fmt.Sprintf("rpm-md repo '%s'%s; generated: %s solvables: %d", snapshot.ID(), cached,
+			snapshot.Generated().UTC().Format(time.RFC3339), len(s.Repo(snapshot.ID()).IDs())))
+	}
+	return r, nil
+}
+
+// needsRepos reports whether a spec cannot be resolved from what it holds: only
+// removals can. Package files may need more packages.
+func needsRepos(spec Spec) bool {
+	return len(spec.Install)+len(spec.Local)+len(spec.Overwrite)+len(spec.FromRepo)+
+		len(spec.Replace)+len(spec.ReplaceRemote) > 0
+}
+
+// localKeys returns a configuration whose key files are those of c.Root.
+func (c *Core) localKeys(config rpmmd.RepoConfig) rpmmd.RepoConfig {
+	if c.Root == "" || c.Root == "/" {
+		return config
+	}
+	config = config.Clone()
+	for i, key := range config.GPGKey {
+		if p, ok := strings.CutPrefix(key, "file://"); ok && !strings.HasPrefix(p, c.Root+"/") {
+			config.GPGKey[i] = "file://" + path.Join(c.Root, path.Clean("/"+p))
+		}
+	}
+	return config
+}
+
+// load adds the packages of a repository to the sack.
+func (r *repos) load(ctx context.Context, snapshot *download.Snapshot, s *sack.Sack) error {
+	config, id := snapshot.Config, snapshot.ID()
+	r.byID[id] = snapshot
+	s.AddRepo(id, config.Priority, config.Cost)
+	r.ids[id] = map[string]solv.ID{}
+	return snapshot.Primary(ctx, func(p *rpmmd.Package) error {
+		r.ids[id][p.Checksum.Hex] = s.AddPackage(id, p)
+		return nil
+	})
+}
+
+// excludes reports whether a repository's configuration hides a package.
+func (r *repos) excludes(id string, n evr.NEVRA) bool {
+	config := r.byID[id].Config
+	return sack.Matches(config.ExcludePkgs, n) || len(config.IncludePkgs) > 0 && !sack.Matches(config.IncludePkgs, n)
+}
+
+// provideFiles looks paths up in the file lists of all repositories. It reports
+// whether a package was found to have one that is not in its primary metadata.
+func (r *repos) provideFiles(ctx context.Context, s *sack.Sack, paths []string) (bool, error) {
+	paths = slices.DeleteFunc(slices.Clone(paths), rpmmd.IsPrimaryPath)
+	if len(paths) == 0 {
+		return false, nil
+	}
+	found := false
+	for _, snapshot := range r.list {
+		if !snapshot.Has("filelists") {
+			continue
+		}
+		ids := r.ids[snapshot.ID()]
+		err := snapshot.FindPaths(ctx, paths, func(o rpmmd.Owner) error {
+			if id, ok := ids[o.PkgID]; ok {
+				s.Pool.AddFileProvide(id, o.File.Path)
+				found = true
+			}
+			return nil
+		})
+		if err != nil {
+			return false, err
+		}
+	}
+	return found, nil
+}
+
+// states returns the repositories as they are recorded in commits.
+func (r *repos) states() []RepoState {
+	var out []RepoState
+	for _, s := range r.list {
+		out = append(out, RepoState{s.ID(), r.timestamp(s.ID())})
+	}
+	return out
+}
+
+func (r *repos) timestamp(id string) uint64 {
+	if s, ok := r.byID[id]; ok {
+		return uint64(max(s.Generated().Unix(), 0))
+	}
+	return 0
+}
+
+// open opens a package of a repository, and says how it must be verified.
+func (r *repos) open(ctx context.Context, src sack.Source) (io.ReadCloser, rpm.Options, error) {
+	s := r.byID[src.Repo]
+	opt := rpm.Options{}
+	if s.Config.GPGCheck {
+		opt.Level = rpm.LevelSignature
+		opt.Keyring = r.keys[src.Repo]
+	}
+	in, err := s.OpenPackage(ctx, src.Package)
+	return in, opt, err
+}
+
+// loadKeys fetches the keys of the repositories that packages of the plan come
+// from, where packages must be signed.
+func (r *repos) loadKeys(ctx context.Context, steps []Step) error {
+	for _, step := range steps {
+		id := step.Source.Repo
+		s, ok := r.byID[id]
+		if !ok || !s.Config.GPGCheck || r.keys[id] != nil {
+			continue
+		}
+		if len(s.Config.GPGKey) == 0 {
+			return fmt.Errorf("repo '%s': packages must be signed (gpgcheck=1), but no gpgkey= is configured", id)
+		}
+		data, err := r.downloader.Keys(ctx, s.Config)
+		if err != nil {
+			return err
+		}
+		if r.keys[id], err = openpgp.NewKeyring(data...); err != nil {
+			return fmt.Errorf("repo '%s': %w", id, err)
+		}
+	}
+	return nil
+}

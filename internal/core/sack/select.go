@@ -1,0 +1,81 @@
+package sack
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"rpmostree/rpm/evr"
+	"rpmostree/solv"
+)
+
+// Select returns what a request names: packages by NAME, NAME.ARCH, NEVRA or a
+// part of it, or a capability ("perl(Foo) >= 2"), a path, or a rich expression.
+// The packages are those it fits now; none means that nothing has it.
+func (s *Sack) Select(request string) (solv.Selection, []solv.ID) {
+	try := func(sel solv.Selection) ([]solv.ID, bool) {
+		ids := s.Pool.Selected(sel)
+		return ids, len(ids) > 0
+	}
+	for _, sel := range s.byName(request) {
+		if ids, ok := try(sel); ok {
+			return sel, ids
+		}
+	}
+	dep, err := s.Pool.ParseDep(request)
+	if err != nil {
+		return solv.Selection{}, nil
+	}
+	sel := solv.SelectProvides(dep)
+	ids, _ := try(sel)
+	return sel, ids
+}
+
+// byName returns the readings of a request as the name of a package, in the
+// order in which they are tried.
+func (s *Sack) byName(request string) []solv.Selection {
+	if strings.HasPrefix(request, "/") || strings.HasPrefix(request, "(") {
+		return nil
+	}
+	p := s.Pool
+	sels := []solv.Selection{solv.SelectName(p.Intern(request))}
+	withArch := func(dep solv.Ref, arch string) solv.Selection {
+		return solv.SelectName(p.Relate(dep, solv.OpArch, p.Intern(arch)))
+	}
+	if i := strings.LastIndexByte(request, '.'); i > 0 {
+		sels = append(sels, withArch(p.Intern(request[:i]), request[i+1:]))
+	}
+	if n, err := evr.ParseNEVRA(request); err == nil {
+		sels = append(sels, withArch(s.named(n.Name, n.EVR.String()), n.Arch))
+	}
+	// NAME-VERSION-RELEASE and NAME-VERSION: every dash may be the one.
+	for i := len(request) - 1; i > 0; i-- {
+		if request[i] == '-' {
+			sels = append(sels, solv.SelectName(s.named(request[:i], request[i+1:])))
+		}
+	}
+	return sels
+}
+
+// named returns the dependency on one version of a name.
+func (s *Sack) named(name, version string) solv.Ref {
+	return s.Pool.Relate(s.Pool.Intern(name), solv.RelOp(evr.EQ), s.Pool.Intern(version))
+}
+
+// Matches reports whether one of the patterns names the package: a shell
+// pattern for its name, NAME.ARCH, NAME-EVR or NEVRA.
+func Matches(patterns []string, n evr.NEVRA) bool {
+	forms := []string{n.Name, n.Name + "." + n.Arch, n.Name + "-" + n.EVR.String(), n.String()}
+	return slices.ContainsFunc(patterns, func(p string) bool {
+		return slices.ContainsFunc(forms, func(f string) bool {
+			ok, err := path.Match(p, f)
+			return err == nil && ok
+		})
+	})
+}
+
+// NEVRA returns what identifies a package of the pool.
+func (s *Sack) NEVRA(id solv.ID) evr.NEVRA {
+	i := s.Pool.Info(id)
+	return evr.NEVRA{Name: i.Name, EVR: evr.Parse(i.EVR), Arch: i.Arch}
+}

@@ -1,0 +1,236 @@
+// Package upgrade changes what a machine boots: it upgrades, rebases, layers
+// packages, rolls back. Every operation reads the state of the sysroot, computes
+// a new commit if one is needed, and deploys it; nothing that exists is changed
+// before that last step.
+package upgrade
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"rpmostree/internal/core"
+	"rpmostree/internal/core/materialize"
+	"rpmostree/internal/core/passwd"
+	"rpmostree/internal/core/postprocess"
+	"rpmostree/internal/origin"
+	"rpmostree/internal/progress"
+	"rpmostree/ostree"
+	"rpmostree/ostree/repo"
+	"rpmostree/ostree/sysroot"
+	"rpmostree/ostree/tree"
+	"rpmostree/rpm/rpmdb"
+	"rpmostree/rpmmd"
+)
+
+// A Host is the machine, or the sysroot directory, to work on.
+type Host struct {
+	Sysroot   *sysroot.Sysroot
+	Stateroot string        // "" for the booted one, or the first
+	Progress  progress.Sink // nil means nobody is told
+	Arch      string        // architecture of packages, by rpm's name
+	Epoch     uint64        // time to record, in seconds since 1970
+	NoOverlay bool          // copy trees where overlayfs would do
+}
+
+func (h *Host) progress() progress.Sink {
+	if h.Progress == nil {
+		return progress.Discard
+	}
+	return h.Progress
+}
+
+// repoWork is where trees are put on disk for a while, in the repository: it
+// must be on its file system.
+const repoWork = "extensions/rpmostree/private/commit"
+
+// A target is what an operation starts from.
+type target struct {
+	state  *sysroot.State
+	os     string
+	merge  sysroot.Deployment // whose /etc and configuration are used
+	newest sysroot.Deployment // whose origin is changed: the first of the stateroot
+	origin *origin.Origin
+}
+
+// target reads the state of the sysroot.
+func (h *Host) target() (*target, error) {
+	st, err := h.Sysroot.Load()
+	if err != nil {
+		return nil, err
+	}
+	t := &target{state: st, os: h.Stateroot}
+	if t.os == "" {
+		if b, ok := st.Booted(); ok {
+			t.os = b.OSName
+		} else if len(st.Deployments) > 0 {
+			t.os = st.Deployments[0].OSName
+		}
+	}
+	var ok bool
+	if t.merge, ok = st.MergeDeployment(t.os); !ok {
+		if t.os == "" {
+			return nil, errors.New("No deployments found; deploy an image first, with: ostree admin deploy")
+		}
+		return nil, fmt.Errorf("No deployments found for os %s", t.os)
+	}
+	t.newest = t.merge
+	if p, ok := st.Pending(t.os); ok {
+		t.newest = p
+	}
+	if t.newest.Origin == nil {
+		return nil, fmt.Errorf("No origin known for deployment %s.%d", t.newest.Checksum, t.newest.Serial)
+	}
+	t.origin, err = origin.Parse(t.newest.Origin.Bytes())
+	return t, err
+}
+
+// core returns the means to make trees for the target.
+func (h *Host) core(t *target, base tree.Tree, cacheOnly bool) (*core.Core, error) {
+	r := h.Sysroot.Repo()
+	work := filepath.Join(r.Path(), repoWork)
+	if err := os.MkdirAll(work, 0o700); err != nil {
+		return nil, err
+	}
+	if err := materialize.Clean(work); err != nil {
+		return nil, err
+	}
+	return &core.Core{
+		Repo: r, Work: work, CacheDir: h.cacheDir(t.os), CacheOnly: cacheOnly, Progress: h.Progress,
+		Arch: h.Arch, Epoch: h.Epoch, Vars: h.vars(t, base),
+		Root: h.Sysroot.DeploymentPath(t.merge), NoOverlay: h.NoOverlay,
+	}, nil
+}
+
+func (h *Host) cacheDir(os string) string {
+	if h.Sysroot.IsBooted() {
+		return "/var/cache/rpm-ostree"
+	}
+	return filepath.Join(h.Sysroot.Path(), "ostree/deploy", os, "var/cache/rpm-ostree")
+}
+
+// vars returns the variables of repository files: the release is that of the
+// base tree, not that of what runs.
+func (h *Host) vars(t *target, base tree.Tree) rpmmd.Vars {
+	release := ""
+	if text, err := core.ReadFile(h.Sysroot.Repo().Objects, base, "usr/lib/os-release"); err == nil {
+		release = osRelease(string(text), "VERSION_ID")
+	}
+	v := rpmmd.NewVars(release, h.Arch)
+	// A machine without variables of its own is the usual case.
+	_ = v.Load(os.DirFS(h.Sysroot.DeploymentPath(t.merge)), "etc/dnf/vars", "etc/yum/vars")
+	return v
+}
+
+// osRelease returns the value of a key of os-release(5).
+func osRelease(text, key string) string {
+	for line := range strings.Lines(text) {
+		if v, ok := strings.CutPrefix(strings.TrimSpace(line), key+"="); ok {
+			return strings.Trim(v, `"'`)
+		}
+	}
+	return ""
+}
+
+// repos reads the enabled repositories of the merge deployment.
+func (h *Host) repos(t *target, vars rpmmd.Vars) ([]rpmmd.RepoConfig, error) {
+	all, err := rpmmd.LoadRepos(os.DirFS(h.Sysroot.DeploymentPath(t.merge)), vars,
+		"etc/yum.repos.d", "usr/share/dnf5/repos.d")
+	if err != nil {
+		return nil, err
+	}
+	var enabled []rpmmd.RepoConfig
+	for _, r := range all {
+		if r.Enabled {
+			enabled = append(enabled, r)
+		}
+	}
+	return enabled, nil
+}
+
+// baseOf returns the base commit of a deployment: its own, unless it is a
+// layered one.
+func baseOf(r *repo.Repo, d sysroot.Deployment) (ostree.Checksum, error) {
+	c, err := r.Commit(d.Checksum)
+	if err != nil {
+		return ostree.Checksum{}, err
+	}
+	if isLayered(c) {
+		return c.Parent, nil
+	}
+	return d.Checksum, nil
+}
+
+func isLayered(c *ostree.Commit) bool {
+	v, ok := c.Metadata.Lookup("rpmostree.clientlayer")
+	return ok && v.Bool()
+}
+
+// Database returns the package database of a tree.
+func Database(o *repo.Objects, t tree.Tree) (*rpmdb.DB, error) {
+	for _, dir := range []string{postprocess.DatabaseDir, "usr/lib/sysimage/rpm", "var/lib/rpm"} {
+		for _, name := range []string{rpmdb.SQLiteName, rpmdb.NDBName, rpmdb.BDBName} {
+			e, err := t.Lookup(dir + "/" + name)
+			var below *tree.NotDirError
+			if errors.Is(err, fs.ErrNotExist) || errors.As(err, &below) || err == nil && e.IsDir {
+				continue
+			} else if err != nil {
+				return nil, err
+			}
+			data, err := o.ReadFile(e.Checksum, rpmdb.MaxDatabaseSize)
+			if err != nil {
+				return nil, err
+			}
+			db, err := rpmdb.Parse(data)
+			if err != nil {
+				return nil, fmt.Errorf("reading %s/%s: %w", dir, name, err)
+			}
+			return db, nil
+		}
+	}
+	return nil, errors.New("No rpmdb found in the tree: it has no packages")
+}
+
+// base gathers what layering needs of a base commit.
+func (h *Host) base(t *target, commit ostree.Checksum) (*core.Base, error) {
+	r := h.Sysroot.Repo()
+	tr, err := r.Tree(commit)
+	if err != nil {
+		return nil, err
+	}
+	db, err := Database(r.Objects, tr)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", commit, err)
+	}
+	b := &core.Base{Commit: commit, Tree: tr, Database: db.Entries(), Packages: db.Packages()}
+	merged, err := r.Tree(t.merge.Checksum)
+	if err != nil {
+		return nil, err
+	}
+	if t.merge.Unlocked == sysroot.UnlockedNone {
+		b.OnDisk = &materialize.Base{Dir: h.Sysroot.DeploymentPath(t.merge), Tree: merged, Only: []string{"usr"}}
+	}
+	b.Users, err = machineUsers(h.Sysroot.DeploymentPath(t.merge))
+	return b, err
+}
+
+// machineUsers returns the users of a deployment: files in /var belong to their
+// numbers, which a new tree has to keep.
+func machineUsers(deployment string) (passwd.Database, error) {
+	var text [2][]byte
+	for i, p := range []string{"etc/passwd", "etc/group"} {
+		var err error
+		text[i], err = os.ReadFile(filepath.Join(deployment, p))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return passwd.Database{}, err
+		}
+	}
+	return passwd.Parse(text[0], text[1])
+}
+
+// lock takes the lock of the sysroot for a change.
+func (h *Host) lock(ctx context.Context) (unlock func(), err error) { return h.Sysroot.Lock(ctx) }

@@ -1,0 +1,189 @@
+package upgrade
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"rpmostree/internal/core"
+	"rpmostree/internal/origin"
+	"rpmostree/ostree"
+	"rpmostree/ostree/bootloader"
+	"rpmostree/ostree/sysroot"
+)
+
+// A Result tells what an operation did.
+type Result struct {
+	// Changed tells whether there is a new deployment.
+	Changed bool
+	// From and To are the commits before and after, for a comparison.
+	From, To ostree.Checksum
+	// Plan is what a dry run would have done.
+	Plan *core.Plan
+	// Downloaded tells that the operation stopped after the download.
+	Downloaded bool
+	// BaseChanged tells whether the base commit is another one.
+	BaseChanged bool
+}
+
+// Update changes what the machine boots next as the request says.
+func (h *Host) Update(ctx context.Context, r Request) (Result, error) {
+	unlock, err := h.lock(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	defer unlock()
+	t, err := h.target()
+	if err != nil {
+		return Result{}, err
+	}
+	if t.origin.UnconfiguredState != "" && (r.Pull || r.Refspec != "") {
+		return Result{}, errors.New(t.origin.UnconfiguredState)
+	}
+	o, locals, err := r.apply(t.origin)
+	if err != nil {
+		return Result{}, err
+	}
+	base, err := h.resolveBase(ctx, t, o, &r)
+	if err != nil {
+		return Result{}, err
+	}
+	oldBase, err := baseOf(h.Sysroot.Repo(), t.newest)
+	if err != nil {
+		return Result{}, err
+	}
+	result := Result{From: t.newest.Checksum, BaseChanged: base != oldBase}
+	commit := base
+	if o.Layered() {
+		if commit, err = h.layered(ctx, t, o, locals, base, &r); err != nil {
+			var dry *dryRun
+			switch {
+			case errors.As(err, &dry):
+				result.Plan = dry.plan
+				return result, nil
+			case errors.Is(err, errDownloaded):
+				result.Downloaded = true
+				return result, nil
+			}
+			return result, err
+		}
+	}
+	result.To = commit
+	if r.DryRun || r.DownloadOnly {
+		result.Downloaded = r.DownloadOnly
+		return result, nil
+	}
+	same, err := sameOrigin(t, o)
+	if err != nil {
+		return result, err
+	}
+	if commit == t.newest.Checksum && same {
+		return result, nil
+	}
+	result.Changed = true
+	return result, h.deploy(ctx, t, commit, base, o, nil, r.LockFinalize)
+}
+
+// layered returns the commit of the origin's packages on a base.
+func (h *Host) layered(ctx context.Context, t *target, o *origin.Origin, locals map[string]*localPackage, baseSum ostree.Checksum, r *Request) (ostree.Checksum, error) {
+	base, err := h.base(t, baseSum)
+	if err != nil {
+		return ostree.Checksum{}, err
+	}
+	spec, off, err := h.active(o, base, locals)
+	if err != nil {
+		return ostree.Checksum{}, err
+	}
+	for _, name := range r.Install {
+		if by, ok := off.requests[name]; ok && !r.AllowInactive {
+			return ostree.Checksum{}, fmt.Errorf("\"%s\" is already provided by: %s. Use --allow-inactive to explicitly require it.", name, by)
+		}
+	}
+	for _, name := range r.OverrideRemove {
+		if slices.Contains(off.removals, name) {
+			return ostree.Checksum{}, fmt.Errorf("Package \"%s\" not found in the base", name)
+		}
+	}
+	for _, path := range r.OverrideReplaceFiles {
+		if len(off.replaced) > 0 {
+			return ostree.Checksum{}, fmt.Errorf("%s: no base package of that name to replace (%s)", path, strings.Join(off.replaced, ", "))
+		}
+	}
+	h.report(off)
+	if !hasEffect(spec) {
+		return baseSum, nil
+	}
+	requested := slices.Clone(spec.Install)
+	for _, l := range slices.Concat(spec.Local, spec.Overwrite) {
+		requested = append(requested, nevraOf(l))
+	}
+	return h.layer(ctx, t, spec, requested, r)
+}
+
+// sameOrigin reports whether an origin is that of the newest deployment.
+func sameOrigin(t *target, o *origin.Origin) (bool, error) {
+	now, err := o.File()
+	if err != nil {
+		return false, err
+	}
+	before, err := t.origin.File()
+	if err != nil {
+		return false, err
+	}
+	return string(now.Bytes()) == string(before.Bytes()), nil
+}
+
+// deploy makes a commit what the machine boots next. Kargs are those of the
+// merge deployment unless given.
+func (h *Host) deploy(ctx context.Context, t *target, commit, base ostree.Checksum, o *origin.Origin, kargs *bootloader.Kargs, lock bool) error {
+	file, err := o.File()
+	if err != nil {
+		return err
+	}
+	if kargs == nil {
+		k := t.newest.Kargs()
+		kargs = &k
+	}
+	r := h.Sysroot.Repo()
+	if base != commit {
+		if err := r.SetRef("", baseTmpRef, base); err != nil {
+			return err
+		}
+	}
+	title := "Writing deployment"
+	stage := h.Sysroot.IsBooted()
+	if stage {
+		title = "Staging deployment"
+	}
+	task := h.progress().Begin(title)
+	_, st, err := h.Sysroot.Deploy(ctx, sysroot.DeployOptions{
+		Stateroot: t.os, Commit: commit, Origin: file, Merge: &t.merge, Kargs: kargs,
+		Stage: stage, LockFinalization: lock, NoPrune: true,
+	})
+	if err != nil {
+		return err
+	}
+	task.End("")
+	return h.collect(ctx, t.state, st)
+}
+
+// checkTime refuses a base that is older than the present one.
+func (h *Host) checkTime(from, to ostree.Checksum) error {
+	r := h.Sysroot.Repo()
+	old, err := r.Commit(from)
+	if err != nil {
+		return err
+	}
+	now, err := r.Commit(to)
+	if err != nil {
+		return err
+	}
+	if now.Timestamp < old.Timestamp {
+		return fmt.Errorf("Upgrade target revision '%s' with timestamp '%s' is chronologically older than current revision '%s' with timestamp '%s'; use --allow-downgrade to permit",
+			to, now.Time().UTC().Format(time.RFC1123Z), from, old.Time().UTC().Format(time.RFC1123Z))
+	}
+	return nil
+}
