@@ -303,3 +303,12 @@ func TestSignatureKinds(t *testing.T) {
 		}
 	}
 }
+
+func readBytes(t testing.TB, b []byte) *Package {
+	t.Helper()
+	p, err := Open(bytes.NewReader(b), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
