@@ -200,7 +200,7 @@ func (s *Sysroot) finalizeStaged(ctx context.Context) error {
 	}
 	d.Staged, d.FinalizationLocked = false, false
 	rest := *st
-	rest.Deployments = renumberOnly(slices.DeleteFunc(slices.Clone(st.Deployments), func(d Deployment) bool { return d.Staged }))
+	rest.Deployments = renumberOnly(withoutStaged(st.Deployments))
 	next, err := s.Write(ctx, &rest, rest.With(d, merge, Retain{}), WriteOptions{NoClean: true})
 	if err != nil {
 		return err

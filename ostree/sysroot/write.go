@@ -95,20 +95,24 @@ func (s *Sysroot) checkBoot() error {
 // takeStaged removes the staged deployment from both lists: it has no boot
 // entry. If the new list does not begin with it, it is dropped for good.
 func (s *Sysroot) takeStaged(st *State, list []Deployment) (*State, []Deployment, bool, error) {
-	list = slices.DeleteFunc(slices.Clone(list), func(d Deployment) bool { return d.Staged && d.Index != 0 })
-	staged, ok := st.Staged()
 	keep := len(list) > 0 && list[0].Staged
+	list = withoutStaged(list)
+	staged, ok := st.Staged()
 	if !ok {
 		return st, list, false, nil
 	}
-	if keep {
-		list = list[1:]
-	} else if err := s.dropStaged(staged); err != nil {
-		return nil, nil, false, err
+	if !keep {
+		if err := s.dropStaged(staged); err != nil {
+			return nil, nil, false, err
+		}
 	}
 	rest := *st
-	rest.Deployments = renumberOnly(slices.DeleteFunc(slices.Clone(st.Deployments), func(d Deployment) bool { return d.Staged }))
+	rest.Deployments = renumberOnly(withoutStaged(st.Deployments))
 	return &rest, list, !keep, nil
+}
+
+func withoutStaged(list []Deployment) []Deployment {
+	return slices.DeleteFunc(slices.Clone(list), func(d Deployment) bool { return d.Staged })
 }
 
 // renumber returns the list with the places and boot serials that it implies.
