@@ -1,0 +1,146 @@
+package ostree
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+
+	"rpmostree/ostree/repo"
+)
+
+// checkouter is the checkout command with its options.
+type checkouter struct {
+	*env
+	union, unionAdd, unionIdentical, allowNoent, fromStdin, ignored bool
+	fromFile, skipList                                              string
+	noFsync                                                         bool
+	options                                                         repo.CheckoutOptions
+}
+
+func checkoutCommand() *command {
+	c := &command{name: "checkout", args: "COMMIT [DESTINATION]", about: "Check out a commit into a filesystem tree", scope: repoScope}
+	var k checkouter
+	o := &k.options
+	c.flag(&o.UserMode, "user-mode", 'U', "Do not change file ownership or initialize extended attributes")
+	c.flag(&k.ignored, "disable-cache", 0, "Do not update or use the internal repository uncompressed object cache")
+	c.str(&o.Subpath, "subpath", 0, "PATH", "Checkout sub-directory PATH")
+	c.flag(&k.union, "union", 0, "Keep existing directories, overwrite existing files")
+	c.flag(&k.unionAdd, "union-add", 0, "Keep existing files/directories, only add new")
+	c.flag(&k.unionIdentical, "union-identical", 0, "When layering checkouts, error out if a file would be replaced with a different version, but add new files and directories")
+	c.flag(&o.Whiteouts, "whiteouts", 0, "Process 'whiteout' (Docker style) entries")
+	c.flag(&o.PassthroughWhiteouts, "process-passthrough-whiteouts", 0, "Enable overlayfs whiteout extraction into character devices")
+	c.flag(&k.allowNoent, "allow-noent", 0, "Do nothing if specified path does not exist")
+	c.flag(&k.fromStdin, "from-stdin", 0, "Process many checkouts from standard input")
+	c.str(&k.fromFile, "from-file", 0, "FILE", "Process many checkouts from input file")
+	c.fn(fsyncOption(&k.noFsync), "fsync", 0, "POLICY", "Specify how to invoke fsync()")
+	c.flag(&o.RequireHardlinks, "require-hardlinks", 'H', "Do not fall back to full copies if hardlinking fails")
+	c.flag(&k.ignored, "force-copy-zerosized", 'z', "Do not hardlink zero-sized files")
+	c.hide()
+	c.flag(&o.ForceCopy, "force-copy", 'C', "Never hardlink (but may reflink if available)")
+	c.flag(&o.BareUserOnlyDirs, "bareuseronly-dirs", 'M', "Suppress mode bits outside of 0775 for directories (suid, world writable, etc.)")
+	c.str(&k.skipList, "skip-list", 0, "FILE", "File containing list of files to skip")
+	c.run = func(e *env) error {
+		k.env = e
+		return k.run()
+	}
+	return c
+}
+
+func (k *checkouter) run() error {
+	if err := k.check(); err != nil {
+		return err
+	}
+	switch {
+	case k.fromStdin:
+		return k.many(k.in)
+	case k.fromFile != "":
+		f, err := os.Open(k.fromFile)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		return k.many(f)
+	}
+	if len(k.args) == 0 {
+		return usagef("COMMIT must be specified")
+	}
+	dest := k.args[0]
+	if len(k.args) > 1 {
+		dest = k.args[1]
+	}
+	return k.checkout(k.args[0], dest)
+}
+
+// check turns the options into those of the library.
+func (k *checkouter) check() error {
+	switch {
+	case k.union && k.unionAdd, k.union && k.unionIdentical, k.unionAdd && k.unionIdentical:
+		return errors.New("Cannot specify both --union and --union-add or --union-identical")
+	case k.union:
+		k.options.Overwrite = repo.UnionFiles
+	case k.unionAdd:
+		k.options.Overwrite = repo.AddFiles
+	case k.unionIdentical:
+		if !k.options.RequireHardlinks {
+			return errors.New("--union-identical requires --require-hardlinks")
+		}
+		k.options.Overwrite = repo.UnionIdentical
+	}
+	if k.options.RequireHardlinks && k.options.ForceCopy {
+		return errors.New("Cannot specify both --require-hardlinks and --force-copy")
+	}
+	k.options.Fsync = !k.noFsync
+	if on, err := k.repo.Config().Bool("core", "fsync", true); err == nil && !on {
+		k.options.Fsync = false
+	}
+	if k.skipList != "" {
+		b, err := os.ReadFile(k.skipList)
+		if err != nil {
+			return err
+		}
+		k.options.Skip = repo.ParseSkipList(string(b))
+	}
+	return nil
+}
+
+func (k *checkouter) checkout(rev, dest string) error {
+	commit, err := k.repo.ResolveRev(rev)
+	if err != nil {
+		return err
+	}
+	err = k.repo.Checkout(k.ctx, commit, dest, k.options)
+	if k.allowNoent && errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// maxBatch is the size of the longest list of checkouts, in bytes.
+const maxBatch = 64 << 20
+
+// many checks out pairs of a revision and a path, each ended by a NUL, into one destination.
+func (k *checkouter) many(r io.Reader) error {
+	if len(k.args) == 0 {
+		return usagef("DESTINATION must be specified")
+	}
+	data, err := io.ReadAll(io.LimitReader(r, maxBatch))
+	if err != nil {
+		return err
+	}
+	fields := bytes.Split(bytes.TrimSuffix(data, []byte{0}), []byte{0})
+	for i := 0; i+1 < len(fields); i += 2 {
+		if string(fields[i]) == "" {
+			break
+		}
+		k.options.Subpath = string(fields[i+1])
+		if err := k.checkout(string(fields[i]), k.args[0]); err != nil {
+			return err
+		}
+	}
+	if len(fields)%2 != 0 && len(data) > 0 {
+		return errors.New("Premature end of input")
+	}
+	return nil
+}

@@ -1,0 +1,81 @@
+package ostree
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"rpmostree/internal/dirfd"
+	"rpmostree/ostree"
+
+	"golang.org/x/sys/unix"
+)
+
+func checksumCommand() *command {
+	c := &command{name: "checksum", args: "PATH", about: "Checksum a file or directory"}
+	ignoreXattrs := false
+	c.flag(&ignoreXattrs, "ignore-xattrs", 0, "Don't include xattrs in checksum")
+	c.run = func(e *env) error {
+		if len(e.args) == 0 {
+			return fmt.Errorf("A filename must be given")
+		}
+		sum, err := checksumPath(e.args[0], ignoreXattrs)
+		if err == nil {
+			e.printf("%s\n", sum)
+		}
+		return err
+	}
+	return c
+}
+
+// checksumPath returns the name of the object that a file or the metadata of a directory
+// would be.
+func checksumPath(path string, ignoreXattrs bool) (ostree.Checksum, error) {
+	var st unix.Stat_t
+	if err := unix.Lstat(path, &st); err != nil {
+		return ostree.Checksum{}, &os.PathError{Op: "lstat", Path: path, Err: err}
+	}
+	h := ostree.FileHeader{UID: st.Uid, GID: st.Gid, Mode: st.Mode}
+	if !ignoreXattrs {
+		var err error
+		if h.Xattrs, err = readXattrs(path); err != nil {
+			return ostree.Checksum{}, err
+		}
+	}
+	switch {
+	case ostree.IsDir(st.Mode):
+		return ostree.DirMeta{UID: h.UID, GID: h.GID, Mode: h.Mode, Xattrs: h.Xattrs}.Checksum(), nil
+	case ostree.IsSymlink(st.Mode):
+		target, err := os.Readlink(path)
+		h.Target = target
+		return h.Checksum(), err
+	case !ostree.IsRegular(st.Mode):
+		return ostree.Checksum{}, fmt.Errorf("Not a regular file or symlink: %s", path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return ostree.Checksum{}, err
+	}
+	defer f.Close()
+	return ostree.FileChecksum(h, io.Reader(f))
+}
+
+func readXattrs(path string) ([]ostree.Xattr, error) {
+	dir, err := dirfd.Open(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	list, err := dir.Xattrs(filepath.Base(path))
+	if err != nil {
+		return nil, err
+	}
+	out := make([]ostree.Xattr, len(list))
+	for i, x := range list {
+		out[i] = ostree.Xattr{Name: x.Name, Value: x.Value}
+	}
+	slices.SortFunc(out, ostree.CompareXattrs)
+	return out, nil
+}

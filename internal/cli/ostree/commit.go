@@ -1,0 +1,471 @@
+package ostree
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"rpmostree/gvariant"
+	"rpmostree/ostree"
+	"rpmostree/ostree/repo"
+	"rpmostree/ostree/tree"
+)
+
+// committer is the commit command with its options.
+type committer struct {
+	*env
+	parent, subject, body, bodyFile, branch, base                   string
+	bindRefs, trees, metaStrings, metaVariants, keep, detached      []string
+	orphan, noBindings, bootable, linkSpeedup, skipUnchanged, table bool
+	statOverride, skipList, timestamp                               string
+	importOptions                                                   repo.ImportOptions
+	txOptions                                                       repo.TransactionOptions
+	autoParents                                                     bool
+	pathFilter                                                      string
+}
+
+func commitCommand() *command {
+	c := &command{name: "commit", args: "[PATH]", about: "Commit a new revision", scope: repoScope}
+	m := new(committer)
+	o := &m.importOptions
+	c.str(&m.parent, "parent", 0, "COMMIT", "Parent commit checksum, or \"none\"")
+	c.str(&m.subject, "subject", 's', "SUBJECT", "One line subject")
+	c.str(&m.body, "body", 'm', "BODY", "Full description")
+	c.str(&m.bodyFile, "body-file", 'F', "FILE", "Commit message from FILE path")
+	c.str(&m.branch, "branch", 'b', "BRANCH", "Branch")
+	c.flag(&m.orphan, "orphan", 0, "Create a commit without writing a ref")
+	c.flag(&m.noBindings, "no-bindings", 0, "Do not write any ref bindings")
+	c.list(&m.bindRefs, "bind-ref", 0, "BRANCH", "Add a ref to ref binding commit metadata")
+	c.str(&m.base, "base", 0, "REV", "Start from the given commit as a base (no modifiers apply)")
+	c.list(&m.trees, "tree", 0, "dir=PATH or tar=TARFILE or ref=COMMIT", "Overlay the given argument as a tree")
+	c.list(&m.metaStrings, "add-metadata-string", 0, "KEY=VALUE", "Add a key/value pair to metadata")
+	c.list(&m.metaVariants, "add-metadata", 0, "KEY=VALUE", "Add a key/value pair to metadata, VALUE being GVariant text")
+	c.list(&m.keep, "keep-metadata", 0, "KEY", "Keep metadata KEY and its associated VALUE from parent")
+	c.list(&m.detached, "add-detached-metadata-string", 0, "KEY=VALUE", "Add a key/value pair to detached metadata")
+	c.fn(ownerOption(&o.UID), "owner-uid", 0, "UID", "Set file ownership user id")
+	c.fn(ownerOption(&o.GID), "owner-gid", 0, "GID", "Set file ownership group id")
+	c.flag(&o.CanonicalPermissions, "canonical-permissions", 0, "Make everything owned by root, with no permissions beyond 0755 and no extended attributes")
+	c.flag(&m.bootable, "bootable", 0, "Flag this commit as a bootable OSTree (e.g. contains a Linux kernel)")
+	c.flag(&o.ReadOnlyExecutables, "mode-ro-executables", 0, "Ensure executable files are not writable")
+	c.flag(&o.NoXattrs, "no-xattrs", 0, "Do not import extended attributes")
+	c.flag(&m.linkSpeedup, "link-checkout-speedup", 0, "Optimize for commits of trees composed of hardlinks into the repository")
+	c.flag(&o.DevInoCanonical, "devino-canonical", 'I', "Assume hardlinked objects are unmodified. Implies --link-checkout-speedup")
+	c.flag(&m.autoParents, "tar-autocreate-parents", 0, "When loading tar archives, automatically create parent directories as needed")
+	c.str(&m.pathFilter, "tar-pathname-filter", 0, "REGEX,REPLACEMENT", "When loading tar archives, use REGEX,REPLACEMENT against path names")
+	c.flag(&m.skipUnchanged, "skip-if-unchanged", 0, "If the contents are unchanged from previous commit, do nothing")
+	c.str(&m.statOverride, "statoverride", 0, "PATH", "File containing list of modifications to make to permissions")
+	c.str(&m.skipList, "skip-list", 0, "PATH", "File containing list of files to skip")
+	c.flag(&o.Consume, "consume", 0, "Consume (delete) content after commit (for local directories)")
+	c.flag(&m.table, "table-output", 0, "Output more information in a KEY: VALUE format")
+	c.flag(&m.txOptions.NoFsync, "disable-fsync", 0, "Do not invoke fsync()")
+	c.hide()
+	c.fn(fsyncOption(&m.txOptions.NoFsync), "fsync", 0, "POLICY", "Specify how to invoke fsync()")
+	c.str(&m.timestamp, "timestamp", 0, "TIMESTAMP", "Override the timestamp of the commit")
+	c.run = func(e *env) error {
+		m.env = e
+		return m.run()
+	}
+	return c
+}
+
+func ownerOption(p **uint32) func(string) error {
+	return func(s string) error {
+		var n uint32
+		if _, err := fmt.Sscanf(s+"\n", "%d\n", &n); err != nil {
+			return fmt.Errorf("Cannot parse integer value “%s”", s)
+		}
+		*p = &n
+		return nil
+	}
+}
+
+func fsyncOption(off *bool) func(string) error {
+	return func(s string) error {
+		on, err := parseBool(s)
+		*off = !on
+		return err
+	}
+}
+
+func (m *committer) run() error {
+	if err := m.writable(); err != nil {
+		return err
+	}
+	if m.branch == "" && !m.orphan {
+		return errors.New("A branch must be specified with --branch, or use --orphan")
+	}
+	if m.branch != "" {
+		if err := ostree.ValidateRef(m.branch); err != nil {
+			return err
+		}
+	}
+	if err := m.readFiles(); err != nil {
+		return err
+	}
+	parent, err := m.findParent()
+	if err != nil {
+		return err
+	}
+	tx, err := m.repo.Begin(m.ctx, m.txOptions)
+	if err != nil {
+		return err
+	}
+	defer tx.Abort()
+	sum, err := m.commit(tx, parent)
+	if err != nil {
+		return err
+	}
+	stats, err := tx.Commit()
+	if err != nil {
+		return err
+	}
+	if !m.table {
+		m.printf("%s\n", sum)
+		return nil
+	}
+	m.printf("Commit: %s\nMetadata Total: %d\nMetadata Written: %d\n", sum, stats.MetadataTotal, stats.MetadataWritten)
+	m.printf("Content Total: %d\nContent Written: %d\nContent Cache Hits: %d\nContent Bytes Written: %d\n",
+		stats.ContentTotal, stats.ContentWritten, stats.CacheHits, stats.ContentBytesWritten)
+	return nil
+}
+
+// readFiles reads the files that options name.
+func (m *committer) readFiles() error {
+	if m.bodyFile != "" {
+		b, err := os.ReadFile(m.bodyFile)
+		if err != nil {
+			return err
+		}
+		m.body = string(b)
+	}
+	if m.statOverride != "" {
+		b, err := os.ReadFile(m.statOverride)
+		if err != nil {
+			return err
+		}
+		if m.importOptions.StatOverride, err = repo.ParseStatOverride(string(b)); err != nil {
+			return err
+		}
+	}
+	if m.skipList != "" {
+		b, err := os.ReadFile(m.skipList)
+		if err != nil {
+			return err
+		}
+		m.importOptions.Skip = repo.ParseSkipList(string(b))
+	}
+	if m.linkSpeedup || m.importOptions.DevInoCanonical {
+		var err error
+		if m.importOptions.DevIno, err = m.repo.ScanDevIno(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// findParent returns the parent of the new commit, zero for none.
+func (m *committer) findParent() (ostree.Checksum, error) {
+	switch {
+	case m.parent == "none":
+		return ostree.Checksum{}, nil
+	case m.parent != "":
+		return m.repo.ResolveRev(m.parent)
+	case m.orphan || m.branch == "":
+		return ostree.Checksum{}, nil
+	}
+	sum, err := m.repo.LookupRef("", m.branch)
+	if errors.Is(err, fs.ErrNotExist) {
+		return ostree.Checksum{}, nil
+	}
+	return sum, err
+}
+
+// commit writes the tree and the commit object and sets the branch.
+func (m *committer) commit(tx *repo.Transaction, parent ostree.Checksum) (ostree.Checksum, error) {
+	t, err := m.source(tx)
+	if err != nil {
+		return ostree.Checksum{}, err
+	}
+	if err := m.checkUnmatched(); err != nil {
+		return ostree.Checksum{}, err
+	}
+	c := ostree.Commit{Parent: parent, Subject: m.subject, Body: m.body}
+	if c.Tree, c.Meta, err = t.Write(tx); err != nil {
+		return ostree.Checksum{}, err
+	}
+	if m.skipUnchanged && !parent.IsZero() {
+		old, err := m.repo.Commit(parent)
+		if err != nil {
+			return ostree.Checksum{}, err
+		}
+		if old.Tree == c.Tree && old.Meta == c.Meta {
+			return parent, nil
+		}
+	}
+	if c.Metadata, err = m.metadata(t, parent); err != nil {
+		return ostree.Checksum{}, err
+	}
+	if c.Timestamp, err = m.time(); err != nil {
+		return ostree.Checksum{}, err
+	}
+	sum, err := tx.WriteCommit(&c)
+	if err != nil {
+		return ostree.Checksum{}, err
+	}
+	if err := m.writeDetached(tx, sum); err != nil {
+		return ostree.Checksum{}, err
+	}
+	if m.branch != "" && !m.orphan {
+		err = tx.SetRef("", m.branch, sum)
+	}
+	return sum, err
+}
+
+// source merges the trees that are to be committed, later ones over earlier ones.
+func (m *committer) source(tx *repo.Transaction) (tree.Tree, error) {
+	trees := m.trees
+	if len(trees) == 0 {
+		path := "."
+		if len(m.args) > 0 {
+			path = m.args[0]
+		}
+		trees = []string{"dir=" + path}
+	}
+	var t tree.Tree
+	empty := true
+	if m.base != "" {
+		var err error
+		if t, err = m.tree(m.base); err != nil {
+			return t, err
+		}
+		empty = false
+	}
+	for _, spec := range trees {
+		next, err := m.sourceTree(tx, spec)
+		if err != nil {
+			return t, err
+		}
+		if empty {
+			t, empty = next, false
+			continue
+		}
+		if t, err = t.Overlay(next, tree.OverlayOptions{TheirMeta: true, Conflict: replaceFiles}); err != nil {
+			return t, overlayError(err)
+		}
+	}
+	return t, nil
+}
+
+// replaceFiles lets a later tree replace files, but no directory by a file or the reverse.
+func replaceFiles(c *tree.ConflictError) tree.Resolution {
+	if c.Ours.IsDir != c.Theirs.IsDir {
+		return tree.Fail
+	}
+	return tree.Replace
+}
+
+func overlayError(err error) error {
+	var c *tree.ConflictError
+	if !errors.As(err, &c) {
+		return err
+	}
+	if c.Ours.IsDir {
+		return fmt.Errorf("Can't replace directory with file: %s", c.Theirs.Name)
+	}
+	return fmt.Errorf("Can't replace file with directory: %s", c.Theirs.Name)
+}
+
+func (m *committer) sourceTree(tx *repo.Transaction, spec string) (tree.Tree, error) {
+	kind, value, ok := strings.Cut(spec, "=")
+	switch {
+	case !ok:
+		return tree.Tree{}, fmt.Errorf("Missing type in tree specification '%s'", spec)
+	case kind == "dir":
+		return tx.ImportDir(value, m.importOptions)
+	case kind == "ref":
+		return m.tree(value)
+	case kind == "tar":
+		return m.importTar(tx, value)
+	}
+	return tree.Tree{}, fmt.Errorf("Invalid tree type specification '%s'", kind)
+}
+
+// checkUnmatched complains about paths in lists that nothing was found at.
+func (m *committer) checkUnmatched() error {
+	for name, paths := range map[string][]string{
+		"statoverride": m.importOptions.StatOverride.Unmatched(), "skip-list": m.importOptions.Skip.Unmatched(),
+	} {
+		for _, p := range paths {
+			fmt.Fprintf(m.err, "Unmatched %s path: %s\n", name, p)
+		}
+		if len(paths) > 0 {
+			return fmt.Errorf("Unmatched %s paths", name)
+		}
+	}
+	return nil
+}
+
+// metadata returns the commit's metadata: what options say in their order, and bindings.
+func (m *committer) metadata(t tree.Tree, parent ostree.Checksum) (gvariant.Value, error) {
+	var d gvariant.Dict
+	if err := addMetadataStrings(&d, m.metaStrings); err != nil {
+		return gvariant.Value{}, err
+	}
+	if err := addMetadataVariants(&d, m.metaVariants); err != nil {
+		return gvariant.Value{}, err
+	}
+	if err := m.keepMetadata(&d, parent); err != nil {
+		return gvariant.Value{}, err
+	}
+	if m.bootable {
+		if err := addBootable(&d, t); err != nil {
+			return gvariant.Value{}, err
+		}
+	}
+	if !m.noBindings {
+		refs := slices.Clone(m.bindRefs)
+		if m.branch != "" {
+			refs = append(refs, m.branch)
+		}
+		slices.Sort(refs)
+		d.Add(ostree.KeyRefBinding, gvariant.Strings(slices.Compact(refs)))
+		if id := m.repo.CollectionID(); id != "" {
+			if _, ok := d.Get(ostree.KeyCollectionBinding); !ok {
+				d.Add(ostree.KeyCollectionBinding, gvariant.String(id))
+			}
+		}
+	}
+	return d.Value(), nil
+}
+
+func addMetadataStrings(d *gvariant.Dict, list []string) error {
+	for _, s := range list {
+		key, value, err := keyValue(s)
+		if err != nil {
+			return err
+		}
+		if key == "" {
+			return errors.New("Empty metadata key")
+		}
+		d.Add(key, gvariant.String(value))
+	}
+	return nil
+}
+
+// addMetadataVariants adds values in GVariant text.
+func addMetadataVariants(d *gvariant.Dict, list []string) error {
+	for _, s := range list {
+		key, text, err := keyValue(s)
+		if err != nil {
+			return err
+		}
+		if key == "" {
+			return errors.New("Empty metadata key")
+		}
+		v, err := gvariant.Parse("", text)
+		if err != nil {
+			return fmt.Errorf("Parsing %s: %w", s, err)
+		}
+		d.Add(key, v)
+	}
+	return nil
+}
+
+func (m *committer) keepMetadata(d *gvariant.Dict, parent ostree.Checksum) error {
+	if len(m.keep) == 0 {
+		return nil
+	}
+	if parent.IsZero() {
+		return errors.New("Either --branch or --parent must be specified when using --keep-metadata")
+	}
+	old, err := m.repo.Commit(parent)
+	if err != nil {
+		return err
+	}
+	for _, key := range m.keep {
+		v, ok := old.Metadata.Lookup(key)
+		if !ok {
+			return fmt.Errorf("Missing metadata key '%s' from commit '%s'", key, parent)
+		}
+		d.Add(key, v)
+	}
+	return nil
+}
+
+// addBootable looks for the kernel.
+func addBootable(d *gvariant.Dict, t tree.Tree) error {
+	versions, err := t.ReadDir("/usr/lib/modules")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, v := range versions {
+		if ok, err := t.Exists("/usr/lib/modules/" + v.Name + "/vmlinuz"); err != nil {
+			return err
+		} else if ok {
+			d.Set(ostree.KeyBootable, gvariant.Bool(true))
+			d.Set(ostree.KeyLinux, gvariant.String(v.Name))
+			return nil
+		}
+	}
+	return errors.New("No kernel found in /usr/lib/modules")
+}
+
+func (m *committer) writeDetached(tx *repo.Transaction, sum ostree.Checksum) error {
+	if len(m.detached) == 0 {
+		return nil
+	}
+	var d gvariant.Dict
+	if err := addMetadataStrings(&d, m.detached); err != nil {
+		return err
+	}
+	return tx.WriteDetachedMetadata(sum, d.Value().Bytes())
+}
+
+// time returns the commit's timestamp in seconds since 1970.
+func (m *committer) time() (uint64, error) {
+	if m.timestamp != "" {
+		t, err := parseDate(m.timestamp)
+		return uint64(t.Unix()), err
+	}
+	if s := os.Getenv("SOURCE_DATE_EPOCH"); s != "" {
+		t, err := parseDate("@" + s)
+		if err != nil {
+			return 0, fmt.Errorf("Failed to convert SOURCE_DATE_EPOCH=%s", s)
+		}
+		return uint64(t.Unix()), nil
+	}
+	return uint64(time.Now().Unix()), nil
+}
+
+// importTar adds the tree of a tar file; "-" is the standard input.
+func (m *committer) importTar(tx *repo.Transaction, path string) (tree.Tree, error) {
+	o := repo.TarOptions{AutocreateParents: m.autoParents}
+	if m.pathFilter != "" {
+		pattern, replacement, ok := strings.Cut(m.pathFilter, ",")
+		if !ok {
+			return tree.Tree{}, errors.New("Missing ',' in --tar-pathname-filter")
+		}
+		re, err := regexp.Compile(pattern)
+		if err != nil {
+			return tree.Tree{}, err
+		}
+		// Groups are written \1 as in PCRE.
+		replacement = regexp.MustCompile(`\\(\d)`).ReplaceAllString(strings.ReplaceAll(replacement, "$", "$$"), "$${$1}")
+		o.Rename = func(p string) string { return re.ReplaceAllString(p, replacement) }
+	}
+	in := m.in
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return tree.Tree{}, err
+		}
+		defer f.Close()
+		in = f
+	}
+	return tx.ImportTar(in, m.importOptions, o)
+}

@@ -1,0 +1,92 @@
+package ostree
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"rpmostree/ostree/repo"
+)
+
+// env is what a running command has at hand.
+type env struct {
+	ctx                   context.Context
+	in                    io.Reader
+	out, err              io.Writer
+	cmd                   *command
+	args                  []string
+	verbose               bool
+	repoPath, sysrootPath string
+	repo                  *repo.Repo // of a command with repoScope or remoteScope
+}
+
+func (e *env) printf(format string, args ...any) { fmt.Fprintf(e.out, format, args...) }
+
+// debugf prints a line for --verbose.
+func (e *env) debugf(format string, args ...any) {
+	if e.verbose {
+		fmt.Fprintf(e.err, "OT: "+format+"\n", args...)
+	}
+}
+
+// open opens what the command works on.
+func (e *env) open() error {
+	switch e.cmd.scope {
+	case repoScope, remoteScope:
+		path, err := e.findRepo()
+		if err != nil {
+			return err
+		}
+		e.repo, err = repo.Open(path)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *env) close() {
+	if e.repo != nil {
+		e.repo.Close()
+	}
+}
+
+// findRepo returns the repository of --repo, else the current directory if it is one, that of
+// the environment, or that of the system.
+func (e *env) findRepo() (string, error) {
+	if e.cmd.scope == remoteScope && e.sysrootPath != "" {
+		return filepath.Join(e.sysrootPath, "ostree/repo"), nil
+	}
+	if e.repoPath != "" {
+		return e.repoPath, nil
+	}
+	if isDir("objects") && exists("config") {
+		return ".", nil
+	}
+	if path := os.Getenv("OSTREE_REPO"); path != "" {
+		return path, nil
+	}
+	sysroot := os.Getenv("OSTREE_SYSROOT")
+	if sysroot == "" {
+		sysroot = "/"
+	}
+	if path := filepath.Join(sysroot, "ostree/repo"); exists(path) {
+		return path, nil
+	}
+	return "", usagef("Command requires a --repo argument")
+}
+
+func isDir(path string) bool {
+	fi, err := os.Stat(path)
+	return err == nil && fi.IsDir()
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// writable fails early for a command that changes the repository.
+func (e *env) writable() error { return e.repo.CheckWritable() }

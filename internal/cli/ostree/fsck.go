@@ -1,0 +1,55 @@
+package ostree
+
+import (
+	"errors"
+	"fmt"
+
+	"rpmostree/ostree/repo"
+)
+
+func fsckCommand() *command {
+	c := &command{name: "fsck", about: "Check the repository for consistency", scope: repoScope}
+	var o repo.FsckOptions
+	quiet := false
+	c.flag(&o.AddTombstones, "add-tombstones", 0, "Add tombstones for missing commits")
+	c.flag(&quiet, "quiet", 'q', "Only print error messages")
+	c.flag(&o.All, "all", 'a', "Process all objects; do not stop at the first problem")
+	c.flag(&o.Delete, "delete", 0, "Remove corrupted objects")
+	c.flag(&o.VerifyBindings, "verify-bindings", 0, "Verify ref bindings")
+	c.flag(&o.VerifyBackRefs, "verify-back-refs", 0, "Verify back-references (implies --verify-bindings)")
+	c.run = func(e *env) error {
+		say := e.printf
+		if quiet {
+			say = func(string, ...any) {}
+		}
+		say("Validating refs...\nValidating refs in collections...\nEnumerating commits...\n")
+		report, err := e.repo.Fsck(e.ctx, o)
+		if err != nil {
+			return err
+		}
+		say("Verifying content integrity of %d commit objects...\n", report.Commits)
+		if report.Partial > 0 {
+			say("%d partial commits not verified\n", report.Partial)
+		}
+		if len(report.Problems) > 0 {
+			return e.printProblems(report, o)
+		}
+		say("object fsck of %d commits completed successfully - no errors found.\n", report.Commits)
+		return nil
+	}
+	return c
+}
+
+// printProblems prints what fsck found. Without a wish to go on, the first broken object is
+// the error.
+func (e *env) printProblems(report *repo.FsckReport, o repo.FsckOptions) error {
+	for _, p := range report.Problems {
+		if !p.Missing && !o.All && !o.Delete {
+			return p
+		}
+	}
+	for _, p := range report.Problems {
+		fmt.Fprintln(e.err, p)
+	}
+	return errors.New("Repository corruption encountered")
+}

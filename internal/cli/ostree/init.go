@@ -1,0 +1,39 @@
+package ostree
+
+import (
+	"fmt"
+
+	"rpmostree/ostree"
+	"rpmostree/ostree/repo"
+)
+
+func initCommand() *command {
+	c := &command{name: "init", about: "Initialize a new empty repository", scope: initScope}
+	mode, collection := "bare", ""
+	c.str(&mode, "mode", 0, "MODE", "Storage of files: bare (default), bare-user, bare-user-only or archive")
+	c.str(&collection, "collection-id", 0, "COLLECTION-ID", "Globally unique name of the repository's refs as a collection")
+	c.run = func(e *env) error {
+		path := e.repoPath
+		if path == "" {
+			var err error
+			if path, err = e.findRepo(); err != nil {
+				return err
+			}
+		}
+		m, err := repo.ParseMode(mode)
+		if err != nil {
+			return fmt.Errorf("Invalid mode '%s' in repository configuration", mode)
+		}
+		if collection != "" {
+			if err := ostree.ValidateCollectionID(collection); err != nil {
+				return err
+			}
+		}
+		r, err := repo.Init(path, repo.InitOptions{Mode: m, CollectionID: collection})
+		if err != nil {
+			return err
+		}
+		return r.Close()
+	}
+	return c
+}

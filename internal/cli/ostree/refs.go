@@ -1,0 +1,313 @@
+package ostree
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"rpmostree/ostree"
+	"rpmostree/ostree/repo"
+)
+
+// refser is the refs command with its options.
+type refser struct {
+	*env
+	delete, list, revision, alias, collections, force bool
+	create                                            string
+}
+
+func refsCommand() *command {
+	c := &command{name: "refs", args: "[PREFIX...]", about: "List refs", scope: repoScope}
+	var r refser
+	c.flag(&r.delete, "delete", 0, "Delete refs which match PREFIX, rather than listing them")
+	c.flag(&r.list, "list", 0, "Do not remove the prefix from the refs")
+	c.flag(&r.revision, "revision", 'r', "Show revisions in listing")
+	c.flag(&r.alias, "alias", 'A', "If used with --create, create an alias, otherwise just list aliases")
+	c.str(&r.create, "create", 0, "NEWREF", "Create a new ref for an existing commit")
+	c.flag(&r.collections, "collections", 'c', "Enable listing collection IDs for refs")
+	c.flag(&r.force, "force", 0, "Overwrite existing refs when creating")
+	c.run = func(e *env) error {
+		r.env = e
+		switch {
+		case r.create != "" && r.collections:
+			return r.createCollectionRef()
+		case r.create != "":
+			return r.createRef()
+		case r.delete:
+			return r.deleteRefs()
+		case r.collections:
+			return r.listCollections()
+		}
+		return r.listRefs()
+	}
+	return c
+}
+
+// match is a ref that a prefix selects.
+type match struct {
+	repo.Ref
+	short string // what is printed without --list
+}
+
+// matches returns the refs that are prefix or below it; prefix may name a remote.
+func (r *refser) matches(prefix string) ([]match, error) {
+	all, err := r.repo.Refs()
+	if err != nil {
+		return nil, err
+	}
+	remote, name, onlyRemote := "", prefix, false
+	if rest, ok := strings.CutSuffix(prefix, ":"); ok {
+		if err := ostree.ValidateRemoteName(rest); err != nil {
+			return nil, err
+		}
+		remote, name, onlyRemote = rest, "", true
+	} else if prefix != "" {
+		if remote, name, err = ostree.ParseRefspec(prefix); err != nil {
+			return nil, err
+		}
+	}
+	var list []match
+	for _, ref := range all {
+		m := match{ref, ref.Refspec()}
+		below, isBelow := strings.CutPrefix(ref.Name, name+"/")
+		switch {
+		case prefix == "":
+		case ref.Remote != remote:
+			continue
+		case onlyRemote || ref.Name == name:
+		case isBelow:
+			m.short = ostree.Refspec(remote, below)
+		default:
+			continue
+		}
+		list = append(list, m)
+	}
+	return list, nil
+}
+
+// prefixes returns the arguments, or the empty prefix for all refs.
+func (r *refser) prefixes() []string {
+	if len(r.args) == 0 {
+		return []string{""}
+	}
+	return r.args
+}
+
+func (r *refser) listRefs() error {
+	for _, prefix := range r.prefixes() {
+		list, err := r.matches(prefix)
+		if err != nil {
+			return err
+		}
+		for _, m := range list {
+			text := m.short
+			if r.list {
+				text = m.Refspec()
+			}
+			if r.alias {
+				if m.Alias == "" {
+					continue
+				}
+				text += " -> " + m.Alias
+			}
+			r.printRef(text, m.Checksum)
+		}
+	}
+	return nil
+}
+
+func (r *refser) printRef(text string, sum ostree.Checksum) {
+	if r.revision {
+		text += "\t" + sum.String()
+	}
+	r.printf("%s\n", text)
+}
+
+func (r *refser) listCollections() error {
+	for _, prefix := range r.prefixes() {
+		refs, err := r.collectionRefs()
+		if err != nil {
+			return err
+		}
+		for _, m := range refs {
+			if prefix == "" || prefix == m.Collection {
+				r.printRef(m.CollectionRef.String(), m.Checksum)
+			}
+		}
+	}
+	return nil
+}
+
+// collectionRefs returns the refs of all collections that are known: the repository's own,
+// those of remotes with a collection, and mirrors.
+func (e *env) collectionRefs() ([]repo.MirrorRef, error) {
+	var list []repo.MirrorRef
+	all, err := e.repo.Refs()
+	if err != nil {
+		return nil, err
+	}
+	config := e.repo.Config()
+	for _, ref := range all {
+		collection := e.repo.CollectionID()
+		if ref.Remote != "" {
+			collection = config.Get(remoteGroup(ref.Remote), "collection-id")
+		}
+		if collection != "" {
+			list = append(list, repo.MirrorRef{CollectionRef: ostree.CollectionRef{Collection: collection, Ref: ref.Name}, Checksum: ref.Checksum})
+		}
+	}
+	mirrors, err := e.repo.MirrorRefs()
+	return append(list, mirrors...), err
+}
+
+func (r *refser) createCollectionRef() error {
+	if len(r.args) != 1 {
+		return errors.New("You must specify a revision when creating a new ref")
+	}
+	collection, ref, ok := strings.Cut(r.create, ":")
+	if !ok {
+		return fmt.Errorf("Invalid collection ref %s", r.create)
+	}
+	if err := errors.Join(ostree.ValidateCollectionID(collection), ostree.ValidateRef(ref)); err != nil {
+		return err
+	}
+	sum, err := r.repo.ResolveRev(r.args[0])
+	if err != nil {
+		return err
+	}
+	if !r.force {
+		refs, err := r.collectionRefs()
+		if err != nil {
+			return err
+		}
+		for _, m := range refs {
+			if m.Collection == collection && m.Ref == ref {
+				return fmt.Errorf("--create specified but ref %s already exists", r.create)
+			}
+		}
+	}
+	tx, err := r.repo.Begin(r.ctx, repo.TransactionOptions{})
+	if err != nil {
+		return err
+	}
+	defer tx.Abort()
+	if err := tx.SetMirrorRef(ostree.CollectionRef{Collection: collection, Ref: ref}, sum); err != nil {
+		return err
+	}
+	_, err = tx.Commit()
+	return err
+}
+
+func (r *refser) createRef() error {
+	if len(r.args) == 0 {
+		return errors.New("You must specify a revision when creating a new ref")
+	}
+	if err := r.writable(); err != nil {
+		return err
+	}
+	remote, ref, err := ostree.ParseRefspec(r.create)
+	if err != nil {
+		return err
+	}
+	_, err = r.repo.LookupRef(remote, ref)
+	exists := err == nil
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if exists && !r.force {
+		return fmt.Errorf("--create specified but ref %s already exists", r.create)
+	}
+	if r.alias {
+		return r.createAlias(remote, ref, exists)
+	}
+	sum, err := r.repo.ResolveRev(r.args[0])
+	if err != nil {
+		return err
+	}
+	return r.repo.SetRef(remote, ref, sum)
+}
+
+func (r *refser) createAlias(remote, ref string, exists bool) error {
+	target := r.args[0]
+	if remote != "" || strings.Contains(target, ":") {
+		return fmt.Errorf("Cannot create alias to remote ref: %s", target)
+	}
+	if _, err := r.repo.LookupRef("", target); err != nil {
+		return fmt.Errorf("Cannot create alias to non-existent ref: %s", target)
+	}
+	if exists {
+		if err := r.repo.SetRef("", ref, ostree.Checksum{}); err != nil {
+			return err
+		}
+	}
+	return r.repo.SetAlias(ref, target)
+}
+
+func (r *refser) deleteRefs() error {
+	if len(r.args) == 0 {
+		return errors.New("At least one PREFIX is required when deleting refs")
+	}
+	if err := r.writable(); err != nil {
+		return err
+	}
+	for _, prefix := range r.args {
+		if r.collections {
+			if err := r.deleteCollection(prefix); err != nil {
+				return err
+			}
+			continue
+		}
+		list, err := r.matches(prefix)
+		if err != nil {
+			return err
+		}
+		if err := r.deleteMatches(list); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *refser) deleteMatches(list []match) error {
+	all, err := r.repo.LocalRefs()
+	if err != nil {
+		return err
+	}
+	deleted := map[string]bool{}
+	for _, m := range list {
+		for _, other := range all {
+			if m.Remote == "" && other.Alias == m.Name && !deleted[other.Name] {
+				return fmt.Errorf("Ref '%s' has an active alias: '%s'", m.Name, other.Name)
+			}
+		}
+		if err := r.repo.SetRef(m.Remote, m.Name, ostree.Checksum{}); err != nil {
+			return err
+		}
+		if m.Remote == "" {
+			deleted[m.Name] = true
+		}
+	}
+	return nil
+}
+
+func (r *refser) deleteCollection(collection string) error {
+	refs, err := r.collectionRefs()
+	if err != nil {
+		return err
+	}
+	tx, err := r.repo.Begin(r.ctx, repo.TransactionOptions{})
+	if err != nil {
+		return err
+	}
+	defer tx.Abort()
+	for _, m := range refs {
+		if m.Collection == collection {
+			if err := tx.SetMirrorRef(m.CollectionRef, ostree.Checksum{}); err != nil {
+				return err
+			}
+		}
+	}
+	_, err = tx.Commit()
+	return err
+}

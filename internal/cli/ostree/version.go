@@ -1,0 +1,21 @@
+package ostree
+
+import (
+	"fmt"
+	"io"
+)
+
+// compatVersion is the release of libostree whose behaviour this command has; programs
+// compare the number in "ostree --version".
+const compatVersion = "2026.4"
+
+// features are the words of libostree's list that hold here.
+var features = []string{"inode64", "initial-var"}
+
+// printVersion prints YAML, as programs expect.
+func printVersion(w io.Writer) {
+	fmt.Fprintf(w, "libostree:\n Version: '%s'\n Features:\n", compatVersion)
+	for _, f := range features {
+		fmt.Fprintf(w, "  - %s\n", f)
+	}
+}
