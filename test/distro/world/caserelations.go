@@ -48,7 +48,7 @@ func dependencyCases() []*rpm.Builder {
 	chain := made("lab-chain", "1.0", "1", "Needs a virtual package")
 	chain.Requires = dep("lab-virtual", rpm.DepEqual, "3")
 	virtual := made("lab-provider", "1.0", "1", "Provides a virtual package")
-	virtual.Provides = dep("lab-virtual", rpm.DepEqual, "3")
+	virtual.Provides = append(dep("lab-virtual", rpm.DepEqual, "3"), rpm.Dep{Name: "lab-hyphens", Flags: rpm.DepEqual, EVR: "1-2-3"})
 
 	oldName := made("lab-old-name", "1.0", "1", "Becomes lab-new-name")
 	addFile(oldName, program("lab-name", "echo old name"))

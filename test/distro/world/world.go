@@ -23,7 +23,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"rpmostree/rpm"
 )
 
 // World is the distribution on disk. Nothing in it may be changed: it is shared.
@@ -158,7 +157,7 @@ func cached(ctx context.Context, o Options, l *lists) (*World, error) {
 var sources embed.FS
 
 // inputKey is a hash of all that decides the result: the lists, the sources, the packages
-// downloaded, and what the RPM and metadata writers make of a sample.
+// downloaded, and what the RPM and metadata writers make of some.
 func inputKey(c closure) (string, error) {
 	h := sha256.New()
 	for _, files := range []fs.FS{listFiles, sources} {
@@ -180,7 +179,7 @@ func inputKey(c closure) (string, error) {
 		return "", err
 	}
 	defer os.RemoveAll(dir)
-	if err := writeRepository(context.Background(), dir, []*rpm.Builder{config(), hello("1.0"), triggers()}); err != nil {
+	if err := writeRepository(context.Background(), dir, cases()); err != nil {
 		return "", err
 	}
 	err = filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
