@@ -22,7 +22,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
 )
 
 // World is the distribution on disk. Nothing in it may be changed: it is shared.
