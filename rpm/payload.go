@@ -382,6 +382,8 @@ func (p *Payload) end() error {
 		if !p.seen[i] && !p.files[i].IsGhost() {
 			return fmt.Errorf("unpacking of archive failed: missing file %s", p.files[i].Path)
 		}
+	}
+	for i := range p.files {
 		if set := p.links[i]; set != nil && !set.done {
 			return fmt.Errorf("unpacking of archive failed: no content for hard link %s", p.files[i].Path)
 		}

@@ -84,7 +84,7 @@ func TestSignaturesOfCorpus(t *testing.T) {
 
 func small() *Builder {
 	return &Builder{
-		Name: "small", Version: "1", Release: "1", Arch: "noarch", Compressor: "gzip",
+		Name: "small", Version: "1", Release: "1", Arch: "noarch", Compressor: "none",
 		Files: []BuildFile{
 			{File: File{Path: "/usr/bin/a", Mode: 0o100755}, Data: []byte("aaaaaaaaaa")},
 			{File: File{Path: "/usr/bin/b", Mode: 0o120777, LinkTo: "a"}},
