@@ -267,19 +267,6 @@ func (w *bootWriter) title(root *dirfd.Dir, d Deployment) (string, error) {
 	return fmt.Sprintf("%s (ostree%s:%d)", title, osname, d.Index), nil
 }
 
-// commitVersion returns the commit's version, or "".
-func (s *Sysroot) commitVersion(d Deployment) string {
-	c, err := s.repo.Commit(d.Checksum)
-	if err != nil {
-		return ""
-	}
-	v, ok := c.Metadata.Lookup("version")
-	if !ok || v.Type() != "s" {
-		return ""
-	}
-	return v.Str()
-}
-
 // fileName names the entry so that loaders which go by file names, as GRUB 2
 // does, show them in the right order.
 func (w *bootWriter) fileName(d Deployment) string {
