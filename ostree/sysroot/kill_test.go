@@ -18,6 +18,10 @@ import (
 const deployVictim = "SYSROOT_TEST_VICTIM"
 
 func TestMain(m *testing.M) {
+	if root := os.Getenv(tryWritable); root != "" {
+		beWriter(root)
+		return
+	}
 	if root := os.Getenv(deployVictim); root != "" {
 		if err := beVictim(root); err != nil {
 			os.Stderr.WriteString(err.Error() + "\n")

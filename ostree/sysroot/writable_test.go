@@ -1,0 +1,65 @@
+package sysroot
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"testing"
+)
+
+// tryWritable is the environment variable that makes this test program try to
+// write to sysroot below the directory that it names, and nothing else.
+const tryWritable = "SYSROOT_TEST_WRITABLE"
+
+// beWriter is what the test program does then.
+func beWriter(root string) {
+	err := ensureWritable(root)
+	if err == nil {
+		err = os.WriteFile(root+"/sysroot/file", nil, 0o644)
+	}
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		err = path.Err
+	}
+	fmt.Println("write:", err)
+}
+
+// TestEnsureWritable runs this test program in a root directory whose sysroot
+// is read-only, once in the mount namespace of process 1 and once in its own.
+func TestEnsureWritable(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root to mount")
+	}
+	if out, err := exec.Command("unshare", "-m", "-p", "-f", "true").CombinedOutput(); err != nil {
+		t.Skipf("cannot make namespaces: %s", out)
+	}
+	self, err := os.Executable()
+	must(t, err)
+	const prepare = `set -e
+mount --make-rprivate /
+mount -t tmpfs root "$R"
+mkdir $R/sysroot $R/run
+mount -t proc proc /proc
+mount -t tmpfs disk $R/sysroot
+mount -o remount,bind,ro $R/sysroot
+cd $R
+`
+	const again = "$SELF\n(touch $R/sysroot/other) 2>/dev/null && echo leaked || echo kept\n"
+	for _, tt := range []struct{ name, script, want string }{
+		{"not booted", again, "write: read-only file system\nkept\n"},
+		{"shared", "touch run/ostree-booted\n" + again, "write: <nil>\nkept\n"},
+		{"private", "touch run/ostree-booted\nunshare -m " + again, "write: <nil>\nkept\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			root := t.TempDir()
+			cmd := exec.Command("unshare", "-m", "-p", "-f", "sh", "-c", prepare+tt.script)
+			cmd.Env = append(os.Environ(), "R="+root, "SELF="+self, tryWritable+"="+root)
+			out, err := cmd.CombinedOutput()
+			if err != nil || string(out) != tt.want {
+				t.Errorf("%v\n%s\nwant\n%s", err, out, tt.want)
+			}
+		})
+	}
+}
