@@ -25,10 +25,10 @@ func (w *World) writeTreefiles(l *lists) error {
 	if err := os.WriteFile(w.RepoFile, []byte(repo), 0o644); err != nil {
 		return err
 	}
-	if err := os.WriteFile(w.Treefile, []byte(treefile(l, "lab")), 0o644); err != nil {
+	if err := os.WriteFile(w.Treefile, []byte(manifest(l, "lab")), 0o644); err != nil {
 		return err
 	}
-	return os.WriteFile(w.UpdateTreefile, []byte(treefile(l, "lab", "lab-updates")), 0o644)
+	return os.WriteFile(w.UpdateTreefile, []byte(manifest(l, "lab", "lab-updates")), 0o644)
 }
 
 // systemPackages returns the packages that the composed system is asked to have.
@@ -43,7 +43,7 @@ func systemPackages(l *lists) []string {
 	return packages
 }
 
-func treefile(l *lists, repos ...string) string {
+func manifest(l *lists, repos ...string) string {
 	return `# Lab Linux: a small system that boots, composed from the packages beside this file.
 ref: ` + Ref + `
 repos: [` + strings.Join(repos, ", ") + `]
@@ -53,12 +53,12 @@ selinux: false
 documentation: false
 recommends: false
 boot-location: modules
-machineid-compat: false
 rpmdb: sqlite
 tmp-is-dir: true
 default-target: multi-user.target
 units: [ssh.service, systemd-networkd.service]
 initramfs-args:
+  - "--no-hostonly"
   - "--modules=` + dracutModules + `"
   - "--filesystems=ext4"
   - "--add-drivers=virtio_blk virtio_pci virtio_mmio virtio_console virtio_net virtio_rng"
