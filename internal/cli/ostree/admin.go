@@ -52,6 +52,9 @@ func (l lines) Begin(text string) progress.Task { return progress.Discard.Begin(
 
 // withState runs f on a sysroot that is locked for writing, and its state.
 func (e *env) withState(f func(*sysroot.Sysroot, *sysroot.State) error) error {
+	if err := sysroot.EnsureWritable(); err != nil {
+		return err
+	}
 	s, err := e.openSysroot()
 	if err != nil {
 		return err
