@@ -99,12 +99,5 @@ func TestScenario(t *testing.T) {
 		if t.Failed() {
 			t.Fatalf("after step %q", step.name)
 		}
-		var text strings.Builder
-		st, err = s.Load()
-		must(t, err)
-		must(t, s.WriteStatus(&text, st, StatusOptions{}))
-		if want := c.c("admin", "status", "--sysroot="+c.root()); text.String() != want {
-			t.Errorf("status\n%s\nwant\n%s", &text, want)
-		}
 	}
 }

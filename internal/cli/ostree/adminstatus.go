@@ -53,14 +53,14 @@ func (e *env) printDefault(st *sysroot.State) error {
 	return nil
 }
 
-// roles tells what a deployment is among the others of its stateroot.
+// roles tells what a deployment is among the others of the booted stateroot.
 func roles(st *sysroot.State, d sysroot.Deployment) (pending, rollback bool) {
 	if _, booted := st.Booted(); !booted {
 		return false, false
 	}
-	p, ok := st.Pending(d.OSName)
+	p, ok := st.Pending("")
 	pending = ok && p.Same(d)
-	r, ok := st.Rollback(d.OSName)
+	r, ok := st.Rollback("")
 	return pending, ok && r.Same(d)
 }
 
