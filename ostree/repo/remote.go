@@ -159,10 +159,12 @@ func (r *Repo) Remote(name string) (*Remote, error) {
 		}
 		return nil, notFoundError(fmt.Sprintf("Remote \"%s\" not found", name))
 	}
-	return parseRemote(name, k)
+	return NewRemote(name, k)
 }
 
-func parseRemote(name string, k *keyfile.File) (*Remote, error) {
+// NewRemote reads a remote from a key file, which need not be that of a
+// repository.
+func NewRemote(name string, k *keyfile.File) (*Remote, error) {
 	g := remoteGroup(name)
 	m := &Remote{
 		Name: name, file: k, group: g,
@@ -221,7 +223,7 @@ func (r *Repo) AddRemote(name string, keys [][2]string) error {
 			return err
 		}
 	}
-	if _, err := parseRemote(name, k); err != nil {
+	if _, err := NewRemote(name, k); err != nil {
 		return err
 	}
 	dir := r.remotesDir()

@@ -345,12 +345,21 @@ func (tx *Transaction) storeLink(sum ostree.Checksum, h ostree.FileHeader) error
 // WriteArchived adds the file object want from its archived form, as an archive
 // repository stores and serves it, and verifies it on the way.
 func (tx *Transaction) WriteArchived(want ostree.Checksum, src io.Reader) error {
+	return tx.WriteArchivedFunc(want, src, func(ostree.FileHeader) error { return nil })
+}
+
+// WriteArchivedFunc is WriteArchived with a check of the header, whose error
+// ends it.
+func (tx *Transaction) WriteArchivedFunc(want ostree.Checksum, src io.Reader, check func(ostree.FileHeader) error) error {
 	if tx.mode != Archive {
 		h, size, content, err := readArchived(src)
 		if err != nil {
 			return err
 		}
 		defer content.Close()
+		if err := check(h); err != nil {
+			return err
+		}
 		return tx.WriteFileChecked(want, h, size, content)
 	}
 	tx.stats.contentTotal.Add(1)
@@ -365,6 +374,9 @@ func (tx *Transaction) WriteArchived(want ostree.Checksum, src io.Reader) error 
 		return err
 	}
 	defer content.Close()
+	if err := check(h); err != nil {
+		return err
+	}
 	if err := tx.reserve(size); err != nil {
 		return err
 	}

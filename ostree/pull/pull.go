@@ -1,0 +1,243 @@
+// Package pull copies commits from a remote repository into one on disk: over
+// HTTP from repositories in archive mode, or from a directory.
+//
+// Every object is verified against its checksum while it arrives. Refs change
+// only when all objects of their commits are there; what an interrupted pull
+// has fetched is kept, and the next one goes on from it.
+package pull
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"rpmostree/internal/fetch"
+	"rpmostree/internal/keyfile"
+	"rpmostree/internal/progress"
+	"rpmostree/ostree"
+	"rpmostree/ostree/repo"
+)
+
+// Limits on what is read into memory besides metadata objects.
+const (
+	maxConfig     = 1 << 20
+	maxRef        = 4096
+	maxSummary    = 128 << 20
+	maxMirrorList = 1 << 20
+	maxMirrors    = 100
+)
+
+// DefaultWorkers is how many objects are fetched at once (libostree).
+const DefaultWorkers = 8
+
+// Options say what is pulled.
+type Options struct {
+	// Refs are "BRANCH", "BRANCH@CHECKSUM" or "CHECKSUM". If it is empty, the
+	// branches that the remote's configuration names are pulled, or with Mirror
+	// all of them.
+	Refs []string
+	// URL replaces that of the remote's configuration.
+	URL string
+	// Depth is how many ancestors of each commit are pulled, or repo.AllHistory.
+	Depth int
+	// Mirror makes branches local ones, and copies the summary when all are
+	// pulled.
+	Mirror bool
+	// CommitMetadataOnly pulls no more than commit objects, which stay partial.
+	CommitMetadataOnly bool
+	// Subpaths limits what is pulled to these directories; commits stay partial.
+	Subpaths []string
+	// Untrusted verifies objects that come from a file:// remote; others always
+	// are.
+	Untrusted bool
+	// BareUserOnlyFiles refuses files that a bare-user-only repository cannot
+	// hold.
+	BareUserOnlyFiles bool
+	// NoVerifyBindings accepts commits that are bound to other refs.
+	NoVerifyBindings bool
+	// TimestampCheck refuses a commit that is older than the one that its ref
+	// names now. TimestampCheckFrom names another one to compare with.
+	TimestampCheck     bool
+	TimestampCheckFrom string
+	// LocalCaches are asked for objects before the network.
+	LocalCaches []*repo.Repo
+	// Verify checks signatures. A remote that demands them cannot be pulled
+	// from without it.
+	Verify Verifier
+	// Header is added to every request; AppendUserAgent to the user agent.
+	Header          http.Header
+	AppendUserAgent string
+	// Retries is how often a failed transfer is tried again, 0 for the default
+	// of fetch, negative for never. Workers is how many transfers run at once,
+	// 0 for DefaultWorkers.
+	Retries, Workers int
+	// LowSpeedBytes and LowSpeedSeconds end transfers that are slower for
+	// longer; 0 for the defaults of fetch.
+	LowSpeedBytes, LowSpeedSeconds int
+	// NoFsync and PerObjectFsync are those of repo.TransactionOptions.
+	NoFsync, PerObjectFsync bool
+	// Progress, if not nil, is told about the objects.
+	Progress progress.Sink
+}
+
+// A Verifier checks signatures with the keys that a remote's configuration
+// trusts. It is asked about what the configuration demands only.
+type Verifier interface {
+	// VerifyCommit checks a commit object; its detached metadata, an a{sv} with
+	// the signatures, may be nil.
+	VerifyCommit(m *repo.Remote, commit, detached []byte) error
+	// VerifySummary checks a summary; the content of summary.sig may be nil.
+	VerifySummary(m *repo.Remote, summary, sig []byte) error
+}
+
+// Stats counts what a pull did.
+type Stats struct {
+	repo.PullStats
+	Transferred uint64 // bytes over the network
+	Local       bool   // the remote is a directory
+}
+
+// Pull copies commits from a remote of r, by name, or by URL with a scheme.
+func Pull(ctx context.Context, r *repo.Repo, remote string, o Options) (Stats, error) {
+	m, err := findRemote(r, remote)
+	if err != nil {
+		return Stats{}, err
+	}
+	if o.URL != "" {
+		m.URL, m.Metalink, m.ContentURL = o.URL, "", ""
+	}
+	if m.Unconfigured != "" {
+		return Stats{}, fmt.Errorf("remote unconfigured-state: %s", m.Unconfigured)
+	}
+	if err := checkPolicy(m, o.Verify); err != nil {
+		return Stats{}, err
+	}
+	if path, ok := localPath(m.URL); ok {
+		return pullDirectory(ctx, r, m, path, o)
+	}
+	p, err := newPuller(ctx, r, m, o)
+	if err != nil {
+		return Stats{}, err
+	}
+	defer p.client.Close()
+	err = p.pull(ctx)
+	return p.stats(), err
+}
+
+func findRemote(r *repo.Repo, name string) (*repo.Remote, error) {
+	if !strings.Contains(name, "://") {
+		return r.Remote(name)
+	}
+	m, err := repo.NewRemote("", &keyfile.File{})
+	if err == nil {
+		m.URL, m.GPGVerify = name, false
+	}
+	return m, err
+}
+
+// checkPolicy refuses remotes whose signatures nobody would check: to go on
+// would be to trust what its owner said not to trust.
+func checkPolicy(m *repo.Remote, v Verifier) error {
+	if v != nil {
+		return nil
+	}
+	for _, x := range []struct {
+		key string
+		on  bool
+	}{
+		{"gpg-verify", m.GPGVerify},
+		{"gpg-verify-summary", m.GPGVerifySummary},
+		{"sign-verify", len(m.SignVerify) > 0},
+		{"sign-verify-summary", len(m.SignSummary) > 0},
+	} {
+		if x.on {
+			return fmt.Errorf("remote \"%s\" demands signatures (%s), but there is no way to verify them here; set %s=false in the remote's configuration to pull without", m.Name, x.key, x.key)
+		}
+	}
+	return nil
+}
+
+func (p *puller) verifiesCommits() bool { return p.m.GPGVerify || len(p.m.SignVerify) > 0 }
+func (p *puller) verifiesSummary() bool { return p.m.GPGVerifySummary || len(p.m.SignSummary) > 0 }
+
+func localPath(u string) (string, bool) {
+	path, ok := strings.CutPrefix(u, "file://")
+	if !ok {
+		return "", false
+	}
+	if p, err := url.PathUnescape(path); err == nil {
+		path = p
+	}
+	return path, true
+}
+
+// pullDirectory serves file:// remotes.
+func pullDirectory(ctx context.Context, r *repo.Repo, m *repo.Remote, path string, o Options) (Stats, error) {
+	src, err := repo.Open(path)
+	if err != nil {
+		return Stats{}, err
+	}
+	defer src.Close()
+	lo := repo.PullLocalOptions{
+		Refs: o.Refs, Remote: m.Name, Depth: o.Depth, CommitOnly: o.CommitMetadataOnly, Subpaths: o.Subpaths,
+		Untrusted: o.Untrusted, BareUserOnlyFiles: o.BareUserOnlyFiles, NoVerifyBindings: o.NoVerifyBindings, NoFsync: o.NoFsync,
+	}
+	if o.Mirror {
+		lo.Remote = ""
+	}
+	if len(lo.Refs) == 0 && !o.Mirror {
+		if lo.Refs = m.Branches; len(lo.Refs) == 0 {
+			return Stats{}, fmt.Errorf("No configured branches for remote %s", m.Name)
+		}
+	}
+	if o.Verify != nil && (m.GPGVerifySummary || len(m.SignSummary) > 0) {
+		summary, sig, err := src.ReadSummary()
+		if err == nil {
+			err = o.Verify.VerifySummary(m, summary, sig)
+		}
+		if err != nil {
+			return Stats{}, err
+		}
+	}
+	check := timestampCheck{r: r, o: &o, remote: lo.Remote}
+	lo.Verify = func(sum ostree.Checksum, commit, detached []byte) error {
+		if o.Verify != nil && (m.GPGVerify || len(m.SignVerify) > 0) {
+			return o.Verify.VerifyCommit(m, commit, detached)
+		}
+		return nil
+	}
+	if err := check.local(src, lo.Refs); err != nil {
+		return Stats{}, err
+	}
+	stats, err := r.PullLocal(ctx, src, lo)
+	return Stats{PullStats: stats, Local: true}, err
+}
+
+// newClient configures transfers as the remote's configuration says.
+func newClient(m *repo.Remote, o *Options) (*fetch.Client, error) {
+	fo := fetch.Options{
+		UserAgent: strings.TrimSpace("libostree/2026.4 " + o.AppendUserAgent),
+		Header:    o.Header, Retries: o.Retries, MaxPerHost: o.workers(), Proxy: m.Proxy,
+		TLS: fetch.TLSOptions{Insecure: m.NoTLSVerify, CAFile: m.TLSCA, CertFile: m.TLSCert, KeyFile: m.TLSKey},
+	}
+	fo.HTTP1 = m.Get("http2") == "false"
+	if o.LowSpeedBytes > 0 {
+		fo.LowSpeed = int64(o.LowSpeedBytes)
+	}
+	if o.LowSpeedSeconds > 0 {
+		fo.LowSpeedTime = seconds(o.LowSpeedSeconds)
+	}
+	return fetch.New(fo)
+}
+
+func (o *Options) workers() int {
+	if o.Workers > 0 {
+		return o.Workers
+	}
+	return DefaultWorkers
+}
+
+var errNoURL = errors.New("remote has no URL")

@@ -1,0 +1,351 @@
+package pull
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"rpmostree/internal/treetest"
+	"rpmostree/ostree"
+	"rpmostree/ostree/repo"
+)
+
+var isRoot = os.Geteuid() == 0
+
+func newRepo(t testing.TB, mode repo.Mode) *repo.Repo {
+	t.Helper()
+	r, err := repo.Init(filepath.Join(t.TempDir(), "repo"), repo.InitOptions{Mode: mode})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	k := r.Config()
+	k.Set("core", "fsync", "false")
+	if err := r.SetConfig(k); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func commitDir(t testing.TB, r *repo.Repo, branch, dir string, parent ostree.Checksum, timestamp uint64) ostree.Checksum {
+	t.Helper()
+	tx, err := r.Begin(context.Background(), repo.TransactionOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Abort()
+	tr, err := tx.ImportDir(dir, repo.ImportOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, meta, err := tr.Write(tx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := tx.WriteCommit(&ostree.Commit{Tree: root, Meta: meta, Parent: parent, Timestamp: timestamp})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tx.SetRef("", branch, c); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func fsckClean(t testing.TB, r *repo.Repo) {
+	t.Helper()
+	report, err := r.Fsck(context.Background(), repo.FsckOptions{All: true})
+	if err == nil {
+		err = report.Err()
+	}
+	if err != nil {
+		t.Errorf("fsck: %v", err)
+	}
+}
+
+// serve makes an archive repository with two commits on branch x, and a server
+// for it. The wrap function may be nil.
+func serve(t testing.TB, wrap func(http.Handler) http.Handler) (src *repo.Repo, url string, first, second ostree.Checksum) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "tree")
+	treetest.Random(t, dir, treetest.Options{Seed: 5, Files: 80, MaxSize: 300 << 10, Xattrs: isRoot, Owners: isRoot})
+	src = newRepo(t, repo.Archive)
+	first = commitDir(t, src, "x", dir, ostree.Checksum{}, 1000)
+	os.MkdirAll(filepath.Join(dir, "sub/dir"), 0o755)
+	os.WriteFile(filepath.Join(dir, "sub/dir/new"), []byte("new"), 0o644)
+	second = commitDir(t, src, "x", dir, first, 2000)
+	h := http.Handler(http.FileServer(http.Dir(src.Path())))
+	if wrap != nil {
+		h = wrap(h)
+	}
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	return src, server.URL, first, second
+}
+
+func addRemote(t testing.TB, r *repo.Repo, url string, more ...[2]string) {
+	t.Helper()
+	keys := append([][2]string{{"url", url}, {"gpg-verify", "false"}}, more...)
+	if err := r.AddRemote("origin", keys); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPullIntoEveryMode(t *testing.T) {
+	_, url, first, second := serve(t, nil)
+	for _, mode := range []repo.Mode{repo.Bare, repo.BareUser, repo.Archive} {
+		if mode == repo.Bare && !isRoot {
+			continue
+		}
+		r := newRepo(t, mode)
+		addRemote(t, r, url)
+		ctx := context.Background()
+		stats, err := Pull(ctx, r, "origin", Options{Refs: []string{"x"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stats.Content == 0 || stats.Metadata == 0 || stats.Transferred == 0 {
+			t.Errorf("stats %+v", stats)
+		}
+		if c, err := r.ResolveRev("origin:x"); err != nil || c != second {
+			t.Errorf("ref %s, %v", c, err)
+		}
+		if ok, _ := r.Has(ostree.ObjectCommit, first); ok {
+			t.Error("parent was pulled")
+		}
+		if partial, _ := r.IsPartial(second); partial {
+			t.Error("commit is partial")
+		}
+		fsckClean(t, r)
+		stats, err = Pull(ctx, r, "origin", Options{Refs: []string{"x"}, Depth: repo.AllHistory})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ok, _ := r.Has(ostree.ObjectCommit, first); !ok {
+			t.Error("parent was not pulled")
+		}
+		fsckClean(t, r)
+		if _, err := Pull(ctx, r, "origin", Options{Refs: []string{"nope"}}); err == nil {
+			t.Error("pulled a branch that is not there")
+		}
+	}
+}
+
+func TestPullLikeReference(t *testing.T) {
+	treetest.Oracle(t, "ostree")
+	src, url, _, second := serve(t, nil)
+	// Theirs from ours.
+	theirs := filepath.Join(t.TempDir(), "theirs")
+	treetest.Run(t, "ostree", "--repo="+theirs, "init", "--mode=archive")
+	treetest.Run(t, "ostree", "--repo="+theirs, "remote", "add", "--no-gpg-verify", "origin", url)
+	treetest.Run(t, "ostree", "--repo="+theirs, "pull", "origin", "x")
+	treetest.Run(t, "ostree", "--repo="+theirs, "fsck", "-q")
+	// Ours from theirs, with a summary that they wrote.
+	treetest.Run(t, "ostree", "--repo="+theirs, "refs", "origin:x", "--create=y")
+	treetest.Run(t, "ostree", "--repo="+theirs, "summary", "-u")
+	server := httptest.NewServer(http.FileServer(http.Dir(theirs)))
+	defer server.Close()
+	r := newRepo(t, repo.Archive)
+	addRemote(t, r, server.URL)
+	if _, err := Pull(context.Background(), r, "origin", Options{Mirror: true}); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := r.LookupRef("", "y"); err != nil || c != second {
+		t.Errorf("mirrored ref %s, %v", c, err)
+	}
+	want, _ := os.ReadFile(filepath.Join(theirs, "summary"))
+	if got, _, _ := r.ReadSummary(); !bytes.Equal(got, want) {
+		t.Error("summary was not mirrored")
+	}
+	treetest.Run(t, "ostree", "--repo="+r.Path(), "fsck", "-q")
+	fsckClean(t, src)
+}
+
+func TestPullContinues(t *testing.T) {
+	var left atomic.Int64
+	left.Store(25)
+	var asked atomic.Int64
+	_, url, _, second := serve(t, func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			if strings.Contains(req.URL.Path, ".filez") {
+				asked.Add(1)
+				if left.Add(-1) < 0 {
+					http.Error(w, "no", http.StatusBadRequest)
+					return
+				}
+			}
+			h.ServeHTTP(w, req)
+		})
+	})
+	r := newRepo(t, repo.BareUser)
+	addRemote(t, r, url)
+	ctx := context.Background()
+	if _, err := Pull(ctx, r, "origin", Options{Refs: []string{"x"}, Retries: -1}); err == nil {
+		t.Fatal("pull succeeded")
+	}
+	if refs, _ := r.Refs(); len(refs) != 0 {
+		t.Errorf("refs %v", refs)
+	}
+	if partial, _ := r.IsPartial(second); !partial {
+		t.Error("commit is not partial")
+	}
+	fsckClean(t, r)
+	before := asked.Load()
+	left.Store(1 << 30)
+	stats, err := Pull(ctx, r, "origin", Options{Refs: []string{"x"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	total := 0
+	r.EachObject(func(n ostree.ObjectName) error {
+		if n.Type == ostree.ObjectFile {
+			total++
+		}
+		return nil
+	})
+	if again := int(asked.Load() - before); again != stats.Content || again > total-20 {
+		t.Errorf("fetched %d of %d files again, stats %+v", again, total, stats)
+	}
+	fsckClean(t, r)
+}
+
+func TestPullParts(t *testing.T) {
+	_, url, _, second := serve(t, nil)
+	r := newRepo(t, repo.BareUser)
+	addRemote(t, r, url, [2]string{"branches", "x;"})
+	ctx := context.Background()
+	for _, o := range []Options{{CommitMetadataOnly: true}, {Subpaths: []string{"/sub/dir"}}} {
+		stats, err := Pull(ctx, r, "origin", o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if partial, _ := r.IsPartial(second); !partial || stats.Content > 1 {
+			t.Errorf("partial %v, stats %+v", partial, stats)
+		}
+	}
+	tr, err := r.Tree(second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if e, err := tr.Lookup("sub/dir/new"); err != nil {
+		t.Error(err)
+	} else if b, err := r.ReadFile(e.Checksum, 10); err != nil || string(b) != "new" {
+		t.Errorf("%q, %v", b, err)
+	}
+	if _, err := Pull(ctx, r, "origin", Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if partial, _ := r.IsPartial(second); partial {
+		t.Error("commit is still partial")
+	}
+	fsckClean(t, r)
+}
+
+func TestPullRefuses(t *testing.T) {
+	src, url, first, second := serve(t, nil)
+	ctx := context.Background()
+	check := func(name, want string, r *repo.Repo, o Options) {
+		t.Helper()
+		if len(o.Refs) == 0 {
+			o.Refs = []string{"x"}
+		}
+		_, err := Pull(ctx, r, "origin", o)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want %q", name, err, want)
+		}
+		fsckClean(t, r)
+	}
+	r := newRepo(t, repo.BareUser)
+	r.AddRemote("origin", [][2]string{{"url", url}})
+	check("default gpg-verify", "demands signatures (gpg-verify)", r, Options{})
+	r = newRepo(t, repo.BareUser)
+	addRemote(t, r, url, [2]string{"sign-verify", "ed25519"})
+	check("sign-verify", "demands signatures (sign-verify)", r, Options{})
+	check("verifier says no", "bad signature", r, Options{Verify: denier{}})
+	if ok, _ := r.Has(ostree.ObjectCommit, second); ok {
+		t.Error("unverified commit was kept")
+	}
+	r = newRepo(t, repo.BareUser)
+	addRemote(t, r, url, [2]string{"unconfigured-state", "pay first"})
+	check("unconfigured", "remote unconfigured-state: pay first", r, Options{})
+	r = newRepo(t, repo.BareUser)
+	addRemote(t, r, "file://"+src.Path())
+	if _, err := Pull(ctx, r, "origin", Options{Refs: []string{"x"}}); err != nil {
+		t.Fatal(err)
+	}
+	check("timestamp", "chronologically older", r, Options{TimestampCheck: true, Refs: []string{"x@" + first.String()}})
+	r = newRepo(t, repo.BareUser)
+	addRemote(t, r, "file://"+src.Path(), [2]string{"sign-verify", "true"})
+	check("local verifier says no", "bad signature", r, Options{Verify: denier{}})
+}
+
+type denier struct{}
+
+func (denier) VerifyCommit(*repo.Remote, []byte, []byte) error  { return errors.New("bad signature") }
+func (denier) VerifySummary(*repo.Remote, []byte, []byte) error { return errors.New("bad signature") }
+
+func TestPullCorrupted(t *testing.T) {
+	for _, mode := range []repo.Mode{repo.BareUser, repo.Archive} {
+		for _, kind := range []string{".filez", ".dirtree", ".dirmeta", ".commit"} {
+			src, url, _, _ := serve(t, nil)
+			done := false
+			src.EachObject(func(n ostree.ObjectName) error {
+				path := src.ObjectPath(n.Type, n.Checksum)
+				if strings.HasSuffix(path, kind) {
+					data, _ := os.ReadFile(path)
+					if len(data) > 100 || kind == ".dirmeta" {
+						data[len(data)/2] ^= 0x55
+						os.WriteFile(path, data, 0o644)
+						done = true
+					}
+				}
+				return nil
+			})
+			if !done {
+				t.Fatalf("nothing to corrupt: %s", kind)
+			}
+			r := newRepo(t, mode)
+			addRemote(t, r, url)
+			if _, err := Pull(context.Background(), r, "origin", Options{Refs: []string{"x"}}); err == nil {
+				t.Errorf("%s: corrupted %s accepted", mode, kind)
+			}
+			if refs, _ := r.Refs(); len(refs) != 0 {
+				t.Errorf("refs %v", refs)
+			}
+			fsckClean(t, r)
+		}
+	}
+}
+
+func TestPullFromLocalCache(t *testing.T) {
+	src, url, _, _ := serve(t, func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			if strings.HasSuffix(req.URL.Path, ".filez") {
+				http.Error(w, "no", http.StatusBadRequest)
+				return
+			}
+			h.ServeHTTP(w, req)
+		})
+	})
+	r := newRepo(t, repo.BareUser)
+	addRemote(t, r, url)
+	o := Options{Refs: []string{"x"}, Retries: -1}
+	if _, err := Pull(context.Background(), r, "origin", o); err == nil {
+		t.Error("files came from nowhere")
+	}
+	o.LocalCaches = []*repo.Repo{src}
+	if _, err := Pull(context.Background(), r, "origin", o); err != nil {
+		t.Error(err)
+	}
+	fsckClean(t, r)
+}

@@ -1,0 +1,83 @@
+package pull
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"rpmostree/ostree"
+	"rpmostree/ostree/repo"
+)
+
+// timestampCheck refuses to go back in time: whoever can replay an old, signed
+// commit could bring back its holes.
+type timestampCheck struct {
+	r      *repo.Repo
+	o      *Options
+	remote string
+}
+
+// commit compares a new commit with the one that ref names so far.
+func (t timestampCheck) commit(ref string, sum ostree.Checksum, c *ostree.Commit) error {
+	if t.o.TimestampCheckFrom != "" {
+		old, err := t.r.ResolveRev(t.o.TimestampCheckFrom)
+		if err != nil {
+			return err
+		}
+		if err := t.compare(old, sum, c); err != nil {
+			return err
+		}
+	}
+	if !t.o.TimestampCheck || ref == "" {
+		return nil
+	}
+	old, err := t.r.LookupRef(t.remote, ref)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return t.compare(old, sum, c)
+}
+
+func (t timestampCheck) compare(oldSum, sum ostree.Checksum, c *ostree.Commit) error {
+	old, err := t.r.Commit(oldSum)
+	if err != nil {
+		return err
+	}
+	if c.Timestamp >= old.Timestamp {
+		return nil
+	}
+	const layout = "Mon Jan _2 15:04:05 2006"
+	text := func(c *ostree.Commit) string { return c.Time().In(time.UTC).Format(layout) }
+	return fmt.Errorf("Upgrade target revision '%s' with timestamp '%s' is chronologically older than current revision '%s' with timestamp '%s'; use --allow-downgrade to permit",
+		sum, text(c), oldSum, text(old))
+}
+
+// local checks what is to be pulled from a directory.
+func (t timestampCheck) local(src *repo.Repo, refs []string) error {
+	if !t.o.TimestampCheck && t.o.TimestampCheckFrom == "" {
+		return nil
+	}
+	for _, arg := range refs {
+		name, sum, err := repo.SplitRefArgument(arg)
+		if err != nil {
+			return err
+		}
+		if sum.IsZero() {
+			if sum, err = src.ResolveRev(name); err != nil {
+				return err
+			}
+		}
+		c, err := src.Commit(sum)
+		if err != nil {
+			return err
+		}
+		if err := t.commit(name, sum, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
