@@ -231,7 +231,9 @@ func (p *prune) sweep() (PruneStats, error) {
 	var stats PruneStats
 	var commits, others []ostree.ObjectName
 	err := p.r.EachObject(func(n ostree.ObjectName) error {
-		stats.Total++
+		if n.Type == ostree.ObjectCommit || !p.o.CommitOnly && n.Type != ostree.ObjectCommitMeta {
+			stats.Total++
+		}
 		switch {
 		case n.Type == ostree.ObjectCommit:
 			if _, ok := p.keep[n]; !ok || p.gone[n.Checksum] {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 
 	"rpmostree/ostree/repo"
 )
@@ -76,8 +77,12 @@ func (k *checkouter) run() error {
 // check turns the options into those of the library.
 func (k *checkouter) check() error {
 	switch {
-	case k.union && k.unionAdd, k.union && k.unionIdentical, k.unionAdd && k.unionIdentical:
-		return errors.New("Cannot specify both --union and --union-add or --union-identical")
+	case k.union && k.unionAdd:
+		return errors.New("Cannot specify both --union and --union-add")
+	case k.union && k.unionIdentical:
+		return errors.New("Cannot specify both --union and --union-identical")
+	case k.unionAdd && k.unionIdentical:
+		return errors.New("Cannot specify both --union-add and --union-identical")
 	case k.union:
 		k.options.Overwrite = repo.UnionFiles
 	case k.unionAdd:
@@ -111,8 +116,17 @@ func (k *checkouter) checkout(rev, dest string) error {
 		return err
 	}
 	err = k.repo.Checkout(k.ctx, commit, dest, k.options)
-	if k.allowNoent && errors.Is(err, fs.ErrNotExist) {
-		return nil
+	if errors.Is(err, fs.ErrNotExist) && k.options.Subpath != "" {
+		t, treeErr := k.repo.Tree(commit)
+		if treeErr != nil {
+			return err
+		}
+		if _, missing := lookup(t, path.Clean("/"+k.options.Subpath)); missing != nil {
+			if k.allowNoent {
+				return nil
+			}
+			return missing
+		}
 	}
 	return err
 }

@@ -41,8 +41,22 @@ func Main(ctx context.Context, args []string, streams IO) int {
 	if f, ok := streams.Err.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		prefix = "\x1b[31m\x1b[1merror: \x1b[22m\x1b[0m"
 	}
-	fmt.Fprintf(streams.Err, "%s%s\n", prefix, err)
+	fmt.Fprintf(streams.Err, "%s%s\n", prefix, errorText(err))
 	return 1
+}
+
+// errorText gives a system error at the end of a message the spelling of C, which
+// starts with a capital letter.
+func errorText(err error) string {
+	text := err.Error()
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		if rest, ok := strings.CutSuffix(text, errno.Error()); ok {
+			e := errno.Error()
+			return rest + strings.ToUpper(e[:1]) + e[1:]
+		}
+	}
+	return text
 }
 
 // errDone ends a command with success before its end: help and version were printed.
@@ -120,8 +134,8 @@ func commands() *command {
 	return group("ostree", "COMMAND", "",
 		adminCommands(), catCommand(), checkoutCommand(), checksumCommand(), commitCommand(), configCommand(),
 		diffCommand(), exportCommand(), fsckCommand(), initCommand(), logCommand(), lsCommand(), pruneCommand(),
-		refsCommand(), remoteCommands(), resetCommand(), revParseCommand(),
-		showCommand())
+		pullLocalCommand(), refsCommand(), remoteCommands(), resetCommand(), revParseCommand(),
+		showCommand(), summaryCommand())
 }
 
 // dispatch finds the command word among args, the first that is no option, and gives all

@@ -100,8 +100,8 @@ func (m *committer) run() error {
 		return errors.New("A branch must be specified with --branch, or use --orphan")
 	}
 	if m.branch != "" {
-		if err := ostree.ValidateRef(m.branch); err != nil {
-			return err
+		if remote, _, err := ostree.ParseRefspec(m.branch); err != nil || remote != "" {
+			return fmt.Errorf("Invalid refspec %s", m.branch)
 		}
 	}
 	if err := m.readFiles(); err != nil {

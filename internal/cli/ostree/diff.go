@@ -45,7 +45,7 @@ func (d *diffCmd) run(from, to string) error {
 	// Directories on disk are compared by the objects they would be.
 	var tx *repo.Transaction
 	side := func(arg string) (tree.Tree, error) {
-		if !strings.HasPrefix(arg, "/") && !strings.HasPrefix(arg, "./") {
+		if !onDisk(arg) {
 			return d.tree(arg)
 		}
 		if tx == nil {
@@ -73,17 +73,24 @@ func (d *diffCmd) run(from, to string) error {
 	if err := w.dirs("/", a.Root(), b.Root()); err != nil {
 		return err
 	}
-	for _, p := range w.modified {
-		d.printf("M    %s\n", p)
-	}
-	for _, p := range w.removed {
-		d.printf("D    %s\n", p)
-	}
-	for _, p := range w.added {
-		d.printf("A    %s\n", p)
-	}
+	d.print("M", w.modified, from)
+	d.print("D", w.removed, from)
+	d.print("A", w.added, to)
 	return nil
 }
+
+// print prints paths of one side, which are relative if it is a directory on disk.
+func (d *diffCmd) print(letter string, paths []string, side string) {
+	for _, p := range paths {
+		if onDisk(side) {
+			p = strings.TrimPrefix(p, "/")
+		}
+		d.printf("%s    %s\n", letter, p)
+	}
+}
+
+// onDisk tells a directory from a revision.
+func onDisk(arg string) bool { return strings.HasPrefix(arg, "/") || strings.HasPrefix(arg, "./") }
 
 // diffWalk compares two directories in upstream's order: files before directories, and what
 // is below a directory before what comes after it.

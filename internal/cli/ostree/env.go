@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"rpmostree/ostree/repo"
 )
@@ -39,9 +40,8 @@ func (e *env) open() error {
 		if err != nil {
 			return err
 		}
-		e.repo, err = repo.Open(path)
-		if err != nil {
-			return err
+		if e.repo, err = repo.Open(path); err != nil {
+			return fmt.Errorf("opening repo: %w", unprefixed{err, "opening repo: "})
 		}
 	}
 	return nil
@@ -60,7 +60,7 @@ func (e *env) findRepo() (string, error) {
 		return filepath.Join(e.sysrootPath, "ostree/repo"), nil
 	}
 	if e.repoPath != "" {
-		return e.repoPath, nil
+		return filepath.Abs(e.repoPath)
 	}
 	if isDir("objects") && exists("config") {
 		return ".", nil
@@ -90,3 +90,12 @@ func exists(path string) bool {
 
 // writable fails early for a command that changes the repository.
 func (e *env) writable() error { return e.repo.CheckWritable() }
+
+// unprefixed is an error whose text lacks a prefix that it may have had.
+type unprefixed struct {
+	error
+	prefix string
+}
+
+func (e unprefixed) Error() string { return strings.TrimPrefix(e.error.Error(), e.prefix) }
+func (e unprefixed) Unwrap() error { return e.error }

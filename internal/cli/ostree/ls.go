@@ -79,7 +79,7 @@ func (l *lister) list(t tree.Tree, p string) error {
 	if err := l.print(p, entry); err != nil {
 		return err
 	}
-	if !entry.IsDir || l.dirOnly {
+	if !entry.IsDir || l.dirOnly && !l.recursive {
 		return nil
 	}
 	return l.children(p, entry.Tree())

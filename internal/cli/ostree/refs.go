@@ -147,11 +147,13 @@ func (e *env) collectionRefs() ([]repo.MirrorRef, error) {
 	if err != nil {
 		return nil, err
 	}
-	config := e.repo.Config()
 	for _, ref := range all {
 		collection := e.repo.CollectionID()
 		if ref.Remote != "" {
-			collection = config.Get(remoteGroup(ref.Remote), "collection-id")
+			collection = ""
+			if m, err := e.repo.Remote(ref.Remote); err == nil {
+				collection = m.CollectionID
+			}
 		}
 		if collection != "" {
 			list = append(list, repo.MirrorRef{CollectionRef: ostree.CollectionRef{Collection: collection, Ref: ref.Name}, Checksum: ref.Checksum})

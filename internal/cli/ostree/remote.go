@@ -3,33 +3,15 @@ package ostree
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"slices"
+	"io/fs"
 	"strings"
 
-	"rpmostree/internal/keyfile"
 	"rpmostree/ostree"
 )
 
 func remoteCommands() *command {
 	return group("remote", "COMMAND", "Remote commands that may involve internet access",
 		remoteAddCommand(), remoteDeleteCommand(), remoteShowURLCommand(), remoteListCommand())
-}
-
-// remoteGroup is the name of a remote's group in the configuration.
-func remoteGroup(name string) string { return `remote "` + name + `"` }
-
-// remotes returns the names of the configured remotes, sorted.
-func remotes(config *keyfile.File) []string {
-	var names []string
-	for _, g := range config.Groups() {
-		if rest, ok := strings.CutPrefix(g, `remote "`); ok && strings.HasSuffix(rest, `"`) {
-			names = append(names, strings.TrimSuffix(rest, `"`))
-		}
-	}
-	slices.Sort(names)
-	return names
 }
 
 // remoteAdder is the remote add command with its options.
@@ -74,95 +56,88 @@ func (a *remoteAdder) run(name, url string, branches []string) error {
 			return err
 		}
 	}
-	config, group := a.repo.Config(), remoteGroup(name)
-	if config.HasGroup(group) {
-		switch {
-		case a.ifNotExists:
-			return nil
-		case !a.force:
-			return fmt.Errorf(`Remote configuration for "%s" already exists: (in config)`, name)
-		}
-		config.RemoveGroup(group)
+	_, err := a.repo.Remote(name)
+	switch exists := err == nil; {
+	case exists && a.ifNotExists:
+		return nil
+	case exists && !a.force:
+		return fmt.Errorf(`Remote configuration for "%s" already exists: (in config)`, name)
+	case !exists && !errors.Is(err, fs.ErrNotExist):
+		return err
 	}
-	key := "url"
-	if rest, ok := strings.CutPrefix(url, "metalink="); ok {
-		key, url = "metalink", rest
-	}
-	err := errors.Join(config.Set(group, key, url), a.settings(config, group, branches))
+	keys, err := a.keys(url, branches)
 	if err != nil {
 		return err
 	}
-	return a.repo.SetConfig(config)
+	if a.force {
+		if err := a.repo.DeleteRemote(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return a.repo.AddRemote(name, keys)
 }
 
-func (a *remoteAdder) settings(config *keyfile.File, group string, branches []string) error {
-	set := func(key, value string) error {
-		if value == "" {
-			return nil
+// keys returns the remote's configuration.
+func (a *remoteAdder) keys(url string, branches []string) ([][2]string, error) {
+	var keys [][2]string
+	set := func(key, value string) {
+		if value != "" {
+			keys = append(keys, [2]string{key, value})
 		}
-		return config.Set(group, key, value)
 	}
-	if err := set("contenturl", a.contentURL); err != nil {
-		return err
+	if link, ok := strings.CutPrefix(url, "metalink="); ok {
+		set("metalink", link)
+	} else {
+		set("url", url)
 	}
+	set("contenturl", a.contentURL)
 	for _, s := range a.set {
 		key, value, ok := strings.Cut(s, "=")
 		if !ok {
-			return errors.New("Missing '=' in KEY=VALUE for --set")
+			return nil, errors.New("Missing '=' in KEY=VALUE for --set")
 		}
-		if err := config.Set(group, key, value); err != nil {
-			return err
-		}
+		keys = append(keys, [2]string{key, value})
 	}
 	if len(branches) > 0 {
-		if err := config.SetList(group, "branches", branches); err != nil {
-			return err
-		}
+		set("branches", strings.Join(branches, ";")+";")
 	}
-	if err := set("custom-backend", a.backend); err != nil {
-		return err
-	}
+	set("custom-backend", a.backend)
 	if a.noGPG || a.noSign {
-		if err := config.SetBool(group, "gpg-verify", false); err != nil {
-			return err
-		}
+		set("gpg-verify", "false")
 	}
 	if a.noSign {
-		if err := config.SetBool(group, "sign-verify", false); err != nil {
-			return err
-		}
+		set("sign-verify", "false")
 	}
-	if err := a.setSignVerify(config, group); err != nil {
-		return err
-	}
-	return set("collection-id", a.collection)
+	signKeys, err := a.signKeys()
+	keys = append(keys, signKeys...)
+	set("collection-id", a.collection)
+	return keys, err
 }
 
-// setSignVerify stores the keys of --sign-verify, and the list of their types.
-func (a *remoteAdder) setSignVerify(config *keyfile.File, group string) error {
+// signKeys returns the keys of --sign-verify, and the list of their types.
+func (a *remoteAdder) signKeys() ([][2]string, error) {
+	var keys [][2]string
 	var types []string
 	for _, s := range a.signVerify {
 		kind, key, ok := strings.Cut(s, "=")
 		if !ok {
-			return fmt.Errorf("Failed to parse KEYTYPE=[inline|file]:DATA in %s", s)
+			return nil, fmt.Errorf("Failed to parse KEYTYPE=[inline|file]:DATA in %s", s)
 		}
 		where, data, ok := strings.Cut(key, ":")
 		if !ok {
-			return fmt.Errorf("Invalid key reference %s, expected TYPE:DATA", key)
+			return nil, fmt.Errorf("Invalid key reference %s, expected TYPE:DATA", key)
 		}
 		suffix, known := map[string]string{"inline": "key", "file": "file"}[where]
 		if !known {
-			return fmt.Errorf("Invalid key reference %s, expected inline|file", where)
+			return nil, fmt.Errorf("Invalid key reference %s, expected inline|file", where)
 		}
-		if err := config.Set(group, "verification-"+kind+"-"+suffix, data); err != nil {
-			return err
-		}
+		keys = append(keys, [2]string{"verification-" + kind + "-" + suffix, data})
 		types = append(types, kind)
 	}
-	if types == nil {
-		return nil
+	if types != nil {
+		keys = append(keys, [2]string{"sign-verify", strings.Join(types, ";")})
 	}
-	return config.Set(group, "sign-verify", strings.Join(types, ","))
+	return keys, nil
 }
 
 func remoteDeleteCommand() *command {
@@ -173,19 +148,8 @@ func remoteDeleteCommand() *command {
 		if len(e.args) == 0 {
 			return usagef("NAME must be specified")
 		}
-		name := e.args[0]
-		config := e.repo.Config()
-		if !config.RemoveGroup(remoteGroup(name)) {
-			if ifExists {
-				return nil
-			}
-			return fmt.Errorf(`Remote "%s" not found`, name)
-		}
-		if err := e.repo.SetConfig(config); err != nil {
-			return err
-		}
-		err := os.Remove(filepath.Join(e.repo.Path(), name+".trustedkeys.gpg"))
-		if errors.Is(err, os.ErrNotExist) {
+		err := e.repo.DeleteRemote(e.args[0])
+		if ifExists && errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
 		return err
@@ -209,14 +173,14 @@ func remoteShowURLCommand() *command {
 }
 
 func (e *env) remoteURL(name string) (string, error) {
-	config, group := e.repo.Config(), remoteGroup(name)
-	if !config.HasGroup(group) {
-		return "", fmt.Errorf(`Remote "%s" not found`, name)
+	m, err := e.repo.Remote(name)
+	if err != nil {
+		return "", err
 	}
-	if link := config.Get(group, "metalink"); link != "" {
-		return "metalink=" + link, nil
+	if m.Metalink != "" {
+		return "metalink=" + m.Metalink, nil
 	}
-	return config.String(group, "url")
+	return m.URL, nil
 }
 
 func remoteListCommand() *command {
@@ -224,7 +188,10 @@ func remoteListCommand() *command {
 	urls := false
 	c.flag(&urls, "show-urls", 'u', "Show remote URLs in list")
 	c.run = func(e *env) error {
-		names := remotes(e.repo.Config())
+		names, err := e.repo.Remotes()
+		if err != nil {
+			return err
+		}
 		width := 0
 		for _, n := range names {
 			width = max(width, len(n))
