@@ -97,7 +97,6 @@ type item struct {
 type verifier struct {
 	options Options
 	items   []*item
-	done    bool
 }
 
 func newVerifier(sig, header *Header, o Options) *verifier {
