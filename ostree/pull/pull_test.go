@@ -78,7 +78,7 @@ func fsckClean(t testing.TB, r *repo.Repo) {
 func serve(t testing.TB, wrap func(http.Handler) http.Handler) (src *repo.Repo, url string, first, second ostree.Checksum) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "tree")
-	treetest.Random(t, dir, treetest.Options{Seed: 5, Files: 80, MaxSize: 300 << 10, Xattrs: isRoot, Owners: isRoot})
+	treetest.Random(t, dir, treetest.Options{Seed: 5, Files: 40, MaxSize: 200 << 10, Xattrs: isRoot, Owners: isRoot})
 	src = newRepo(t, repo.Archive)
 	first = commitDir(t, src, "x", dir, ostree.Checksum{}, 1000)
 	os.MkdirAll(filepath.Join(dir, "sub/dir"), 0o755)

@@ -25,6 +25,11 @@ func newRepo(t testing.TB, mode Mode) *Repo {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.Close() })
+	k := r.Config()
+	k.Set("core", "fsync", "false") // the crash tests set it again
+	if err := r.SetConfig(k); err != nil {
+		t.Fatal(err)
+	}
 	return r
 }
 
@@ -65,7 +70,7 @@ func commitDir(t testing.TB, r *Repo, branch, dir string, o ImportOptions) ostre
 var isRoot = os.Geteuid() == 0
 
 func randomOptions(seed uint64, mode Mode) treetest.Options {
-	o := treetest.Options{Seed: seed, Files: 150, MaxSize: 400 << 10, Hardlinks: true, Owners: isRoot, Xattrs: isRoot, SetID: isRoot}
+	o := treetest.Options{Seed: seed, Files: 60, MaxSize: 300 << 10, Hardlinks: true, Owners: isRoot, Xattrs: isRoot, SetID: isRoot}
 	if mode == BareUserOnly {
 		o.SetID = false
 	}

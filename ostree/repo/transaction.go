@@ -312,6 +312,9 @@ func (m *mover) movePrefix(prefix string) error {
 			files = append(files, path)
 		}
 	}
+	if err := failpoint.At("repo.commit.object"); err != nil {
+		return err
+	}
 	if len(files) == len(entries) {
 		if unix.Renameat2(from.FD(), prefix, to.FD(), prefix, unix.RENAME_NOREPLACE) == nil {
 			m.top = true
@@ -335,6 +338,9 @@ func (m *mover) movePrefix(prefix string) error {
 // move renames one object. That it is there already is fine: it is the same.
 // Detached metadata is not hashed, and replaced.
 func (m *mover) move(path string) error {
+	if err := failpoint.At("repo.commit.object"); err != nil {
+		return err
+	}
 	from, to := m.tx.staging.dir, m.tx.repo.object
 	if strings.HasSuffix(path, ".commitmeta") {
 		return from.Rename(path, to, path)
