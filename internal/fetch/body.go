@@ -132,7 +132,7 @@ func (b *Body) ended(err error) {
 	}
 	if b.ctx.Err() != nil {
 		b.disconnect()
-		b.err = context.Cause(b.ctx)
+		b.err = b.ctx.Err()
 		return
 	}
 	err = fmt.Errorf("%s: %w", b.result.URL, err)
@@ -204,7 +204,7 @@ func (b *Body) connect() error {
 			conn.close()
 		}
 		if b.ctx.Err() != nil {
-			return context.Cause(b.ctx)
+			return b.ctx.Err()
 		}
 		b.plan.fail(err, 0)
 	}

@@ -259,6 +259,19 @@ func TestFileContinuesAfterCancel(t *testing.T) {
 	}
 }
 
+// What cancels a context may look like a failure of the transfer; it is none.
+func TestCancelCause(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(&ChecksumError{})
+	c := testClient(t, Options{})
+	for _, url := range []string{serve(t, content(good)), serve(t, cut(good, 10))} {
+		_, _, err := c.Bytes(ctx, Request{URL: url, Checksums: []Checksum{sha(good)}})
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("error %v, want canceled", err)
+		}
+	}
+}
+
 func TestConditional(t *testing.T) {
 	c := testClient(t, Options{})
 	url := serve(t, content(good))

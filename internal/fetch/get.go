@@ -58,7 +58,7 @@ func (b *Body) copyTo(w io.Writer, restart func() error) error {
 		if err == nil {
 			return nil
 		}
-		if restart == nil || b.spent && b.off == 0 || !wrongContent(err) {
+		if b.ctx.Err() != nil || restart == nil || b.spent && b.off == 0 || !wrongContent(err) {
 			return err
 		}
 		if b.resumed || errors.Is(err, errChanged) {

@@ -38,7 +38,7 @@ func (c *Client) dialHTTP(ctx context.Context, u *url.URL, req *Request, off int
 	select {
 	case slot <- struct{}{}:
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		return nil, ctx.Err()
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	done := func() { cancel(nil); <-slot }

@@ -119,7 +119,7 @@ func (p *plan) wait(ctx context.Context) error {
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return ctx.Err()
 	case <-t.C:
 		return nil
 	}

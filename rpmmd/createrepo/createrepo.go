@@ -120,7 +120,7 @@ func readAll(ctx context.Context, dir string, paths []string, opts *Options) ([]
 	for i, path := range paths {
 		g.Go(func() error {
 			if err := ctx.Err(); err != nil {
-				return context.Cause(ctx)
+				return err
 			}
 			p, err := Read(filepath.Join(dir, path), opts)
 			if err != nil {

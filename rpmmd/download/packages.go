@@ -156,7 +156,7 @@ func (d *Downloader) EachPackage(ctx context.Context, wants []Wanted, fn func(ct
 	for i := range wants {
 		g.Go(func() error {
 			if ctx.Err() != nil {
-				return context.Cause(ctx)
+				return ctx.Err()
 			}
 			return fn(ctx, i)
 		})
