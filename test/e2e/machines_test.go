@@ -1,12 +1,10 @@
 package e2e
 
 import (
-	"context"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -29,80 +27,56 @@ func need(t *testing.T, missing error) {
 }
 
 // peerSysroot returns a sysroot that the C tools have made, for tests of the machines
-// themselves. Its stateroot is lab. The tests share it, one after the other.
-var peerSysroot = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "e2e-peer-")
-	if err != nil {
-		return "", err
-	}
-	ctx := context.Background()
-	w, err := world.Make(ctx, "", world.Options{})
-	if err != nil {
-		return dir, err
-	}
-	root, repo, sysroot := filepath.Join(dir, "root"), filepath.Join(dir, "repo"), filepath.Join(dir, "sysroot")
-	err = peer.Compose(ctx, w, root, filepath.Join(dir, "scratch"), []string{w.Base},
-		func(modules, out string) error { return initramfs.Build(ctx, modules, out) })
-	if err != nil {
-		return dir, err
-	}
-	if _, err := peer.Commit(ctx, repo, w.Ref, root, "12.1"); err != nil {
-		return dir, err
-	}
-	return dir, peer.Deploy(ctx, sysroot, repo, w.Ref)
-})
-
-func TestMain(m *testing.M) {
-	status := m.Run()
-	if ran {
-		if dir, _ := peerSysroot(); dir != "" {
-			os.RemoveAll(dir)
-		}
-	}
-	os.Exit(status)
-}
-
-// ran says that peerSysroot was called.
-var ran bool
-
-func sysroot(t *testing.T) string {
+// themselves. Its stateroot is lab.
+func peerSysroot(t *testing.T) string {
 	t.Helper()
-	world.Get(t) // skips if it cannot be had
+	w := world.Get(t)
 	need(t, peer.Missing())
-	ran = true
-	dir, err := peerSysroot()
+	dir, sysroot := t.TempDir(), machine.SysrootDir(t)
+	root, repo := filepath.Join(dir, "root"), filepath.Join(dir, "repo")
+	err := peer.Compose(t.Context(), w, root, filepath.Join(dir, "scratch"), []string{w.Base},
+		func(modules, out string) error { return initramfs.Build(t.Context(), modules, out) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	return filepath.Join(dir, "sysroot")
-}
-
-func TestNspawn(t *testing.T) {
-	need(t, nspawn.Missing())
-	m, err := nspawn.Boot(t.Context(), nspawn.Config{Sysroot: sysroot(t)})
-	if err != nil {
+	if _, err := peer.Commit(t.Context(), repo, w.Ref, root, "12.1"); err != nil {
 		t.Fatal(err)
 	}
-	machine.Cleanup(t, m)
-	testMachine(t, m)
+	if err := peer.Deploy(t.Context(), sysroot, repo, w.Ref); err != nil {
+		t.Fatal(err)
+	}
+	return sysroot
 }
 
-func TestQemu(t *testing.T) {
-	need(t, qemu.Missing())
+// TestMachines boots a sysroot of the C tools, so that what fails here is a machine.
+func TestMachines(t *testing.T) {
 	if testing.Short() {
 		t.Skip("slow")
 	}
-	disk := filepath.Join(t.TempDir(), "disk.img")
-	if err := qemu.MakeDisk(t.Context(), sysroot(t), disk, 0); err != nil {
-		t.Fatal(err)
-	}
-	m, err := qemu.Boot(t.Context(), qemu.Config{Disk: disk})
-	if err != nil {
-		t.Fatal(err)
-	}
-	machine.Cleanup(t, m)
-	t.Logf("qemu used %.1f s of processor time", m.CPU().Seconds())
-	testMachine(t, m)
+	sysroot := peerSysroot(t)
+	t.Run("nspawn", func(t *testing.T) {
+		need(t, nspawn.Missing())
+		m, err := nspawn.Boot(t.Context(), nspawn.Config{Sysroot: sysroot})
+		if err != nil {
+			t.Fatal(err)
+		}
+		machine.Cleanup(t, m)
+		testMachine(t, m)
+	})
+	t.Run("qemu", func(t *testing.T) {
+		need(t, qemu.Missing())
+		disk := filepath.Join(t.TempDir(), "disk.img")
+		if err := qemu.MakeDisk(t.Context(), sysroot, disk, 0); err != nil {
+			t.Fatal(err)
+		}
+		m, err := qemu.Boot(t.Context(), qemu.Config{Disk: disk})
+		if err != nil {
+			t.Fatal(err)
+		}
+		machine.Cleanup(t, m)
+		t.Logf("qemu used %.1f s of processor time", m.CPU().Seconds())
+		testMachine(t, m)
+	})
 }
 
 // testMachine checks that a machine is what the interface promises, on a system whose

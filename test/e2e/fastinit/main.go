@@ -22,11 +22,10 @@ import (
 const rootLimit = 60 * time.Second
 
 func main() {
-	if err := run(); err != nil {
-		fmt.Printf("fastinit: %v\n", err)
-		time.Sleep(time.Second) // for the console to be read
-		os.Exit(1)              // the kernel panics, which the test sees at once
-	}
+	err := run() // which returns only if it failed
+	fmt.Printf("fastinit: %v\n", err)
+	time.Sleep(time.Second) // for the console to be read
+	os.Exit(1)              // the kernel panics, which the test sees at once
 }
 
 func run() error {
