@@ -60,7 +60,7 @@ rpmmd/download, internal/core/importer, internal/core/assemble, internal/core/po
 treefile, internal/keyfile, ostree < internal/origin;
 ostree/repo, rpm/rpmdb < internal/pkgdiff;
 internal/core, ostree/sign < internal/compose;
-internal/core, ostree/pull, ostree/sign, ostree/container, ostree/sysroot, internal/origin < internal/upgrade;
+internal/core, ostree/pull, ostree/sign, ostree/container, ostree/sysroot, internal/origin, internal/pkgdiff < internal/upgrade;
 ostree/sysroot, internal/core/scripts, internal/core/passwd, internal/pkgdiff < internal/live;
 ostree/container, internal/pkgdiff < internal/encapsulate;
 # faces

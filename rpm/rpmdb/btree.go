@@ -217,7 +217,6 @@ func (m *image) finish(root node) uint32 {
 // overflow writes what does not stay in a cell to a chain of new pages and
 // returns the first one's number.
 func (m *image) overflow(rest []byte) uint32 {
-	const room = writePageSize - 4
 	var first, prev uint32
 	for len(rest) > 0 {
 		n := m.alloc()
