@@ -51,6 +51,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.c("admin", "init-fs", w.root())
+	w.c("--repo="+w.repo(), "config", "set", "core.fsync", "false") // tests wait for the disk most of the time
 	w.c("admin", "os-init", "--sysroot="+w.root(), "os")
 	return w
 }
