@@ -134,7 +134,7 @@ func commands() *command {
 	return group("ostree", "COMMAND", "",
 		adminCommands(), catCommand(), checkoutCommand(), checksumCommand(), commitCommand(), configCommand(),
 		diffCommand(), exportCommand(), fsckCommand(), initCommand(), logCommand(), lsCommand(), pruneCommand(),
-		pullLocalCommand(), refsCommand(), remoteCommands(), resetCommand(), revParseCommand(),
+		pullLocalCommand(), pullCommand(), refsCommand(), remoteCommands(), resetCommand(), revParseCommand(),
 		showCommand(), summaryCommand())
 }
 
