@@ -121,7 +121,7 @@ func at(s []int32, i int) int32 {
 // unifyRules sorts the package rules and removes duplicates.
 func (s *solver) unifyRules() {
 	rules := s.rules[1:]
-	slices.SortStableFunc(rules, func(a, b rule) int { return compareRules(&a, &b) })
+	slices.SortFunc(rules, func(a, b rule) int { return compareRules(&a, &b) })
 	n := 0
 	for i := range rules {
 		if n > 0 && compareRules(&rules[i], &rules[n-1]) == 0 {

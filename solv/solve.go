@@ -33,7 +33,3 @@ func (r *Result) Rules() []Rule {
 	}
 	return rules
 }
-
-// Order returns the packages of the transaction in the order in which they are to be installed
-// and erased.
-func (r *Result) Order() []ID { return r.Transaction.Installed() }
