@@ -526,3 +526,24 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestDropIns(t *testing.T) {
+	dir := files(t, "10-a.yaml", "packages: [a]\noverride-remove: [x]\nbase-refspec: one", "20-b.yaml", "packages: [b]\nbase-refspec: two",
+		"README", "no manifest")
+	c, err := LoadDropIns(dir, Options{Arch: "x86_64"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "packages", []string{"a", "b"}, c.Packages)
+	equal(t, "refspec", "two", c.BaseRefspec)
+	equal(t, "removed", []string{"x"}, c.OverrideRemove)
+	if c, err = LoadDropIns(filepath.Join(dir, "none"), Options{}); err != nil || c.HasPackages() {
+		t.Errorf("no directory: %v, %v", c, err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "30.yaml"), []byte("units: [x]"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := LoadDropIns(dir, Options{}); err == nil || !strings.Contains(err.Error(), "base fields are not supported") {
+		t.Errorf("got %v", err)
+	}
+}
