@@ -10,8 +10,10 @@ import (
 
 	"rpmostree/internal/core/importer"
 	"rpmostree/internal/core/kernel"
+	"rpmostree/internal/core/postprocess"
 	"rpmostree/internal/sandbox"
 	"rpmostree/ostree"
+	"rpmostree/ostree/repo"
 	"rpmostree/ostree/tree"
 	"rpmostree/rpm"
 )
@@ -115,4 +117,15 @@ func ownsModules(h *rpm.Header) bool {
 	return slices.ContainsFunc(h.Strings(rpm.TagDirNames), func(d string) bool {
 		return strings.HasPrefix(importer.UsrMerge(d), "/"+kernel.ModulesDir+"/")
 	})
+}
+
+// Boot returns the tree with the module index of its kernel and, if wanted, an
+// initramfs made by dracut with args.
+func (c *Core) Boot(ctx context.Context, tx *repo.Transaction, t tree.Tree, version string, initramfs bool, args []string) (tree.Tree, error) {
+	s := stage{core: c, tx: tx, tree: t}
+	defer s.close()
+	if err := s.boot(ctx, version, true, initramfs, args); err != nil {
+		return t, err
+	}
+	return postprocess.DropScratch(s.tree)
 }

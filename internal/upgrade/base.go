@@ -29,8 +29,17 @@ func (h *Host) resolveBase(ctx context.Context, t *target, o *origin.Origin, r *
 	switch {
 	case r.Revision != "":
 		sum, err := h.revision(ctx, o, r)
-		if err == nil {
-			o.OverrideCommit = sum.String()
+		if err != nil {
+			return sum, err
+		}
+		o.OverrideCommit = sum.String()
+		if !r.AnyBranch {
+			if err := h.checkBranch(o.Refspec, sum); err != nil {
+				return sum, err
+			}
+		}
+		if !r.AllowDowngrade && sum != current {
+			err = h.checkTime(current, sum)
 		}
 		return sum, err
 	case !r.Pull && r.Refspec == "":
@@ -40,7 +49,7 @@ func (h *Host) resolveBase(ctx context.Context, t *target, o *origin.Origin, r *
 	if err != nil {
 		return sum, err
 	}
-	if r.Pull && r.Refspec == "" && !r.AllowDowngrade && sum != current {
+	if !r.AllowDowngrade && sum != current {
 		err = h.checkTime(current, sum)
 	}
 	return sum, err
@@ -108,6 +117,28 @@ func (h *Host) revision(ctx context.Context, o *origin.Origin, r *Request) (ostr
 		return h.version(ctx, remote, ref, value, r.CacheOnly)
 	}
 	return ostree.Checksum{}, fmt.Errorf("Invalid revision '%s'", r.Revision)
+}
+
+// checkBranch refuses a commit that says that it belongs to other branches.
+func (h *Host) checkBranch(refspec string, sum ostree.Checksum) error {
+	c, err := h.Sysroot.Repo().Commit(sum)
+	if err != nil {
+		return err
+	}
+	_, ref, err := ostree.ParseRefspec(refspec)
+	if err != nil {
+		return nil // pinned to a commit: there is no branch
+	}
+	binding, ok := c.Metadata.Lookup(ostree.KeyRefBinding)
+	if !ok || binding.Len() == 0 {
+		return nil
+	}
+	for i := range binding.Len() {
+		if binding.Index(i).Str() == ref {
+			return nil
+		}
+	}
+	return fmt.Errorf("Checksum %s not found in %s; use --skip-branch-check to deploy it all the same", sum, refspec)
 }
 
 // version finds the commit of a ref's history that has a version.

@@ -16,14 +16,12 @@ import (
 	"rpmostree/internal/core"
 	"rpmostree/internal/core/materialize"
 	"rpmostree/internal/core/passwd"
-	"rpmostree/internal/core/postprocess"
 	"rpmostree/internal/origin"
 	"rpmostree/internal/progress"
 	"rpmostree/ostree"
 	"rpmostree/ostree/repo"
 	"rpmostree/ostree/sysroot"
 	"rpmostree/ostree/tree"
-	"rpmostree/rpm/rpmdb"
 	"rpmostree/rpmmd"
 )
 
@@ -170,31 +168,6 @@ func isLayered(c *ostree.Commit) bool {
 	return ok && v.Bool()
 }
 
-// Database returns the package database of a tree.
-func Database(o *repo.Objects, t tree.Tree) (*rpmdb.DB, error) {
-	for _, dir := range []string{postprocess.DatabaseDir, "usr/lib/sysimage/rpm", "var/lib/rpm"} {
-		for _, name := range []string{rpmdb.SQLiteName, rpmdb.NDBName, rpmdb.BDBName} {
-			e, err := t.Lookup(dir + "/" + name)
-			var below *tree.NotDirError
-			if errors.Is(err, fs.ErrNotExist) || errors.As(err, &below) || err == nil && e.IsDir {
-				continue
-			} else if err != nil {
-				return nil, err
-			}
-			data, err := o.ReadFile(e.Checksum, rpmdb.MaxDatabaseSize)
-			if err != nil {
-				return nil, err
-			}
-			db, err := rpmdb.Parse(data)
-			if err != nil {
-				return nil, fmt.Errorf("reading %s/%s: %w", dir, name, err)
-			}
-			return db, nil
-		}
-	}
-	return nil, errors.New("No rpmdb found in the tree: it has no packages")
-}
-
 // base gathers what layering needs of a base commit.
 func (h *Host) base(t *target, commit ostree.Checksum) (*core.Base, error) {
 	r := h.Sysroot.Repo()
@@ -202,7 +175,7 @@ func (h *Host) base(t *target, commit ostree.Checksum) (*core.Base, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := Database(r.Objects, tr)
+	db, err := core.Database(r.Objects, tr)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", commit, err)
 	}

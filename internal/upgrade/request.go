@@ -1,6 +1,7 @@
 package upgrade
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"rpmostree/internal/core"
 	"rpmostree/internal/core/sack"
 	"rpmostree/internal/origin"
+	"rpmostree/ostree"
 	"rpmostree/rpm/evr"
 )
 
@@ -17,7 +19,10 @@ type Request struct {
 	// The base.
 	Pull           bool   // take the newest commit of what is followed
 	Refspec        string // follow this from now on; implies Pull
+	Branch, Remote string // follow another branch, or the branch of another remote
+	KeepRef        bool   // keep the ref that was followed before a rebase
 	Revision       string // a version or checksum to pin the base to
+	AnyBranch      bool   // the revision need not be of the branch
 	AllowDowngrade bool   // the new base may be older
 	CustomURL      string
 	CustomText     string
@@ -41,6 +46,7 @@ type Request struct {
 	// ResetInitramfs and the others undo what the origin asks for.
 	ResetLayers    bool
 	ResetInitramfs bool
+	Initramfs      *Initramfs // nil to leave it as it is
 
 	CacheOnly    bool // use what was downloaded before
 	DownloadOnly bool // stop when everything is in the repository
@@ -48,11 +54,20 @@ type Request struct {
 	LockFinalize bool // do not let a staged deployment become the default at shutdown
 }
 
+// Initramfs says whether an initramfs is made on this machine.
+type Initramfs struct {
+	Enable bool
+	Args   []string // for dracut
+}
+
 // apply returns the origin that the request makes of o. The files are opened
 // and returned: the origin names them by checksum.
 func (r *Request) apply(o *origin.Origin) (*origin.Origin, map[string]*sack.Local, error) {
 	o = o.Clone()
 	locals := map[string]*sack.Local{}
+	if err := r.rebranch(o); err != nil {
+		return nil, nil, err
+	}
 	if r.Refspec != "" {
 		o.Refspec, o.ContainerImage, o.OverrideCommit = r.Refspec, "", ""
 		o.CustomURL, o.CustomDescription = r.CustomURL, r.CustomText
@@ -70,12 +85,35 @@ func (r *Request) apply(o *origin.Origin) (*origin.Origin, map[string]*sack.Loca
 	return o, locals, nil
 }
 
+// rebranch turns Branch and Remote into a refspec.
+func (r *Request) rebranch(o *origin.Origin) error {
+	if r.Branch == "" && r.Remote == "" {
+		return nil
+	}
+	remote, branch, err := ostree.ParseRefspec(o.Refspec)
+	if err != nil {
+		return err
+	}
+	r.Refspec = ostree.Refspec(cmp.Or(r.Remote, remote), cmp.Or(r.Branch, branch))
+	return nil
+}
+
 func (r *Request) resets(o *origin.Origin, _ map[string]*sack.Local) error {
 	if r.ResetLayers || r.UninstallAll {
 		o.Packages, o.LocalPackages, o.LocalOverwrite = nil, nil, nil
 	}
 	if r.ResetInitramfs {
 		o.RegenerateInitramfs, o.InitramfsArgs, o.InitramfsEtc = false, nil, nil
+	}
+	if i := r.Initramfs; i != nil {
+		if i.Enable == o.RegenerateInitramfs && slices.Equal(i.Args, o.InitramfsArgs) {
+			state := "disabled"
+			if i.Enable {
+				state = "enabled"
+			}
+			return fmt.Errorf("initramfs regeneration state is already %s", state)
+		}
+		o.RegenerateInitramfs, o.InitramfsArgs = i.Enable, i.Args
 	}
 	if r.OverrideResetAll {
 		o.Remove, o.ReplaceLocal, o.ReplaceRemote = nil, nil, nil

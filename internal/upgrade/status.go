@@ -1,5 +1,17 @@
 package upgrade
 
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"rpmostree/gvariant"
+	"rpmostree/internal/origin"
+	"rpmostree/ostree"
+	"rpmostree/ostree/sysroot"
+)
+
 // Status is what `rpm-ostree status --json` prints.
 type Status struct {
 	Deployments  []DeploymentStatus `json:"deployments"`
@@ -42,13 +54,244 @@ type DeploymentStatus struct {
 	RequestedModules                []string            `json:"requested-modules"`
 	RequestedModulesEnabled         []string            `json:"requested-modules-enabled"`
 
-	Packages                []string       `json:"packages"`
-	Modules                 []string       `json:"modules"`
-	BaseRemovals            []any          `json:"base-removals"`
-	BaseLocalReplacements   []any          `json:"base-local-replacements"`
-	BaseRemoteReplacements  map[string]any `json:"base-remote-replacements"`
-	RegenerateInitramfs     bool           `json:"regenerate-initramfs"`
-	InitramfsArgs           []string       `json:"initramfs-args"`
-	InitramfsEtc            []string       `json:"initramfs-etc"`
-	removedNEVRAs, replaced []string
+	Packages               []string       `json:"packages"`
+	Modules                []string       `json:"modules"`
+	BaseRemovals           []any          `json:"base-removals"`
+	BaseLocalReplacements  []any          `json:"base-local-replacements"`
+	BaseRemoteReplacements map[string]any `json:"base-remote-replacements"`
+	RegenerateInitramfs    bool           `json:"regenerate-initramfs"`
+	InitramfsArgs          []string       `json:"initramfs-args"`
+	InitramfsEtc           []string       `json:"initramfs-etc"`
+}
+
+// Status describes all deployments. It writes nothing and needs no privileges.
+func (h *Host) Status() (Status, error) {
+	st, err := h.Sysroot.Load()
+	if err != nil {
+		return Status{}, err
+	}
+	s := Status{Deployments: []DeploymentStatus{}}
+	for _, d := range st.Deployments {
+		ds, err := h.describe(d)
+		if err != nil {
+			return s, err
+		}
+		s.Deployments = append(s.Deployments, ds)
+	}
+	return s, nil
+}
+
+func (h *Host) describe(d sysroot.Deployment) (DeploymentStatus, error) {
+	s := DeploymentStatus{
+		ID: d.OSName + "-" + d.Name(), OSName: d.OSName, Checksum: d.Checksum.String(), Serial: d.Serial,
+		Booted: d.Booted, Staged: d.Staged, Pinned: d.Pinned(), Unlocked: string(d.Unlocked),
+		BaseCommitMeta: map[string]any{},
+	}
+	o := &origin.Origin{}
+	if d.Origin != nil {
+		var err error
+		if o, err = origin.Parse(d.Origin.Bytes()); err != nil {
+			return s, err
+		}
+	}
+	s.requests(o)
+	c, err := h.Sysroot.Repo().Commit(d.Checksum)
+	if err != nil {
+		return s, err
+	}
+	s.Version, s.Timestamp = c.Version(), c.Timestamp
+	base := c
+	if isLayered(c) {
+		s.BaseChecksum = c.Parent.String()
+		s.LayeredCommitMeta = commitMeta(c)
+		s.effective(c)
+		if base, err = h.Sysroot.Repo().Commit(c.Parent); err != nil {
+			return s, err
+		}
+		s.BaseVersion, s.BaseTimestamp = base.Version(), base.Timestamp
+		s.Version = base.Version()
+	}
+	s.BaseCommitMeta = commitMeta(base)
+	s.EndOfLife = base.MetadataString(ostree.KeyEndOfLife)
+	if remote, _, err := ostree.ParseRefspec(o.Refspec); err == nil && remote != "" {
+		if m, err := h.Sysroot.Repo().Remote(remote); err == nil {
+			s.GPGEnabled = m.GPGVerify
+		}
+	}
+	return s, nil
+}
+
+// requests fills in what the origin asks for.
+func (s *DeploymentStatus) requests(o *origin.Origin) {
+	s.Origin = o.Refspec
+	if o.CustomURL != "" {
+		s.CustomOrigin = []string{o.CustomURL, o.CustomDescription}
+	}
+	s.RequestedPackages = list(o.Packages)
+	s.RequestedLocalPackages = locals(o.LocalPackages)
+	s.RequestedLocalFileOverrides = locals(o.LocalOverwrite)
+	s.RequestedBaseRemovals = list(o.Remove)
+	s.RequestedBaseLocalReplacements = locals(o.ReplaceLocal)
+	s.RequestedBaseRemoteReplacements = map[string][]string{}
+	for from, pkgs := range o.ReplaceRemote {
+		s.RequestedBaseRemoteReplacements[from] = pkgs
+	}
+	s.RequestedModules, s.RequestedModulesEnabled, s.Modules = []string{}, []string{}, []string{}
+	s.Packages, s.BaseRemovals, s.BaseLocalReplacements = []string{}, []any{}, []any{}
+	s.BaseRemoteReplacements = map[string]any{}
+	s.RegenerateInitramfs = o.RegenerateInitramfs
+	s.InitramfsArgs, s.InitramfsEtc = list(o.InitramfsArgs), list(o.InitramfsEtc)
+}
+
+// list returns a list that JSON shows as one even if it is empty.
+func list(s []string) []string {
+	if s == nil {
+		return []string{}
+	}
+	return s
+}
+
+func locals(pkgs []origin.LocalPackage) []string {
+	out := []string{}
+	for _, p := range pkgs {
+		out = append(out, p.String())
+	}
+	return out
+}
+
+// effective fills in what the layered commit really holds.
+func (s *DeploymentStatus) effective(c *ostree.Commit) {
+	get := func(key string) gvariant.Value {
+		v, _ := c.Metadata.Lookup(key)
+		return v
+	}
+	packages := get("rpmostree.packages")
+	for i := range packages.Len() {
+		name := packages.Index(i).Str()
+		if slices.Contains(s.RequestedPackages, name) {
+			s.Packages = append(s.Packages, name)
+		}
+	}
+	removed := get("rpmostree.removed-base-packages")
+	for i := range removed.Len() {
+		s.BaseRemovals = append(s.BaseRemovals, nevraTuple(removed.Index(i).Unbox()))
+	}
+	replaced := get("rpmostree.replaced-base-packages")
+	for i := range replaced.Len() {
+		pair := replaced.Index(i)
+		s.BaseLocalReplacements = append(s.BaseLocalReplacements,
+			[]any{nevraTuple(pair.Index(0).Unbox()), nevraTuple(pair.Index(1).Unbox())})
+	}
+}
+
+// nevraTuple returns a "(sstsss)" as a JSON array.
+func nevraTuple(v gvariant.Value) []any {
+	return []any{v.Index(0).Str(), v.Index(1).Str(), v.Index(2).Uint64(), v.Index(3).Str(), v.Index(4).Str(), v.Index(5).Str()}
+}
+
+// largeMeta are keys of commit metadata that status leaves out.
+var largeMeta = map[string]bool{
+	"rpmostree.rpmdb.pkglist": true, "rpmostree.advisories": true, "ostree.sizes": true, "ostree.gpgsigs": true,
+}
+
+// commitMeta returns a commit's metadata for JSON.
+func commitMeta(c *ostree.Commit) map[string]any {
+	out := map[string]any{}
+	for i := range c.Metadata.Len() {
+		e := c.Metadata.Index(i)
+		if key := e.Index(0).Str(); !largeMeta[key] {
+			out[key] = jsonValue(e.Index(1).Unbox())
+		}
+	}
+	return out
+}
+
+// jsonValue converts a GVariant as json-glib does.
+func jsonValue(v gvariant.Value) any {
+	switch t := string(v.Type()); {
+	case t == "s" || t == "o" || t == "g":
+		return v.Str()
+	case t == "b":
+		return v.Bool()
+	case t == "v":
+		return jsonValue(v.Unbox())
+	case t == "y":
+		return v.Byte()
+	case t == "u":
+		return v.Uint32()
+	case t == "i":
+		return v.Int32()
+	case t == "t":
+		return v.Uint64()
+	case t == "x":
+		return v.Int64()
+	case t == "d":
+		return v.Float64()
+	case strings.HasPrefix(t, "a{s"):
+		m := map[string]any{}
+		for i := range v.Len() {
+			m[v.Index(i).Index(0).Str()] = jsonValue(v.Index(i).Index(1))
+		}
+		return m
+	case strings.HasPrefix(t, "a") || strings.HasPrefix(t, "("):
+		list := []any{}
+		for i := range v.Len() {
+			list = append(list, jsonValue(v.Index(i)))
+		}
+		return list
+	}
+	return v.Print(false)
+}
+
+// RemovedBase returns the base packages that are removed, as NEVRAs.
+func (s *DeploymentStatus) RemovedBase() []string {
+	var out []string
+	for _, r := range s.BaseRemovals {
+		out = append(out, fmt.Sprint(r.([]any)[0]))
+	}
+	return out
+}
+
+// InactiveRemovals returns requested removals without effect.
+func (s *DeploymentStatus) InactiveRemovals() []string {
+	var out []string
+	for _, name := range s.RequestedBaseRemovals {
+		active := slices.ContainsFunc(s.BaseRemovals, func(r any) bool { return r.([]any)[1] == name || r.([]any)[0] == name })
+		if !active {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// LocalOverrides returns "NAME OLD -> NEW" for each replaced base package.
+func (s *DeploymentStatus) LocalOverrides() []string {
+	var out []string
+	for _, r := range s.BaseLocalReplacements {
+		now, old := r.([]any)[0].([]any), r.([]any)[1].([]any)
+		out = append(out, fmt.Sprintf("%s %s-%s -> %s-%s", now[1], old[3], old[4], now[3], now[4]))
+	}
+	return out
+}
+
+// RemoteOverrides returns the requested replacements from repositories.
+func (s *DeploymentStatus) RemoteOverrides() []string {
+	var out []string
+	for _, from := range slices.Sorted(maps.Keys(s.RequestedBaseRemoteReplacements)) {
+		for _, name := range s.RequestedBaseRemoteReplacements[from] {
+			out = append(out, name+" ("+from+")")
+		}
+	}
+	return out
+}
+
+// InactiveRequests returns requested packages that the base has already.
+func (s *DeploymentStatus) InactiveRequests() []string {
+	var out []string
+	for _, p := range s.RequestedPackages {
+		if !slices.Contains(s.Packages, p) {
+			out = append(out, p)
+		}
+	}
+	return out
 }
