@@ -125,7 +125,7 @@ func (b *Builder) write(w io.Writer) error {
 	if err := os.Remove(spool.Name()); err != nil {
 		return err
 	}
-	payload, err := writePayload(spool, files, b.stripped(files), format, b.Level)
+	payload, err := b.writePayload(spool, files, format)
 	if err != nil {
 		return err
 	}
@@ -251,9 +251,9 @@ func (b *Builder) identity() []Entry {
 
 func (b *Builder) payloadEntries(p payloadInfo, format compress.Format) []Entry {
 	out := []Entry{
-		StringsEntry(TagPayloadSHA256, p.sha256),
+		StringsEntry(TagPayloadSHA256, p.sums[SHA256]),
 		Uint32Entry(TagPayloadSHA256Algo, uint32(SHA256)),
-		StringsEntry(TagPayloadSHA256Alt, p.sha256Alt),
+		StringsEntry(TagPayloadSHA256Alt, p.sumsAlt[SHA256]),
 	}
 	if format != compress.None {
 		level := "3"
@@ -265,9 +265,9 @@ func (b *Builder) payloadEntries(p payloadInfo, format compress.Format) []Entry 
 		out = append(out, StringEntry(TagPayloadCompressor, format.String()), StringEntry(TagPayloadFlags, level))
 	}
 	if b.Format == 6 {
-		out = append(out, Uint64Entry(TagPayloadSize, uint64(p.size)), Uint64Entry(TagPayloadSizeAlt, p.sizeAlt),
-			StringEntry(TagPayloadSHA512, p.sha512), StringEntry(TagPayloadSHA512Alt, p.sha512Alt),
-			StringEntry(TagPayloadSHA3, p.sha3), StringEntry(TagPayloadSHA3Alt, p.sha3Alt))
+		out = append(out, Uint64Entry(TagPayloadSize, uint64(p.size)), Uint64Entry(TagPayloadSizeAlt, uint64(p.sizeAlt)),
+			StringEntry(TagPayloadSHA512, p.sums[SHA512]), StringEntry(TagPayloadSHA512Alt, p.sumsAlt[SHA512]),
+			StringEntry(TagPayloadSHA3, p.sums[SHA3_256]), StringEntry(TagPayloadSHA3Alt, p.sumsAlt[SHA3_256]))
 	}
 	return out
 }
@@ -330,7 +330,7 @@ func (b *Builder) signature(header []byte, p payloadInfo, spool io.ReaderAt) ([]
 		}
 		entries = append(entries, StringEntry(TagSHA1Header, hex.EncodeToString(sum1[:])), BinaryEntry(SigMD5, m.Sum(nil)),
 			sizeEntry(SigSize, TagLongSigSize, uint64(len(header))+uint64(p.size)),
-			sizeEntry(SigPayloadSize, TagLongArchiveSize, p.sizeAlt))
+			sizeEntry(SigPayloadSize, TagLongArchiveSize, uint64(p.sizeAlt)))
 	}
 	if b.Sign != nil {
 		sig, err := b.Sign(header)

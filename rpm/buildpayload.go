@@ -3,8 +3,6 @@ package rpm
 import (
 	"bytes"
 	"crypto/sha256"
-	"crypto/sha3"
-	"crypto/sha512"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -121,37 +119,62 @@ func shareContent(files []BuildFile, set []int) error {
 
 // payloadInfo is what the header says about a payload.
 type payloadInfo struct {
-	size              int64  // bytes in the package
-	sizeAlt           uint64 // bytes uncompressed
-	sha256, sha256Alt string
-	sha512, sha512Alt string
-	sha3, sha3Alt     string
+	size, sizeAlt int64 // bytes in the package, and uncompressed
+	sums, sumsAlt map[DigestAlgo]string
 }
 
-// digests is a writer into several hashes.
+// digests is a writer that counts and hashes.
 type digests struct {
-	sha256, sha512, sha3 hash.Hash
-	n                    uint64
+	hashes map[DigestAlgo]hash.Hash
+	n      int64
 }
 
-func newDigests() *digests {
-	return &digests{sha256: sha256.New(), sha512: sha512.New(), sha3: sha3.New256()}
+func newDigests(algos []DigestAlgo) (*digests, error) {
+	d := &digests{hashes: map[DigestAlgo]hash.Hash{}}
+	for _, a := range algos {
+		h, err := a.New()
+		if err != nil {
+			return nil, err
+		}
+		d.hashes[a] = h
+	}
+	return d, nil
 }
 
 func (d *digests) Write(p []byte) (int, error) {
-	for _, h := range []hash.Hash{d.sha256, d.sha512, d.sha3} {
+	for _, h := range d.hashes {
 		h.Write(p)
 	}
-	d.n += uint64(len(p))
+	d.n += int64(len(p))
 	return len(p), nil
+}
+
+func (d *digests) sums() map[DigestAlgo]string {
+	out := map[DigestAlgo]string{}
+	for a, h := range d.hashes {
+		out[a] = hexSum(h)
+	}
+	return out
 }
 
 func hexSum(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)) }
 
 // writePayload writes the compressed archive and sets the files' digests.
-func writePayload(w io.Writer, files []BuildFile, stripped bool, format compress.Format, level int) (payloadInfo, error) {
-	outer, inner := newDigests(), newDigests()
-	z, err := compress.NewWriter(io.MultiWriter(w, outer), format, level)
+func (b *Builder) writePayload(w io.Writer, files []BuildFile, format compress.Format) (payloadInfo, error) {
+	algos := []DigestAlgo{SHA256}
+	if b.Format == 6 {
+		algos = append(algos, SHA512, SHA3_256)
+	}
+	outer, err := newDigests(algos)
+	if err != nil {
+		return payloadInfo{}, err
+	}
+	inner, err := newDigests(algos)
+	if err != nil {
+		return payloadInfo{}, err
+	}
+	stripped := b.stripped(files)
+	z, err := compress.NewWriter(io.MultiWriter(w, outer), format, b.Level)
 	if err != nil {
 		return payloadInfo{}, err
 	}
@@ -169,12 +192,7 @@ func writePayload(w io.Writer, files []BuildFile, stripped bool, format compress
 	if err := errors.Join(cpio.trailer(), z.Close()); err != nil {
 		return payloadInfo{}, err
 	}
-	return payloadInfo{
-		size: int64(outer.n), sizeAlt: inner.n,
-		sha256: hexSum(outer.sha256), sha256Alt: hexSum(inner.sha256),
-		sha512: hexSum(outer.sha512), sha512Alt: hexSum(inner.sha512),
-		sha3: hexSum(outer.sha3), sha3Alt: hexSum(inner.sha3),
-	}, nil
+	return payloadInfo{outer.n, inner.n, outer.sums(), inner.sums()}, nil
 }
 
 // writeMember writes one file. Of a set of hard links only the last has content;

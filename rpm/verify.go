@@ -59,7 +59,7 @@ func (s Status) String() string {
 
 // Check is the outcome for one digest or signature.
 type Check struct {
-	Name      string // such as "Header SHA256 digest"
+	Name      string // as rpm prints it, such as "Header SHA256 digest"
 	Signature bool   // otherwise a digest
 	Status    Status
 	Key       openpgp.Key // that made a good signature
@@ -125,7 +125,7 @@ func (v *verifier) addDigest(name string, covers coverage, algo DigestAlgo, want
 }
 
 func (v *verifier) addSum(name string, covers coverage, algo DigestAlgo, want []byte, err error, alt bool) {
-	it := &item{Check: Check{Name: fmt.Sprintf("%s %v digest", name, algo)}, covers: covers, want: want, alt: alt}
+	it := &item{Check: Check{Name: strings.TrimSpace(fmt.Sprintf("%s %v digest", name, algo))}, covers: covers, want: want, alt: alt}
 	h, unknown := algo.New()
 	switch {
 	case unknown != nil:
@@ -149,7 +149,7 @@ func (v *verifier) addDigests(sig, header *Header) {
 	}
 	// Numbers from 1000 on mean nothing in the signature header of format 6.
 	if header.Format() < 6 && sig.Has(SigMD5) {
-		v.addSum("Header+payload", rangeHeader|rangePayload, MD5, sig.Binary(SigMD5), nil, false)
+		v.addSum("", rangeHeader|rangePayload, MD5, sig.Binary(SigMD5), nil, false)
 	}
 }
 
@@ -169,13 +169,13 @@ func (v *verifier) addSignatures(sig, header *Header) {
 	}
 	for _, tag := range [...]Tag{SigPGP, SigGPG} {
 		if header.Format() < 6 && sig.Has(tag) {
-			v.addSignature("Header+payload", rangeHeader|rangePayload, sig.Binary(tag), nil)
+			v.addSignature("", rangeHeader|rangePayload, sig.Binary(tag), nil)
 		}
 	}
 }
 
 func (v *verifier) addSignature(name string, covers coverage, b []byte, err error) {
-	it := &item{Check: Check{Name: name + " signature", Signature: true}, covers: covers}
+	it := &item{Check: Check{Name: strings.TrimSpace(name + " signature"), Signature: true}, covers: covers}
 	v.items = append(v.items, it)
 	if err == nil {
 		it.sig, err = openpgp.ParseSignature(b)
@@ -184,7 +184,7 @@ func (v *verifier) addSignature(name string, covers coverage, b []byte, err erro
 		it.Status, it.Err = Bad, fmt.Errorf("invalid OpenPGP signature: %v", err)
 		return
 	}
-	it.Name = name + " " + it.sig.String()
+	it.Name = strings.TrimSpace(name + " " + it.sig.String())
 	if it.hash, err = it.sig.Hash(); err != nil {
 		it.Status, it.Err = NotTrusted, err
 	}
@@ -247,7 +247,7 @@ func (v *verifier) finish(it *item) {
 			it.Status = OK
 			return
 		}
-		it.Status, it.Err = Bad, fmt.Errorf("expected %x != %x", it.want, got)
+		it.Status, it.Err = Bad, fmt.Errorf("Expected %x != %x", it.want, got)
 		return
 	}
 	now := v.options.Now
@@ -281,12 +281,13 @@ func (v *verifier) verdict(read coverage) error {
 	if v.options.Level == LevelNone {
 		return nil
 	}
+	for _, it := range v.items {
+		if it.covers&^read == 0 {
+			v.finish(it)
+		}
+	}
 	var digests, signatures coverage
 	for _, it := range v.items {
-		if it.covers&^read != 0 {
-			continue
-		}
-		v.finish(it)
 		switch {
 		case it.Status == Bad:
 			return &VerifyError{Check: it.Check}
