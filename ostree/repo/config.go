@@ -117,15 +117,12 @@ func (s *settings) parseCollection(k *keyfile.File) error {
 // Config returns a copy of the repository's configuration.
 func (r *Repo) Config() *keyfile.File { return r.state.Load().config.Clone() }
 
-// SetConfig replaces the configuration, which must be valid for the repository
-// and keep its mode.
+// SetConfig replaces the configuration, which must be valid. A change of mode is for
+// those who open the repository afterwards.
 func (r *Repo) SetConfig(k *keyfile.File) error {
 	s, err := parseSettings(k)
 	if err != nil {
 		return err
-	}
-	if s.mode != r.mode {
-		return errors.New("Can't change mode of open repository")
 	}
 	if err := r.dir.WriteFileAtomic("config", k.Bytes(), 0o644, s.fsync); err != nil {
 		return err

@@ -131,7 +131,7 @@ func (r *Repo) remoteFiles() (map[string]*keyfile.File, error) {
 	return files, nil
 }
 
-// Remotes returns the names of the remotes, sorted.
+// Remotes returns the names of the remotes, those of parents too, sorted.
 func (r *Repo) Remotes() ([]string, error) {
 	files, err := r.remoteFiles()
 	if err != nil {
@@ -141,8 +141,15 @@ func (r *Repo) Remotes() ([]string, error) {
 	for name := range files {
 		names = append(names, name)
 	}
+	if r.parent != nil {
+		inherited, err := r.parent.Remotes()
+		if err != nil {
+			return nil, err
+		}
+		names = append(names, inherited...)
+	}
 	slices.Sort(names)
-	return names, nil
+	return slices.Compact(names), nil
 }
 
 // Remote returns the configuration of one remote. The error wraps

@@ -84,6 +84,9 @@ func (r *Repo) load(depth int) error {
 	if s.lockTimeout < 0 {
 		r.lock.timeout = -1
 	}
+	if tmp, err := r.dir.Create("tmp", 0o775); err == nil {
+		tmp.Close() // who may write finds it; others do not need it
+	}
 	r.Objects = &Objects{mode: s.mode, disableXattrs: s.disableXattrs, dirs: []int{r.object.FD()}}
 	if s.parent == "" {
 		return nil

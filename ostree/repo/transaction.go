@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"maps"
 	"slices"
 	"strings"
@@ -277,6 +278,11 @@ func (tx *Transaction) moveObjects() error {
 	for _, path := range m.commits {
 		if err := m.move(path); err != nil {
 			return err
+		}
+		// The commit is back: it is deleted no more.
+		tombstone := strings.TrimSuffix(path, ".commit") + ".tombstone-commit"
+		if err := unix.Unlinkat(tx.repo.object.FD(), tombstone, 0); err != nil && err != unix.ENOENT {
+			return &os.PathError{Op: "unlink", Path: tombstone, Err: err}
 		}
 		m.touched[path[:2]] = true
 	}

@@ -174,7 +174,8 @@ func (e *env) dispatch(c *command, args []string) error {
 		return e.dispatch(sub, rest)
 	}
 	if c.parent == nil {
-		if path, err := exec.LookPath("ostree-" + args[word]); err == nil && !strings.Contains(args[word], "/") {
+		path, err := exec.LookPath("ostree-" + args[word])
+		if (err == nil || errors.Is(err, exec.ErrDot)) && !strings.Contains(args[word], "/") {
 			return syscall.Exec(path, append([]string{path}, rest...), os.Environ())
 		}
 		return e.report(usagef("Unknown command '%s'", args[word]))

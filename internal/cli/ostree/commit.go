@@ -100,8 +100,8 @@ func (m *committer) run() error {
 		return errors.New("A branch must be specified with --branch, or use --orphan")
 	}
 	if m.branch != "" {
-		if remote, _, err := ostree.ParseRefspec(m.branch); err != nil || remote != "" {
-			return fmt.Errorf("Invalid refspec %s", m.branch)
+		if _, _, err := ostree.ParseRefspec(m.branch); err != nil {
+			return err
 		}
 	}
 	if err := m.readFiles(); err != nil {
@@ -178,7 +178,11 @@ func (m *committer) findParent() (ostree.Checksum, error) {
 	case m.orphan || m.branch == "":
 		return ostree.Checksum{}, nil
 	}
-	sum, err := m.repo.LookupRef("", m.branch)
+	remote, ref, err := ostree.ParseRefspec(m.branch)
+	if err != nil {
+		return ostree.Checksum{}, err
+	}
+	sum, err := m.repo.LookupRef(remote, ref)
 	if errors.Is(err, fs.ErrNotExist) {
 		return ostree.Checksum{}, nil
 	}
@@ -221,9 +225,13 @@ func (m *committer) commit(tx *repo.Transaction, parent ostree.Checksum) (ostree
 		return ostree.Checksum{}, err
 	}
 	if m.branch != "" && !m.orphan {
-		err = tx.SetRef("", m.branch, sum)
+		remote, ref, err := ostree.ParseRefspec(m.branch)
+		if err != nil {
+			return ostree.Checksum{}, err
+		}
+		return sum, tx.SetRef(remote, ref, sum)
 	}
-	return sum, err
+	return sum, nil
 }
 
 // source merges the trees that are to be committed, later ones over earlier ones.
