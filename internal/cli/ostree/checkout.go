@@ -35,6 +35,7 @@ func checkoutCommand() *command {
 	c.flag(&k.allowNoent, "allow-noent", 0, "Do nothing if specified path does not exist")
 	c.flag(&k.fromStdin, "from-stdin", 0, "Process many checkouts from standard input")
 	c.str(&k.fromFile, "from-file", 0, "FILE", "Process many checkouts from input file")
+	k.noFsync = true // upstream's checkout syncs nothing unless it is asked to
 	c.fn(fsyncOption(&k.noFsync), "fsync", 0, "POLICY", "Specify how to invoke fsync()")
 	c.flag(&o.RequireHardlinks, "require-hardlinks", 'H', "Do not fall back to full copies if hardlinking fails")
 	c.flag(&k.ignored, "force-copy-zerosized", 'z', "Do not hardlink zero-sized files")
