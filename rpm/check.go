@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"rpmostree/rpm/evr"
 )
@@ -16,6 +18,21 @@ func (h *Header) Check() error {
 	for _, t := range [...]Tag{TagName, TagVersion, TagRelease} {
 		if h.String(t) == "" {
 			return fmt.Errorf("%v is missing", t)
+		}
+	}
+	for _, t := range [...]Tag{TagName, TagVersion, TagRelease, TagArch} {
+		if err := checkWord(h.String(t)); err != nil {
+			return fmt.Errorf("bad %v %q: %v", t, h.String(t), err)
+		}
+	}
+	// The database keeps these beside the header, copied from the signature header.
+	// If a header brought its own, a forged one could pass for a checked one (CVE-2021-3421).
+	for _, t := range [...]Tag{
+		TagSigSize, TagSigPGP, TagSigMD5, TagSigGPG, TagDSAHeader, TagRSAHeader, TagSHA1Header, TagLongSigSize,
+		TagLongArchiveSize, TagSHA256Header, TagVeritySignatures, TagVeritySignatureAlgo, TagOpenPGP, TagSHA3Header,
+	} {
+		if h.Has(t) {
+			return fmt.Errorf("%v does not belong into a package's header", t)
 		}
 	}
 	for _, d := range [...]depTags{
@@ -36,6 +53,16 @@ func (h *Header) Check() error {
 		return err
 	}
 	return h.CheckFiles()
+}
+
+// checkWord verifies that s can stand in file names, lists and messages.
+func checkWord(s string) error {
+	for _, r := range s {
+		if r == '/' || r == utf8.RuneError || unicode.IsSpace(r) || unicode.IsControl(r) {
+			return fmt.Errorf("%q is not allowed", r)
+		}
+	}
+	return nil
 }
 
 // CheckFeatures verifies that this package supports all rpmlib() features that

@@ -232,6 +232,13 @@ func (h *Header) CheckFiles() error {
 	if err := h.checkFileArrays(); err != nil {
 		return fmt.Errorf("bad file list: %v", err)
 	}
+	for _, t := range [...]Tag{TagFileUserName, TagFileGroupName} {
+		for _, name := range h.Strings(t) {
+			if err := checkWord(name); err != nil {
+				return fmt.Errorf("bad file list: %v %q: %v", t, name, err)
+			}
+		}
+	}
 	source := h.IsSource()
 	kinds := make(map[string]uint32, h.NumFiles())
 	modes := h.Uint16s(TagFileModes)

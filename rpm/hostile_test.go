@@ -107,6 +107,13 @@ func TestHostileFileLists(t *testing.T) {
 			m[TagRequireVersion] = StringsEntry(TagRequireVersion, "9-1")
 			m[TagRequireFlags] = Uint32Entry(TagRequireFlags, uint32(DepRpmlib|DepLess|DepEqual))
 		}, "rpmlib(Future) <= 9-1 is needed by small-1-1.noarch"},
+		{"escape in the name", set(StringEntry(TagName, "a\x1b[2J")), "bad NAME"},
+		{"line break in the version", set(StringEntry(TagVersion, "1\n2")), "bad VERSION"},
+		{"slash in the architecture", set(StringEntry(TagArch, "../x")), "bad ARCH"},
+		{"invalid UTF-8 in the release", set(StringEntry(TagRelease, "1\xff")), "bad RELEASE"},
+		{"line break in a user", set(StringsEntry(TagFileUserName, "root\n", "root", "root")), "FILEUSERNAME"},
+		{"digest of the signature header in the header", set(StringEntry(TagSHA256Header, "00")), "does not belong"},
+		{"signature in the header", set(BinaryEntry(TagRSAHeader, []byte("x"))), "does not belong"},
 		{"no name", func(m map[Tag]Entry) { delete(m, TagName) }, "NAME is missing"},
 		{"dependencies differ in number", set(Uint32Entry(TagProvideFlags, 1, 2, 3)), "PROVIDEFLAGS has 3"},
 		{"trigger out of range", func(m map[Tag]Entry) {
