@@ -24,10 +24,12 @@ func parseINI(b []byte) ([]iniSection, error) {
 	current, key, number := -1, "", 0
 	for line := range strings.Lines(strings.TrimPrefix(string(b), "\ufeff")) {
 		number++
+		empty := strings.Trim(line, "\r\n") == ""
 		line = strings.TrimRight(line, " \t\r\n")
 		switch {
+		case empty:
+			key = "" // the value ends here; a line of blanks does not end it
 		case line == "":
-			key = "" // a blank line ends a value
 		case line[0] == '#' || line[0] == ';':
 		case line[0] == '[':
 			name, _, ok := strings.Cut(line[1:], "]")

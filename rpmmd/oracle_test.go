@@ -151,10 +151,10 @@ func parseAll(r io.Reader) ([]*Package, error) {
 	return out, err
 }
 
-// TestPrimaryReal compares the parser with encoding/xml on whole repositories.
+// TestPrimaryReal compares the parser with encoding/xml on real repositories.
 func TestPrimaryReal(t *testing.T) {
 	for _, repo := range []string{"cs9-appstream", "cs9-baseos"} {
-		data := sharedFile(t, "rpmmd/"+repo+"/repodata/*-primary.xml.gz")
+		data := head(sharedFile(t, "rpmmd/"+repo+"/repodata/*-primary.xml.gz"), 2500)
 		got, err := parseAll(bytes.NewReader(data))
 		if err != nil {
 			t.Fatal(err)
@@ -172,6 +172,20 @@ func TestPrimaryReal(t *testing.T) {
 			}
 		}
 	}
+}
+
+// head cuts a document after some packages, because encoding/xml is slow.
+func head(data []byte, packages int) []byte {
+	const end = "</package>\n"
+	n := 0
+	for range packages {
+		i := bytes.Index(data[n:], []byte(end))
+		if i < 0 {
+			return data
+		}
+		n += i + len(end)
+	}
+	return append(data[:n:n], "</metadata>"...)
 }
 
 // trickle returns what it has in reads of a few bytes.

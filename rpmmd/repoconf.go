@@ -250,9 +250,6 @@ func (p *optionParser) setConnection(v string) {
 		p.ipVersion(v)
 	case "proxy":
 		c.Proxy = v
-		if v == "" || strings.EqualFold(v, "none") {
-			c.Proxy = "_none_" // set, but empty: do not use any
-		}
 	case "proxy_username":
 		c.ProxyUsername = v
 	case "proxy_password":
@@ -366,7 +363,7 @@ func firstWord(s string) string {
 }
 
 // Sources reports whether the configuration says where the repository is.
-func (c *RepoConfig) Sources() bool {
+func (c RepoConfig) Sources() bool {
 	return len(c.BaseURL) > 0 || c.MirrorList != "" || c.Metalink != ""
 }
 
