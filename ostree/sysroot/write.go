@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 	"strconv"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 	"rpmostree/internal/dirfd"
 	"rpmostree/internal/failpoint"
+	"rpmostree/ostree/bootloader"
 )
 
 // WriteOptions changes how a list of deployments is written.
@@ -59,11 +61,11 @@ func (s *Sysroot) Write(ctx context.Context, st *State, list []Deployment, o Wri
 	if err := s.checkList(st, list); err != nil {
 		return nil, err
 	}
-	version, err := s.switchTo(st, list, needsBoot)
+	done, err := s.switchTo(ctx, st, list, needsBoot)
 	if err != nil {
 		return nil, err
 	}
-	s.reportWritten(st, list, version, needsBoot)
+	s.message("%s, deployment count change: %d", done, len(list)-len(st.Deployments))
 	if err := s.touch(); err != nil {
 		return nil, err
 	}
@@ -182,24 +184,15 @@ func (s *Sysroot) checkList(st *State, list []Deployment) error {
 	return nil
 }
 
-// switchTo makes list what boots and returns the name of the link directory,
-// "boot.V.S".
-func (s *Sysroot) switchTo(st *State, list []Deployment, needsBoot bool) (string, error) {
+// switchTo makes list what boots and returns what there is to say of it.
+func (s *Sysroot) switchTo(ctx context.Context, st *State, list []Deployment, needsBoot bool) (string, error) {
 	if !needsBoot {
-		name, err := s.writeLinks(st.BootVersion, st.SubBootVersion, list)
-		if err == nil {
-			err = s.sync()
-		}
-		if err == nil {
-			err = failpoint.At("sysroot.boot.linked")
-		}
-		if err != nil {
-			return "", err
-		}
-		return name, s.swapLinks(st.BootVersion, name)
+		name, err := s.switchLinks(st, list)
+		return "Transaction complete; bootconfig swap: no; bootversion: " + name, err
 	}
 	version := 1 - st.BootVersion
-	if err := s.writeEntries(version, list); err != nil {
+	entries, err := s.writeEntries(version, list)
+	if err != nil {
 		return "", err
 	}
 	sub, err := s.readSubBootVersion(version)
@@ -213,34 +206,90 @@ func (s *Sysroot) switchTo(st *State, list []Deployment, needsBoot bool) (string
 	if err := s.swapLinks(version, name); err != nil {
 		return "", err
 	}
-	return name, s.swapLoader(version)
+	what := "Bootloader updated"
+	loader, target, err := s.findLoader(version, list, entries)
+	if err != nil {
+		return "", err
+	}
+	if loader != nil {
+		if err := loader.Write(ctx, target); err != nil {
+			return "", fmt.Errorf("Bootloader write config: %w", err)
+		}
+		if loader.Atomic() {
+			what = "Transaction complete"
+		}
+	}
+	if err := s.swapLoader(version); err != nil {
+		return "", err
+	}
+	if loader != nil {
+		if err := loader.Finish(ctx, target); err != nil {
+			return "", err
+		}
+	}
+	return what + "; bootconfig swap: yes; bootversion: " + name, nil
+}
+
+// switchLinks makes list what boots by the entries there are.
+func (s *Sysroot) switchLinks(st *State, list []Deployment) (string, error) {
+	name, err := s.writeLinks(st.BootVersion, st.SubBootVersion, list)
+	if err != nil {
+		return "", err
+	}
+	if err := s.sync(); err != nil {
+		return "", err
+	}
+	if err := failpoint.At("sysroot.boot.linked"); err != nil {
+		return "", err
+	}
+	return name, s.swapLinks(st.BootVersion, name)
+}
+
+// findLoader returns the boot loader that must be told of new entries, or nil.
+func (s *Sysroot) findLoader(version int, list []Deployment, entries []*bootloader.Entry) (bootloader.Loader, bootloader.Target, error) {
+	config := s.repo.Config()
+	prefix, err := config.Bool("sysroot", "bootprefix", false)
+	if err != nil {
+		return nil, bootloader.Target{}, err
+	}
+	t := bootloader.Target{
+		Root: s.path, Boot: s.boot, Ostree: s.ostree, Version: version, Entries: entries, BootPrefix: prefix, Env: os.Getenv,
+	}
+	if !s.booted && s.path != "/" && len(list) > 0 {
+		t.Chroot = s.DeploymentPath(list[0])
+	}
+	l, err := bootloader.Find(config.Get("sysroot", "bootloader"), t)
+	return l, t, err
 }
 
 // writeEntries writes boot/loader.V, which nothing uses yet.
-func (s *Sysroot) writeEntries(version int, list []Deployment) error {
+func (s *Sysroot) writeEntries(version int, list []Deployment) ([]*bootloader.Entry, error) {
 	w, err := s.bootWriter(version, list)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	loader, err := s.boot.Create(fmt.Sprintf("loader.%d", version), 0o755)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer loader.Close()
 	if err := loader.RemoveAll("entries"); err != nil {
-		return err
+		return nil, err
 	}
 	dir, err := loader.Create("entries", 0o755)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer dir.Close()
+	var entries []*bootloader.Entry
 	for _, d := range list {
-		if _, err := w.write(dir, d); err != nil {
-			return fmt.Errorf("Installing kernel: %w", err)
+		e, err := w.write(dir, d)
+		if err != nil {
+			return nil, fmt.Errorf("Installing kernel: %w", err)
 		}
+		entries = append(entries, e)
 	}
-	return failpoint.At("sysroot.boot.entries")
+	return entries, failpoint.At("sysroot.boot.entries")
 }
 
 // writeLinks makes the links to the deployments in the directory boot.V.S that
@@ -311,15 +360,6 @@ func replaceLink(dir *dirfd.Dir, target, name string) error {
 		return err
 	}
 	return dir.Rename(tmp, dir, name)
-}
-
-func (s *Sysroot) reportWritten(st *State, list []Deployment, version string, needsBoot bool) {
-	what, swap := "Bootloader updated", "yes"
-	if !needsBoot {
-		what, swap = "Transaction complete", "no"
-	}
-	s.message("%s; bootconfig swap: %s; bootversion: %s, deployment count change: %d",
-		what, swap, version, len(list)-len(st.Deployments))
 }
 
 // touch tells other processes, by the time of ostree/deploy, that something

@@ -1,0 +1,226 @@
+package bootloader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"rpmostree/internal/dirfd"
+)
+
+// grub2 is GRUB 2 with a generated configuration: boot/grub2/grub.cfg is a link
+// to ../loader/grub.cfg, or a file on the EFI system partition, which cannot be
+// changed atomically.
+type grub2 struct {
+	efi string // directory of grub.cfg on the EFI system partition, below boot
+}
+
+func (*grub2) Name() string                         { return "grub2" }
+func (g *grub2) Atomic() bool                       { return g.efi == "" }
+func (*grub2) Finish(context.Context, Target) error { return nil }
+
+// Active is false if bootupd has installed a static configuration.
+func (g *grub2) Active(t Target) (bool, error) {
+	state, err := readBeneath(t.Boot, "bootupd-state.json")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return false, fmt.Errorf("Failed to read bootupd config: %w", err)
+	}
+	if s := string(state); strings.Contains(s, `"static-configs"`) && !strings.Contains(s, `"static-configs":null`) {
+		return false, nil
+	}
+	for _, dir := range []string{"grub2", "grub"} {
+		f, err := t.Boot.OpenBeneath(dir+"/grub.cfg", unix.O_PATH, 0, dirfd.InRoot)
+		if err == nil {
+			f.Close()
+			return true, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTDIR) {
+			return false, err
+		}
+	}
+	return g.findEFI(t)
+}
+
+// findEFI looks for the configuration of some vendor.
+func (g *grub2) findEFI(t Target) (bool, error) {
+	vendors, err := t.Boot.OpenDirBeneath("efi/EFI", dirfd.InRoot)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer vendors.Close()
+	entries, err := vendors.ReadDir()
+	if err != nil {
+		return false, err
+	}
+	slices.SortFunc(entries, func(a, b dirfd.Entry) int { return strings.Compare(a.Name, b.Name) })
+	for _, e := range entries {
+		if e.Name == "BOOT" {
+			continue
+		}
+		ok, err := existsBeneath(vendors, e.Name, "grub.cfg")
+		if err != nil {
+			return false, err
+		}
+		if ok {
+			g.efi = path.Join("efi/EFI", e.Name)
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// Write runs GRUB's own generator, which calls back for the menu entries; see
+// GRUB2Menu.
+func (g *grub2) Write(ctx context.Context, t Target) error {
+	out := path.Join(t.dir(), "grub.cfg")
+	if g.efi != "" {
+		out = path.Join(g.efi, "grub.cfg.new")
+	}
+	file := filepath.Join(t.Root, "boot", out)
+	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	cmd, err := g.command(ctx, t, out)
+	if err != nil {
+		return err
+	}
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", cmd.Path, err, text)
+	}
+	if err := syncFile(file); err != nil {
+		return err
+	}
+	if g.efi == "" {
+		return nil
+	}
+	return g.replaceEFI(filepath.Join(t.Root, "boot", g.efi, "grub.cfg"))
+}
+
+// inChroot runs a program in the root directory $1, with the directory $2 as
+// its /boot.
+const inChroot = `set -e
+mount --make-rprivate /
+mount --bind "$1" "$1"
+mount --bind "$2" "$1/boot"
+mount --rbind /dev "$1/dev"
+mount --rbind /sys "$1/sys"
+mount -t proc proc "$1/proc"
+root=$1
+shift 2
+exec chroot "$root" "$@"`
+
+// command returns the generator, to write the file out, a path below /boot.
+func (g *grub2) command(ctx context.Context, t Target, out string) (*exec.Cmd, error) {
+	boot := filepath.Join(t.Root, "boot")
+	program := ""
+	if t.Env != nil {
+		program = t.Env("OSTREE_GRUB2_EXEC")
+	}
+	var cmd *exec.Cmd
+	switch {
+	case program != "" && !strings.HasSuffix(program, "grub2-mkconfig"), program != "" && t.Chroot == "":
+		cmd = exec.CommandContext(ctx, program, "-o", filepath.Join(boot, out))
+	case t.Chroot != "":
+		if program == "" {
+			program = "grub2-mkconfig"
+		}
+		cmd = exec.CommandContext(ctx, "/bin/sh", "-c", inChroot, "sh", t.Chroot, boot, program, "-o", path.Join("/boot", out))
+		cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}
+	default:
+		found, err := exec.LookPath("grub2-mkconfig")
+		if err != nil {
+			if found, err = exec.LookPath("grub-mkconfig"); err != nil { // as Debian calls it
+				return nil, errors.New("grub2-mkconfig: not found")
+			}
+		}
+		cmd = exec.CommandContext(ctx, found, "-o", filepath.Join(boot, out))
+	}
+	cmd.Env = append(os.Environ(), "_OSTREE_GRUB2_BOOTVERSION="+strconv.Itoa(t.Version))
+	if g.efi != "" {
+		cmd.Env = append(cmd.Env, "_OSTREE_GRUB2_IS_EFI=1")
+	}
+	return cmd, nil
+}
+
+func syncFile(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return unix.Fdatasync(int(f.Fd()))
+}
+
+// replaceEFI keeps the old configuration as grub.cfg.old. FAT cannot replace a
+// file atomically.
+func (g *grub2) replaceEFI(config string) error {
+	old, err := os.ReadFile(config)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(config+".old", old, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(config+".new", config)
+}
+
+// GRUB2Menu describes the menu entries that GRUB's generator asks for.
+type GRUB2Menu struct {
+	Entries []*Entry
+	// DeviceID and PrepareRoot are results of the generator's own functions
+	// grub_get_device_id and prepare_grub_to_access_device.
+	DeviceID, PrepareRoot string
+	EFI                   bool
+}
+
+// Marshal returns the menu entries as commands of GRUB.
+func (m GRUB2Menu) Marshal() ([]byte, error) {
+	var b strings.Builder
+	suffix := ""
+	switch x86 := runtime.GOARCH == "amd64" || runtime.GOARCH == "386"; {
+	case x86 && m.EFI:
+		suffix = "efi"
+	case x86:
+		suffix = "16" // the protocol of BIOS machines
+	}
+	for i, e := range m.Entries {
+		linux, err := required(e, "linux")
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(&b, "menuentry %s --class gnu-linux --class gnu --class os --unrestricted %s {\n",
+			shellQuote(title(e)), shellQuote(fmt.Sprintf("ostree-%d-%s", i, m.DeviceID)))
+		b.WriteString("load_video\nset gfxpayload=keep\ninsmod gzio\n" + m.PrepareRoot + "\n")
+		b.WriteString("linux" + suffix + " " + linux)
+		if v, ok := e.Get("options"); ok {
+			b.WriteString(" " + v)
+		}
+		b.WriteByte('\n')
+		if v, ok := e.Get("initrd"); ok {
+			b.WriteString("initrd" + suffix + " " + v + "\n")
+		}
+		if v, ok := e.Get("devicetree"); ok {
+			b.WriteString("devicetree " + v + "\n")
+		}
+		b.WriteString("}\n")
+	}
+	return []byte(b.String()), nil
+}
+
+// shellQuote puts s in single quotes.
+func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
