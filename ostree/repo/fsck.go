@@ -82,6 +82,7 @@ func objectKind(t ostree.ObjectType) string {
 type FsckReport struct {
 	Commits  int // whose objects were verified
 	Partial  int // commits that are marked as partial, and were not verified
+	Broken   int // of these, commits that an earlier Fsck marked
 	Objects  int // verified
 	Problems []*Problem
 }
@@ -224,6 +225,13 @@ func (f *fsck) commits() error {
 		data, ok := f.metadata(ostree.ObjectCommit, c)
 		if partial {
 			f.report.Partial++
+			broken, err := f.r.brokenPartial(c)
+			if err != nil {
+				return err
+			}
+			if broken {
+				f.report.Broken++
+			}
 			continue
 		}
 		f.report.Commits++

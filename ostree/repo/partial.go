@@ -1,6 +1,8 @@
 package repo
 
 import (
+	"strings"
+
 	"rpmostree/internal/dirfd"
 	"rpmostree/ostree"
 )
@@ -24,6 +26,18 @@ func (r *Repo) IsPartial(c ostree.Checksum) (bool, error) {
 	}
 	defer d.Close()
 	return d.Exists(partialName(c))
+}
+
+// brokenPartial tells whether Fsck marked a commit as partial, because of objects that
+// it found to be broken.
+func (r *Repo) brokenPartial(c ostree.Checksum) (bool, error) {
+	d, err := r.dir.Open("state")
+	if err != nil {
+		return false, err
+	}
+	defer d.Close()
+	reason, err := d.ReadFile(partialName(c), 1<<10)
+	return strings.HasPrefix(string(reason), "f"), err
 }
 
 // SetPartial marks a commit as partial, or as complete.

@@ -78,7 +78,7 @@ func FormatSize(n uint64) string {
 		if n == 1 {
 			unit = "byte"
 		}
-		return fmt.Sprintf("%d\u00a0%s", n, unit)
+		return fmt.Sprintf("%d %s", n, unit)
 	}
 	const units = "kMGTPE"
 	f := float64(n) / 1000

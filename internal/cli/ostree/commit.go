@@ -7,7 +7,9 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"rpmostree/gvariant"
@@ -294,7 +296,11 @@ func (m *committer) sourceTree(tx *repo.Transaction, spec string) (tree.Tree, er
 	case !ok:
 		return tree.Tree{}, fmt.Errorf("Missing type in tree specification '%s'", spec)
 	case kind == "dir":
-		return tx.ImportDir(value, m.importOptions)
+		t, err := tx.ImportDir(value, m.importOptions)
+		if err == nil && m.importOptions.Consume {
+			err = os.Remove(value)
+		}
+		return t, err
 	case kind == "ref":
 		return m.tree(value)
 	case kind == "tar":
@@ -441,11 +447,14 @@ func (m *committer) time() (uint64, error) {
 		return uint64(t.Unix()), err
 	}
 	if s := os.Getenv("SOURCE_DATE_EPOCH"); s != "" {
-		t, err := parseDate("@" + s)
-		if err != nil {
-			return 0, fmt.Errorf("Failed to convert SOURCE_DATE_EPOCH=%s", s)
+		secs, err := strconv.ParseUint(s, 10, 63)
+		if errors.Is(err, strconv.ErrRange) {
+			err = syscall.ERANGE
 		}
-		return uint64(t.Unix()), nil
+		if err != nil {
+			return 0, fmt.Errorf("Parsing SOURCE_DATE_EPOCH: %w", err)
+		}
+		return secs, nil
 	}
 	return uint64(time.Now().Unix()), nil
 }

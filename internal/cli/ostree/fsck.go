@@ -34,6 +34,9 @@ func fsckCommand() *command {
 		if len(report.Problems) > 0 {
 			return e.printProblems(report, o)
 		}
+		if report.Broken > 0 {
+			return fmt.Errorf("%d partial commits from fsck-detected corruption", report.Broken)
+		}
 		say("object fsck of %d commits completed successfully - no errors found.\n", report.Commits)
 		return nil
 	}

@@ -57,7 +57,8 @@ func (r *refser) matches(prefix string) ([]match, error) {
 		return nil, err
 	}
 	remote, name, onlyRemote := "", prefix, false
-	if rest, ok := strings.CutSuffix(prefix, ":"); ok {
+	// "remote:." is an old spelling of "remote:".
+	if rest, ok := strings.CutSuffix(strings.TrimSuffix(prefix, "."), ":"); ok {
 		if err := ostree.ValidateRemoteName(rest); err != nil {
 			return nil, err
 		}
