@@ -145,8 +145,8 @@ func changelogs(h *rpm.Header, limit int) []rpmmd.Changelog {
 	return out
 }
 
-// text makes a header's string fit for XML: control characters are dropped, and
-// what is not UTF-8 is taken for Latin-1, of which createrepo_c knows the letters
+// text makes a header's string fit for XML: control characters are dropped
+// (createrepo_c leaves out packages that have any), and what is not UTF-8 is taken for Latin-1, of which createrepo_c knows the letters
 // only.
 func text(s string) string {
 	if !utf8.ValidString(s) {

@@ -56,10 +56,7 @@ func writeRepodata(dir string, pkgs []*Package, opts *Options) (*rpmmd.Repomd, e
 	if err := w.md.Write(&buf); err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(filepath.Join(tmp, "repomd.xml"), buf.Bytes(), 0o644); err != nil {
-		return nil, err
-	}
-	if err := syncDir(tmp); err != nil {
+	if err := w.repomd(buf.Bytes()); err != nil {
 		return nil, err
 	}
 	return &w.md, replace(tmp, filepath.Join(dir, repodata))
@@ -94,14 +91,23 @@ func replace(from, to string) error {
 	return os.Rename(from, to)
 }
 
-// syncDir makes the files of a directory durable before it gets its name.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
+// repomd writes repomd.xml, the last file, and makes all durable before the
+// directory gets its name.
+func (w *writer) repomd(b []byte) error {
+	f, err := os.OpenFile(filepath.Join(w.dir, "repomd.xml"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	d, err := os.Open(w.dir)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	return unix.Syncfs(int(d.Fd()))
+	return d.Sync()
 }
 
 // packages writes primary, filelists and other.
@@ -213,7 +219,7 @@ func (w *writer) compressed(typ, name string, format compress.Format, content fu
 	}
 	r.Location = repodata + "/" + name
 	w.md.Records = append(w.md.Records, r)
-	if err := f.Chmod(0o644); err != nil {
+	if err := errors.Join(f.Chmod(0o644), f.Sync()); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), filepath.Join(w.dir, name))
