@@ -70,7 +70,8 @@ type Check struct {
 func (c Check) String() string {
 	s := c.Name + ": " + c.Status.String()
 	if c.Status == Bad && c.Err != nil {
-		s += " (" + c.Err.Error() + ")"
+		// rpm writes "Expected" large, Go's errors start small.
+		s += " (" + strings.Replace(c.Err.Error(), "expected ", "Expected ", 1) + ")"
 	}
 	return s
 }
@@ -247,7 +248,7 @@ func (v *verifier) finish(it *item) {
 			it.Status = OK
 			return
 		}
-		it.Status, it.Err = Bad, fmt.Errorf("Expected %x != %x", it.want, got)
+		it.Status, it.Err = Bad, fmt.Errorf("expected %x != %x", it.want, got)
 		return
 	}
 	now := v.options.Now
