@@ -76,6 +76,7 @@ ostree/sysroot/prepareroot < cmd/ostree-prepare-root;
 NONE < test/e2e/machine < test/e2e/nspawn;
 test/e2e/machine < test/e2e/qemu;
 NONE < test/e2e, test/e2e/fastinit, test/e2e/initramfs;
+test/e2e/nspawn, test/e2e/qemu, test/e2e/initramfs < test/e2e/boot;
 # the test distribution
 internal/compress < test/distro/deb;
 test/distro/deb, rpmmd/createrepo < test/distro/world < test/distro;

@@ -62,7 +62,7 @@ func (c *converter) system() ([]*rpm.Builder, error) {
 	if err := c.finish(filesystem, "filesystem"); err != nil {
 		return nil, err
 	}
-	return []*rpm.Builder{setup, filesystem, release("1")}, nil
+	return []*rpm.Builder{setup, filesystem, release("1"), dracutConfig()}, nil
 }
 
 // release makes the package that says which system this is.
@@ -84,5 +84,17 @@ HOME_URL="https://example.org/"
 	// Debian's rpm looks for its database in the home directory
 	addFile(b, regular("/usr/lib/rpm/macros.d/macros.lab", 0o644, "%_dbpath /usr/share/rpm\n"))
 	addScriptRequires(b)
+	return b
+}
+
+// dracutConfig makes the package that keeps the initramfs small: it boots a virtual
+// machine's ext4 root, and takes a third of the time of a generic one.
+func dracutConfig() *rpm.Builder {
+	b := made("lab-dracut-config", version, "1", "A small initramfs")
+	addFile(b, regular("/usr/lib/dracut/dracut.conf.d/50-lab.conf", 0o644, `hostonly="no"
+dracutmodules+=" systemd systemd-initrd dracut-systemd base fs-lib rootfs-block udev-rules shutdown usrmount ostree kernel-modules "
+filesystems+=" ext4 "
+add_drivers+=" virtio_blk virtio_pci virtio_mmio virtio_console virtio_net virtio_rng "
+`))
 	return b
 }

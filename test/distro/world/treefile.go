@@ -10,10 +10,6 @@ import (
 // Ref is the branch that the treefiles compose.
 const Ref = "lab/x86_64/host"
 
-// dracutModules makes an initramfs that boots a virtual machine's ext4 root, in a third
-// of the time of a generic one.
-const dracutModules = "systemd systemd-initrd dracut-systemd base fs-lib rootfs-block udev-rules shutdown usrmount ostree kernel-modules"
-
 // writeTreefiles writes the .repo file and the treefiles beside the repositories.
 func (w *World) writeTreefiles(l *lists) error {
 	repo := ""
@@ -33,7 +29,7 @@ func (w *World) writeTreefiles(l *lists) error {
 
 // systemPackages returns the packages that the composed system is asked to have.
 func systemPackages(l *lists) []string {
-	packages := []string{"setup", "filesystem", "lab-release"}
+	packages := []string{"setup", "filesystem", "lab-release", "lab-dracut-config"}
 	for _, s := range l.seeds {
 		if s == "linux-image-cloud-amd64" {
 			s = "kernel"
@@ -57,11 +53,6 @@ rpmdb: sqlite
 tmp-is-dir: true
 default-target: multi-user.target
 units: [ssh.service, systemd-networkd.service]
-initramfs-args:
-  - "--no-hostonly"
-  - "--modules=` + dracutModules + `"
-  - "--filesystems=ext4"
-  - "--add-drivers=virtio_blk virtio_pci virtio_mmio virtio_console virtio_net virtio_rng"
 add-files:
   - ["lab.repo", "/etc/yum.repos.d/lab.repo"]
 packages:
