@@ -323,7 +323,7 @@ func (im *importer) file(d *dirfd.Dir, e dirfd.Entry, path string) (f ostree.Tre
 	fd, err := dirfd.Openat(d.FD(), name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	switch err {
 	case nil:
-		f.Checksum, keep, err = im.regular(fd, name, path)
+		f.Checksum, keep, err = im.regular(d, fd, name, path)
 		unix.Close(fd)
 	case unix.ELOOP:
 		f.Checksum, keep, err = im.symlink(d, name, path)
@@ -363,7 +363,7 @@ type unixPathError struct {
 func (e *unixPathError) Error() string { return e.d.Name() + "/" + e.name + ": " + e.err.Error() }
 func (e *unixPathError) Unwrap() error { return e.err }
 
-func (im *importer) regular(fd int, name, path string) (sum ostree.Checksum, keep bool, err error) {
+func (im *importer) regular(d *dirfd.Dir, fd int, name, path string) (sum ostree.Checksum, keep bool, err error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return sum, false, err
@@ -372,14 +372,21 @@ func (im *importer) regular(fd int, name, path string) (sum ostree.Checksum, kee
 		return sum, false, fmt.Errorf("Not a regular file or symlink: %s", name)
 	}
 	h := ostree.FileHeader{UID: st.Uid, GID: st.Gid, Mode: st.Mode}
+	var disk []ostree.Xattr
 	keep, err = im.modify(path, &h, func() ([]ostree.Xattr, error) {
 		x, err := dirfd.Fxattrs(fd)
-		return fromDirXattrs(x), err
+		disk = fromDirXattrs(x)
+		return disk, err
 	})
 	if !keep || err != nil {
 		return sum, false, err
 	}
 	tx := im.tx
+	if im.adopts(&st, disk, h) && tx.checkHeader(h) == nil {
+		if sum, ok, err := tx.adopt(d, fd, name, h, st.Size); ok || err != nil {
+			return sum, true, err
+		}
+	}
 	if st.Size > bigBuf && tx.mode != Archive && !tx.noClone.Load() {
 		sum, err = tx.cloneLarge(h, st.Size, fdFile(fd))
 	} else {

@@ -114,3 +114,6 @@ func TestCommitMatchesReference(t *testing.T) {
 		}
 	}
 }
+
+// commitOf returns a commit without a tree that differs from others by n.
+func commitOf(n int) *ostree.Commit { return &ostree.Commit{Timestamp: uint64(n)} }

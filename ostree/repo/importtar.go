@@ -33,7 +33,8 @@ const maxTarEntries = 10 << 20
 // tarDictionary is the most memory that decompression of a tar file may use, in bytes.
 const tarDictionary = 256 << 20
 
-// ImportTar adds the content of a tar file, which may be compressed, and returns it as a tree.
+// ImportTar adds the content of a tar or cpio (newc) file, which may be compressed, and
+// returns it as a tree.
 // A later entry of the same path replaces an earlier one. Of the options, those about links
 // to objects and Consume do not count.
 func (tx *Transaction) ImportTar(r io.Reader, o ImportOptions, t TarOptions) (tree.Tree, error) {
@@ -43,7 +44,10 @@ func (tx *Transaction) ImportTar(r io.Reader, o ImportOptions, t TarOptions) (tr
 	}
 	defer plain.Close()
 	im := &tarImporter{importer: tx.newImporter(o), t: t, b: tree.NewBuilder(tree.Tree{}), rootMissing: true}
-	in := tar.NewReader(plain)
+	in, err := newArchiveReader(plain)
+	if err != nil {
+		return tree.Tree{}, err
+	}
 	for n := 0; ; n++ {
 		h, err := in.Next()
 		if err == io.EOF {

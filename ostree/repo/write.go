@@ -360,7 +360,13 @@ func (tx *Transaction) WriteArchivedFunc(want ostree.Checksum, src io.Reader, ch
 		if err := check(h); err != nil {
 			return err
 		}
-		return tx.WriteFileChecked(want, h, size, content)
+		if err := tx.WriteFileChecked(want, h, size, content); err != nil {
+			return err
+		}
+		if _, err := content.Read(nil); err != io.EOF { // the end of the stream is part of it
+			return fmt.Errorf("end of archived file: %w", err)
+		}
+		return nil
 	}
 	tx.stats.contentTotal.Add(1)
 	t, err := tx.createTmp()
