@@ -48,26 +48,28 @@ rpmmd, internal/fetch < rpmmd/download;
 rpmmd < rpmmd/createrepo;
 # core: packages -> root filesystem -> commit
 solv, rpmmd, rpm/rpmdb < internal/core/sack;
-rpm, ostree/repo, internal/core/sack, internal/selinux < internal/core/pkgcache;
-internal/dirfd < internal/core/passwd, internal/core/tmpfiles;
-internal/core/pkgcache, internal/core/tmpfiles < internal/core/importer;
+ostree/tree, internal/core/sack < internal/core/pkgcache;
+ostree/tree, internal/dirfd < internal/core/materialize;
+NONE < internal/core/passwd, internal/core/tmpfiles;
+rpm, ostree/tree, internal/core/tmpfiles < internal/core/importer;
 rpm, internal/sandbox < internal/core/scripts;
 internal/sandbox < internal/core/kernel;
-internal/core/pkgcache, internal/core/scripts, internal/core/passwd, internal/core/tmpfiles < internal/core/assemble;
-treefile, internal/core/passwd, internal/core/kernel, internal/core/tmpfiles < internal/core/postprocess;
-rpmmd/download, internal/core/importer, internal/core/assemble, internal/core/postprocess, internal/failpoint < internal/core;
+internal/core/importer < internal/core/assemble;
+ostree/tree < internal/core/postprocess;
+ostree/repo, rpmmd/download, internal/core/pkgcache, internal/core/materialize, internal/core/passwd,
+       internal/core/assemble, internal/core/scripts, internal/core/kernel, internal/core/postprocess < internal/core;
 # flows
-treefile, internal/keyfile, ostree < internal/origin;
+internal/keyfile < internal/origin;
 ostree/repo, rpm/rpmdb < internal/pkgdiff;
-internal/core, ostree/sign < internal/compose;
-internal/core, ostree/pull, ostree/sign, ostree/container, ostree/sysroot, internal/origin, internal/pkgdiff < internal/upgrade;
+internal/core, treefile < internal/compose;
+internal/core, ostree/pull, ostree/sysroot, internal/origin, internal/pkgdiff < internal/upgrade;
 ostree/sysroot, internal/core/scripts, internal/core/passwd, internal/pkgdiff < internal/live;
 ostree/container, internal/pkgdiff < internal/encapsulate;
 # faces
 gvariant, internal/progress < internal/dbusapi;
 internal/dbusapi < internal/client;
 internal/dbusapi, internal/upgrade, internal/live < internal/daemon;
-internal/client, internal/compose, internal/encapsulate, ostree/sysroot < internal/cli/rpmostree;
+internal/client, internal/compose, internal/encapsulate, internal/upgrade < internal/cli/rpmostree;
 ostree/pull, ostree/sign, ostree/sysroot < internal/cli/ostree;
 internal/daemon, internal/cli/rpmostree < cmd/rpm-ostree;
 internal/cli/ostree < cmd/ostree;

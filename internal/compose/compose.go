@@ -149,6 +149,12 @@ func (c *composer) open() (err error) {
 		}
 		cache = c.temp
 	}
+	if cache, err = filepath.Abs(cache); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(cache, 0o755); err != nil {
+		return err
+	}
 	work := filepath.Join(cache, "pkgcache-repo")
 	if c.work, err = repo.Init(work, repo.InitOptions{Mode: repo.Bare}); err != nil {
 		return err

@@ -153,7 +153,16 @@ func describe(p *solv.Problem) string {
 			lines = append(lines, text)
 		}
 	}
+	// The request itself comes first, as people know it from dnf.
+	slices.SortStableFunc(lines, func(a, b string) int { return requestFirst(a) - requestFirst(b) })
 	return strings.Join(lines, "\n  - ")
+}
+
+func requestFirst(text string) int {
+	if text == "conflicting requests" {
+		return 0
+	}
+	return 1
 }
 
 // needFiles loads file lists for the requests that are paths.
