@@ -57,8 +57,6 @@ func (s *Sysroot) bootWriter(version int, list []Deployment) (*bootWriter, error
 	return w, nil
 }
 
-func (w *bootWriter) entriesPath() string { return fmt.Sprintf("loader.%d/entries", w.version) }
-
 // write installs the kernel of d and writes its entry into dir. It returns the
 // entry.
 func (w *bootWriter) write(dir *dirfd.Dir, d Deployment) (*bootloader.Entry, error) {

@@ -140,7 +140,7 @@ func (s *Sysroot) treeSize(root *dirfd.Dir, at string) (int64, error) {
 	}
 	defer dir.Close()
 	var size int64
-	err = filepath.WalkDir(dir.ProcPath(""), func(_ string, e os.DirEntry, err error) error {
+	err = filepath.WalkDir(dir.ProcPath("."), func(_ string, e os.DirEntry, err error) error {
 		if err != nil || !e.Type().IsRegular() {
 			return err
 		}

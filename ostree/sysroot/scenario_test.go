@@ -2,6 +2,7 @@ package sysroot
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,7 +47,10 @@ func TestScenario(t *testing.T) {
 	w := newWorld(t)
 	w.c("admin", "os-init", "--sysroot="+w.root(), "other")
 	c, ours := w.clone(), w.clone()
-	s := ours.open()
+	var said recorder
+	o := options()
+	o.Progress = &said
+	s := ours.openWith(o)
 	os := "--os=os"
 	for i, step := range []step{
 		{"first", []string{"deploy", os, "--karg=a=1", "--karg=b", "os/main"}, ourDeploy(func(o *DeployOptions) {
@@ -91,13 +95,31 @@ func TestScenario(t *testing.T) {
 			at = 3
 		}
 		args = append(args[:at:at], append([]string{"--sysroot=" + c.root()}, args[at:]...)...)
-		c.c(args...)
+		want := messages(c.c(args...))
 		st, err := s.Load()
 		must(t, err)
+		said.lines = nil
 		step.ours(ours, s, st)
+		if got := strings.Join(said.lines, "\n"); got != want {
+			t.Errorf("messages %q, want %q", got, want)
+		}
 		compare(t, c, ours)
 		if t.Failed() {
 			t.Fatalf("after step %q", step.name)
 		}
 	}
+}
+
+// messages returns what the C program's library says; the rest comes from its
+// command line.
+func messages(output string) string {
+	var lines []string
+	for line := range strings.Lines(output) {
+		line = strings.TrimSuffix(line, "\n")
+		own := func(prefix string) bool { return strings.HasPrefix(line, prefix) }
+		if !slices.ContainsFunc([]string{"Relabeling /var", "Freed objects: ", "Deleted deployment ", "Deployment "}, own) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "\n")
 }

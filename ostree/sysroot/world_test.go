@@ -88,7 +88,12 @@ func options() Options {
 
 func (w *world) open() *Sysroot {
 	w.Helper()
-	s, err := Open(w.root(), options())
+	return w.openWith(options())
+}
+
+func (w *world) openWith(o Options) *Sysroot {
+	w.Helper()
+	s, err := Open(w.root(), o)
 	if err != nil {
 		w.Fatal(err)
 	}
