@@ -414,7 +414,10 @@ func (m *committer) keepMetadata(d *gvariant.Dict, parent ostree.Checksum) error
 // addBootable looks for the kernel.
 func addBootable(d *gvariant.Dict, t tree.Tree) error {
 	versions, err := t.ReadDir("/usr/lib/modules")
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) {
+		return errors.New("Opening usr/lib/modules: No such file or directory")
+	}
+	if err != nil {
 		return err
 	}
 	for _, v := range versions {
@@ -444,6 +447,9 @@ func (m *committer) writeDetached(tx *repo.Transaction, sum ostree.Checksum) err
 func (m *committer) time() (uint64, error) {
 	if m.timestamp != "" {
 		t, err := parseDate(m.timestamp)
+		if err == nil && t.Unix() < 0 {
+			err = fmt.Errorf("Could not parse '%s'", m.timestamp)
+		}
 		return uint64(t.Unix()), err
 	}
 	if s := os.Getenv("SOURCE_DATE_EPOCH"); s != "" {
@@ -451,8 +457,11 @@ func (m *committer) time() (uint64, error) {
 		if errors.Is(err, strconv.ErrRange) {
 			err = syscall.ERANGE
 		}
-		if err != nil {
+		switch {
+		case errors.Is(err, syscall.ERANGE):
 			return 0, fmt.Errorf("Parsing SOURCE_DATE_EPOCH: %w", err)
+		case err != nil:
+			return 0, fmt.Errorf("Failed to convert SOURCE_DATE_EPOCH=%s", s)
 		}
 		return secs, nil
 	}

@@ -37,7 +37,7 @@ func parseDate(s string) (time.Time, error) {
 		return now.AddDate(0, 0, 1), nil
 	}
 	for _, layout := range dateLayouts {
-		if t, err := time.ParseInLocation(layout, s, time.Local); err == nil && t.Unix() >= 0 {
+		if t, err := time.ParseInLocation(layout, s, time.Local); err == nil {
 			return t, nil
 		}
 	}

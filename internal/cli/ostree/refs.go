@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"rpmostree/ostree"
@@ -218,7 +219,7 @@ func (r *refser) createRef() error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if exists && !r.force {
+	if exists && !r.force && !(r.alias && r.isAlias(remote, ref)) {
 		return fmt.Errorf("--create specified but ref %s already exists", r.create)
 	}
 	if r.alias {
@@ -228,7 +229,29 @@ func (r *refser) createRef() error {
 	if err != nil {
 		return err
 	}
-	return r.repo.SetRef(remote, ref, sum)
+	return r.setRefs(map[[2]string]ostree.Checksum{{remote, ref}: sum})
+}
+
+// isAlias tells whether a ref is a link to another one, which another link may replace.
+func (r *refser) isAlias(remote, ref string) bool {
+	all, err := r.repo.LocalRefs()
+	return err == nil && remote == "" && slices.ContainsFunc(all, func(x repo.Ref) bool { return x.Name == ref && x.Alias != "" })
+}
+
+// setRefs changes refs, given by remote and name; a zero checksum deletes one.
+func (e *env) setRefs(refs map[[2]string]ostree.Checksum) error {
+	tx, err := e.repo.Begin(e.ctx, repo.TransactionOptions{})
+	if err != nil {
+		return err
+	}
+	defer tx.Abort()
+	for name, sum := range refs {
+		if err := tx.SetRef(name[0], name[1], sum); err != nil {
+			return err
+		}
+	}
+	_, err = tx.Commit()
+	return err
 }
 
 func (r *refser) createAlias(remote, ref string, exists bool) error {
@@ -277,21 +300,19 @@ func (r *refser) deleteMatches(list []match) error {
 	if err != nil {
 		return err
 	}
-	deleted := map[string]bool{}
+	deleted, changes := map[string]bool{}, map[[2]string]ostree.Checksum{}
 	for _, m := range list {
 		for _, other := range all {
 			if m.Remote == "" && other.Alias == m.Name && !deleted[other.Name] {
 				return fmt.Errorf("Ref '%s' has an active alias: '%s'", m.Name, other.Name)
 			}
 		}
-		if err := r.repo.SetRef(m.Remote, m.Name, ostree.Checksum{}); err != nil {
-			return err
-		}
+		changes[[2]string{m.Remote, m.Name}] = ostree.Checksum{}
 		if m.Remote == "" {
 			deleted[m.Name] = true
 		}
 	}
-	return nil
+	return r.setRefs(changes)
 }
 
 func (r *refser) deleteCollection(collection string) error {

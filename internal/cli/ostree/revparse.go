@@ -6,7 +6,6 @@ import (
 	"io/fs"
 
 	"rpmostree/ostree"
-	"rpmostree/ostree/repo"
 )
 
 func revParseCommand() *command {
@@ -61,16 +60,7 @@ func resetCommand() *command {
 		if has, err := e.repo.Has(ostree.ObjectCommit, sum); err != nil || !has {
 			return errors.Join(err, fmt.Errorf("Commit '%s' not found", sum))
 		}
-		tx, err := e.repo.Begin(e.ctx, repo.TransactionOptions{})
-		if err != nil {
-			return err
-		}
-		defer tx.Abort()
-		if err := tx.SetRef("", ref, sum); err != nil {
-			return err
-		}
-		_, err = tx.Commit()
-		return err
+		return e.setRefs(map[[2]string]ostree.Checksum{{"", ref}: sum})
 	}
 	return c
 }
