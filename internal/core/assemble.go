@@ -99,10 +99,8 @@ func (a *assembly) files(context.Context) error {
 	return failpoint.At("core.files")
 }
 
-// Paths of the user databases in a tree.
+// What tells that packages declare users, and that the tree can make them.
 const (
-	passwdPath   = "usr/etc/passwd"
-	groupPath    = "usr/etc/group"
 	sysusersDir  = "usr/lib/sysusers.d"
 	sysusersProg = "usr/bin/systemd-sysusers"
 )
@@ -110,12 +108,14 @@ const (
 // users makes the users and groups that packages bring, by sysusers and %pre.
 func (a *assembly) users(ctx context.Context) error {
 	sysusers := a.hasSysusers()
-	pre := scripts.Has(a.added, rpm.PreIn)
-	if !sysusers && !pre {
+	if !sysusers && !scripts.Has(a.added, rpm.PreIn) {
 		return nil
 	}
-	before, err := readUsers(a.tx, a.tree)
+	u, err := openUsers(a.tx, a.tree)
 	if err != nil {
+		return err
+	}
+	if a.tree, err = u.show(a.tree, a.tx); err != nil {
 		return err
 	}
 	err = a.run(ctx, func(root sandbox.Root) error {
@@ -132,7 +132,12 @@ func (a *assembly) users(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return a.keepUsers(before)
+	var previous passwd.Database
+	if b := a.plan.spec.Base; b != nil {
+		previous = b.Users
+	}
+	a.tree, err = u.keep(a.tree, a.tx, previous)
+	return err
 }
 
 // hasSysusers reports whether an added package declares users, and the tree can
@@ -146,31 +151,6 @@ func (a *assembly) hasSysusers() bool {
 			return strings.Trim(d, "/") == sysusersDir
 		})
 	})
-}
-
-// keepUsers gives new users the numbers that they had on this machine before,
-// and records them as sysusers.d entries.
-func (a *assembly) keepUsers(before passwd.Database) error {
-	now, err := readUsers(a.tx, a.tree)
-	if err != nil {
-		return err
-	}
-	added, joined := now.Added(before)
-	if len(added.Users)+len(added.Groups)+len(joined) == 0 {
-		return nil
-	}
-	if b := a.plan.spec.Base; b != nil {
-		now = now.Keep(added, b.Users)
-		added, joined = now.Added(before)
-	}
-	e := postprocess.Edit(a.tree, a.tx)
-	e.File(passwdPath, 0o644, string(now.PasswdFile()))
-	e.File(groupPath, 0o644, string(now.GroupFile()))
-	for _, f := range added.Sysusers(joined) {
-		e.File(path.Join(sysusersDir, f.Name), 0o644, string(f.Text))
-	}
-	a.tree, err = e.Tree()
-	return err
 }
 
 // own gives the packages' files to their owners.

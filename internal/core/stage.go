@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"strings"
 	"sync"
 
 	"rpmostree/internal/core/materialize"
-	"rpmostree/internal/core/passwd"
 	"rpmostree/internal/core/postprocess"
 	"rpmostree/internal/failpoint"
 	"rpmostree/internal/sandbox"
@@ -121,19 +119,6 @@ func (r rewriter) FileHeader(c ostree.Checksum) (ostree.FileHeader, error) {
 
 func (r rewriter) Rewrite(c ostree.Checksum, h ostree.FileHeader) (ostree.Checksum, error) {
 	return r.tx.CloneFile(c, h)
-}
-
-// readUsers returns the users and groups of a tree.
-func readUsers(o *repo.Transaction, t tree.Tree) (passwd.Database, error) {
-	var text [2][]byte
-	for i, p := range []string{passwdPath, groupPath} {
-		var err error
-		text[i], err = ReadFile(o.Objects, t, p)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return passwd.Database{}, err
-		}
-	}
-	return passwd.Parse(text[0], text[1])
 }
 
 // ReadFile returns the content of a small regular file of a tree.

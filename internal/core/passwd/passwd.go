@@ -148,6 +148,20 @@ func (db Database) Merge(other Database) Database {
 	return out
 }
 
+// Join returns db with the members of the groups joined added to its groups of
+// the same names.
+func (db Database) Join(joined []Group) Database {
+	out := Database{slices.Clone(db.Users), slices.Clone(db.Groups)}
+	for _, j := range joined {
+		for i, g := range out.Groups {
+			if g.Name == j.Name {
+				out.Groups[i].Members = slices.Concat(g.Members, j.Members)
+			}
+		}
+	}
+	return out
+}
+
 // Added returns the users and groups of db that before does not have. A group
 // of both that gained members is returned with those members only and
 // reported in joined.
