@@ -65,16 +65,14 @@ func (r *Repo) resolveBase(rev string) (ostree.Checksum, error) {
 }
 
 // resolveRef looks a ref up in this repository. A name without a remote is a
-// local branch, else a path below refs, else the branch of any one remote.
+// local branch, else "remote/branch", else the branch of any one remote.
 func (r *Repo) resolveRef(remote, ref string) (ostree.Checksum, error) {
 	sum, err := r.readRef(refDir(remote) + "/" + ref)
 	if remote != "" || err == nil || !isMissing(err) {
 		return sum, err
 	}
-	for _, dir := range []string{"refs/", "refs/remotes/"} {
-		if sum, err := r.readRef(dir + ref); err == nil || !isMissing(err) {
-			return sum, err
-		}
+	if sum, err := r.readRef("refs/remotes/" + ref); err == nil || !isMissing(err) {
+		return sum, err
 	}
 	remotes, err := r.subdirs("refs/remotes")
 	if err != nil {
