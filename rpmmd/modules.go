@@ -17,6 +17,8 @@ import (
 const (
 	// MaxModuleDocument is the size of one document, in bytes.
 	MaxModuleDocument = 16 << 20
+	// MaxModuleNesting is how deep values may be nested.
+	MaxModuleNesting = 1000
 	// MaxModuleDocuments is how many documents a file may have.
 	MaxModuleDocuments = 1 << 16
 )
@@ -66,9 +68,9 @@ type moduleDocument struct {
 func ParseModules(r io.Reader) (*Modules, error) {
 	m := &Modules{}
 	err := eachDocument(r, func(b []byte) error {
-		var d moduleDocument
-		if err := yaml.Unmarshal(b, &d); err != nil {
-			return errors.New("invalid YAML") // the library's error quotes the document
+		d, err := parseDocument(b)
+		if err != nil {
+			return err
 		}
 		stream := streamName(b, d.Data.Stream)
 		switch {
@@ -86,6 +88,45 @@ func ParseModules(r io.Reader) (*Modules, error) {
 		return nil, fmt.Errorf("reading modules metadata: %w", err)
 	}
 	return m, nil
+}
+
+// parseDocument parses one document. The YAML library panics for some malformed
+// ones, and its recursion must be bounded.
+func parseDocument(b []byte) (d moduleDocument, err error) {
+	bad := errors.New("invalid YAML") // the library's errors quote the document
+	if nesting(b) > MaxModuleNesting {
+		return d, bad
+	}
+	defer func() {
+		if recover() != nil {
+			err = bad
+		}
+	}()
+	if yaml.Unmarshal(b, &d) != nil {
+		return d, bad
+	}
+	return d, nil
+}
+
+// nesting returns an upper bound of how deep a document is nested on one line or
+// by brackets.
+func nesting(b []byte) int {
+	most, open := 0, 0
+	for line := range bytes.Lines(b) {
+		dashes := 0
+		for i, c := range line {
+			switch {
+			case c == '[' || c == '{':
+				open++
+			case c == ']' || c == '}':
+				open = max(open-1, 0)
+			case (c == '-' || c == '?' || c == ':') && i+1 < len(line) && line[i+1] == ' ':
+				dashes++
+			}
+		}
+		most = max(most, open, dashes)
+	}
+	return most
 }
 
 // streamName returns the stream as it is written: 1.10 without quotes is a name,
