@@ -13,10 +13,15 @@ const Ref = "lab/x86_64/host"
 // writeTreefiles writes the .repo file and the treefiles beside the repositories.
 func (w *World) writeTreefiles(l *lists) error {
 	repo := ""
-	for _, r := range []struct{ id, name, dir string }{
-		{"lab", "Lab Linux " + version, w.Base}, {"lab-updates", "Lab Linux " + version + " - Updates", w.Updates},
+	for _, r := range []struct {
+		id, name, dir string
+		enabled       int
+	}{
+		{"lab", "Lab Linux " + version, w.Base, 1},
+		// a host that wants updates enables them; the treefiles name what they use
+		{"lab-updates", "Lab Linux " + version + " - Updates", w.Updates, 0},
 	} {
-		repo += fmt.Sprintf("[%s]\nname=%s\nbaseurl=file://%s\nenabled=1\ngpgcheck=0\nmetadata_expire=0\n\n", r.id, r.name, r.dir)
+		repo += fmt.Sprintf("[%s]\nname=%s\nbaseurl=file://%s\nenabled=%d\ngpgcheck=0\nmetadata_expire=0\n\n", r.id, r.name, r.dir, r.enabled)
 	}
 	if err := os.WriteFile(w.RepoFile, []byte(repo), 0o644); err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -44,8 +45,12 @@ type Options struct {
 	Log io.Writer
 }
 
-// staleAfter is how long an unused result of other inputs stays in the cache.
-const staleAfter = 48 * time.Hour
+// A result of other inputs is removed from the cache when it is not one of the keepResults
+// used last, and nobody has used it for staleAfter.
+const (
+	keepResults = 2
+	staleAfter  = 2 * time.Hour
+)
 
 // Make makes the distribution, or takes it from the cache. With an empty dir the cached
 // files themselves are returned, else they are copied there, which dir need not have.
@@ -194,13 +199,19 @@ func inputKey(c closure) (string, error) {
 
 // removeStale removes results that nobody has used for a while.
 func removeStale(cache string) error {
-	old, err := filepath.Glob(filepath.Join(cache, "world-*"))
+	results, err := filepath.Glob(filepath.Join(cache, "world-*"))
 	if err != nil {
 		return err
 	}
-	for _, dir := range old {
-		st, err := os.Stat(filepath.Join(dir, "done"))
-		if err == nil && time.Since(st.ModTime()) < staleAfter {
+	used := map[string]time.Time{} // zero for a result that was not finished
+	for _, dir := range results {
+		if st, err := os.Stat(filepath.Join(dir, "done")); err == nil {
+			used[dir] = st.ModTime()
+		}
+	}
+	slices.SortFunc(results, func(a, b string) int { return used[b].Compare(used[a]) })
+	for i, dir := range results {
+		if i < keepResults || time.Since(used[dir]) < staleAfter {
 			continue
 		}
 		if err := os.RemoveAll(dir); err != nil {

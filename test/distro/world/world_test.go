@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"rpmostree/internal/treetest"
 )
@@ -172,5 +173,29 @@ func TestCopy(t *testing.T) {
 	text, err := os.ReadFile(c.RepoFile)
 	if err != nil || !strings.Contains(string(text), "baseurl=file://"+c.Base+"\n") {
 		t.Errorf("%s: %v", text, err)
+	}
+}
+
+func TestRemoveStale(t *testing.T) {
+	cache := t.TempDir()
+	for name, age := range map[string]time.Duration{"a": 3 * time.Hour, "b": 4 * time.Hour, "c": 5 * time.Hour, "d": time.Hour, "e": time.Minute} {
+		dir := filepath.Join(cache, "world-"+name)
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		done := filepath.Join(dir, "done")
+		if err := os.WriteFile(done, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(done, time.Time{}, time.Now().Add(-age)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := removeStale(cache); err != nil {
+		t.Fatal(err)
+	}
+	left, err := filepath.Glob(filepath.Join(cache, "*"))
+	if err != nil || len(left) != 2 || filepath.Base(left[0]) != "world-d" || filepath.Base(left[1]) != "world-e" {
+		t.Errorf("left are %q, %v", left, err)
 	}
 }
