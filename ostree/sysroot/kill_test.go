@@ -22,6 +22,10 @@ func TestMain(m *testing.M) {
 		beWriter(root)
 		return
 	}
+	if root := os.Getenv(readVictim); root != "" {
+		beReader(root)
+		return
+	}
 	if root := os.Getenv(deployVictim); root != "" {
 		if err := beVictim(root); err != nil {
 			os.Stderr.WriteString(err.Error() + "\n")
