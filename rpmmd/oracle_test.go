@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -167,8 +168,8 @@ func TestPrimaryReal(t *testing.T) {
 			t.Fatalf("%d packages, want %d", len(got), len(want))
 		}
 		for i := range got {
-			if d := cmp.Diff(want[i], got[i]); d != "" {
-				t.Fatalf("%s (-want +got):\n%s", want[i], d)
+			if !reflect.DeepEqual(want[i], got[i]) {
+				t.Fatalf("%s (-want +got):\n%s", want[i], cmp.Diff(want[i], got[i]))
 			}
 		}
 	}

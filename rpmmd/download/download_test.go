@@ -18,6 +18,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"rpmostree/internal/fetch"
 	"rpmostree/internal/openpgp"
 	"rpmostree/rpm"
@@ -212,7 +214,7 @@ func TestExpiry(t *testing.T) {
 	if first.Checksum == second.Checksum {
 		t.Error("two snapshots with one checksum")
 	}
-	if files, _ := filepath.Glob(filepath.Join(w.cache, "*/repodata/*primary*")); len(files) != 1 {
+	if files, _ := filepath.Glob(filepath.Join(w.cache, "*/repodata/*primary.xml.gz*")); len(files) != 2 {
 		t.Errorf("old metadata was left behind: %v", files)
 	}
 	w.now, w.mode = w.now.Add(1e6*time.Hour), IfMissing
@@ -584,6 +586,51 @@ func TestDamagedCache(t *testing.T) {
 	}
 	if got := srv.requests(); got != "one-1-1.noarch.rpm primary.xml.gz" {
 		t.Errorf("requests %q", got)
+	}
+}
+
+// The compact form says the same as the XML, is used, and is made again if it is
+// damaged.
+func TestPrimaryCache(t *testing.T) {
+	w := newWorld(t)
+	s, err := w.refresh(config(serve(t, w.repo).URL))
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func() (out []*rpmmd.Package) {
+		t.Helper()
+		if err := s.Primary(t.Context(), func(p *rpmmd.Package) error { out = append(out, p); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	first := read()
+	files, err := filepath.Glob(filepath.Join(w.cache, "*/repodata/*"+cacheSuffix))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("files %v, error %v", files, err)
+	}
+	xml := strings.TrimSuffix(files[0], cacheSuffix)
+	if err := os.Rename(xml, xml+".away"); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(first, read()); d != "" {
+		t.Errorf("(-XML +cache):\n%s", d)
+	}
+	if err := os.Rename(xml+".away", xml); err != nil {
+		t.Fatal(err)
+	}
+	good, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(files[0], flip(slices.Clone(good)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(first, read()); d != "" {
+		t.Errorf("(-XML +after damage):\n%s", d)
+	}
+	if again, err := os.ReadFile(files[0]); err != nil || !bytes.Equal(again, good) {
+		t.Errorf("the cache was not made again, error %v", err)
 	}
 }
 

@@ -267,7 +267,7 @@ func (r *refresher) clean() error {
 	keep := map[string]bool{repomdName: true, mirrorsName: true}
 	for i := range r.Repomd.Records {
 		if name, err := r.fileName(&r.Repomd.Records[i]); err == nil {
-			keep[filepath.Base(name)] = true
+			keep[filepath.Base(name)], keep[filepath.Base(name)+cacheSuffix] = true, true
 		}
 	}
 	dir := filepath.Join(r.dir, "repodata")

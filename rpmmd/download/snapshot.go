@@ -84,11 +84,6 @@ func (s *Snapshot) Has(typ string) bool {
 	return ok
 }
 
-// Primary calls fn for each package of the repository.
-func (s *Snapshot) Primary(ctx context.Context, fn func(*rpmmd.Package) error) error {
-	return s.parse(ctx, "primary", func(r io.Reader) error { return rpmmd.PrimaryParser{}.Parse(r, fn) })
-}
-
 // Filelists calls fn with all files of each package. The list is valid until fn
 // returns.
 func (s *Snapshot) Filelists(ctx context.Context, fn func(*rpmmd.Filelist) error) error {
