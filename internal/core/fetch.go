@@ -143,21 +143,33 @@ func (c *Core) importOne(ctx context.Context, tx *repo.Transaction, plan *Plan, 
 	defer in.Close()
 	p, err := rpm.Open(in, opt)
 	if err != nil {
-		return nil, fmt.Errorf("Importing package '%s': %w", s.NEVRA(), err)
+		return nil, damaged(in, s, err)
 	}
 	if got := sack.NEVRA(p.Header); got.String() != s.NEVRA().String() {
 		return nil, fmt.Errorf("Importing package '%s': the file is package %s", s.NEVRA(), got)
 	}
 	t, err := importer.Import(p, tx, importer.Options{NoDocs: plan.spec.NoDocs})
 	if err != nil {
-		return nil, err
+		return nil, damaged(in, s, err)
 	}
-	// Reading to the end makes the stream compare its checksum.
-	if _, err := io.Copy(io.Discard, in); err != nil {
-		return nil, fmt.Errorf("Importing package '%s': %w", s.NEVRA(), err)
+	if err := damaged(in, s, nil); err != nil {
+		return nil, err
 	}
 	origin.NoDocs = plan.spec.NoDocs
 	return pkgcache.Save(tx, p, t, origin)
+}
+
+// damaged reads a package to its end, which makes the stream compare its
+// checksum. If that is wrong it is the error, since it explains any other one
+// that came before: err, which is returned otherwise.
+func damaged(in io.Reader, s Step, err error) error {
+	if _, e := io.Copy(io.Discard, in); e != nil {
+		err = e
+	}
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("Importing package '%s': %w", s.NEVRA(), err)
 }
 
 // open returns the stream of a package file, and how it must be verified.

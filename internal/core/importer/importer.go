@@ -126,14 +126,14 @@ func (im *importing) run(p *rpm.Package) error {
 		im.lines = append(im.lines, place.Lines...)
 	}
 	if err := im.contents(p, places); err != nil {
-		return fmt.Errorf("Importing package '%s': %w", im.name, err)
+		return err
 	}
 	for i, place := range places {
 		if place == "" {
 			continue
 		}
 		if err := im.put(i, place); err != nil {
-			return fmt.Errorf("Importing package '%s': %s: %w", im.name, im.files[i].Path, err)
+			return fmt.Errorf("%s: %w", im.files[i].Path, err)
 		}
 	}
 	return im.writeLines()

@@ -1,7 +1,6 @@
 package importer
 
 import (
-	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -21,10 +20,10 @@ type Place struct {
 
 // An UnsupportedPathError tells that a package ships a path that an image
 // cannot carry.
-type UnsupportedPathError struct{ Package, Path string }
+type UnsupportedPathError struct{ Path string }
 
 func (e *UnsupportedPathError) Error() string {
-	return fmt.Sprintf("Importing package '%s': Unsupported path; see https://github.com/coreos/rpm-ostree/issues/233: %s", e.Package, e.Path)
+	return "Unsupported path; see https://github.com/coreos/rpm-ostree/issues/233: " + e.Path
 }
 
 // usrMerged are the top-level directories that are links into /usr.
@@ -91,7 +90,7 @@ func PlaceOf(pkg string, f *rpm.File) (Place, error) {
 	if p == "/" || pkg == "filesystem" || pkg == "rootfiles" {
 		return Place{}, nil
 	}
-	return Place{}, &UnsupportedPathError{pkg, f.Path}
+	return Place{}, &UnsupportedPathError{f.Path}
 }
 
 // volatile returns the place of a path below /var or /run: directories and
