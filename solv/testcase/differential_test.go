@@ -139,6 +139,15 @@ func randomCase(seed int64) string {
 			u.b.WriteString("solverflags " + f + "\n")
 		}
 	}
+	if wide {
+		for _, f := range []string{"strongrecommends", "focusnew", "strictrepopriority", "breakorphans", "installalsoupdates", "needupdateprovide",
+			"noupdateprovide", "noautotarget", "allowarchchange", "!dupallowdowngrade", "!dupallownamechange", "!dupallowarchchange"} {
+			if u.chance(10) {
+				u.b.WriteString("solverflags " + f + "\n")
+			}
+		}
+		u.wideJobs(installed)
+	}
 	u.jobs(installed)
 	u.b.WriteString("result transaction,problems /dev/null\n")
 	return u.b.String()
@@ -173,6 +182,30 @@ func (u *universe) jobs(installed bool) {
 		default:
 			u.b.WriteString("job multiversion name " + name + "\n")
 		}
+	}
+}
+
+// wide adds features that differ between versions of libsolv; it is meant for comparing with the
+// newest one.
+var wide = os.Getenv("SOLV_WIDE") != ""
+
+func (u *universe) wideJobs(installed bool) {
+	for range u.rng.Intn(3) {
+		action := u.pick([]string{"install", "erase", "update", "distupgrade", "verify", "userinstalled", "droporphaned", "blacklist",
+			"excludefromweak", "lock", "favor", "disfavor", "multiversion", "allowuninstall"})
+		sel := u.pick([]string{"name " + u.pick(u.names), "provides " + u.dep(), "name " + u.dep(), "repo avail", "all packages"})
+		if installed && u.chance(10) {
+			sel = "repo system"
+		}
+		if strings.HasPrefix(sel, "repo") && (action == "install" || action == "blacklist") {
+			continue
+		}
+		flags := ""
+		if u.chance(60) {
+			flags = " [" + u.pick([]string{"weak", "forcebest", "cleandeps", "orupdate", "targeted", "essential", "setevr", "setarch", "forcebest,cleandeps",
+				"forcebest,targeted"}) + "]"
+		}
+		u.b.WriteString("job " + action + " " + sel + flags + "\n")
 	}
 }
 
