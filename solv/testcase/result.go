@@ -38,6 +38,8 @@ func (st *Step) Solve() []string {
 			rec, sug := res.Recommendations(false)
 			w.packages("recommended ", rec)
 			w.packages("suggested ", sug)
+		case "alternatives":
+			w.alternatives(res.Alternatives())
 		case "order":
 			w.order(res)
 		default:
@@ -223,6 +225,27 @@ func (w *writer) genid(id solv.Ref, n int) int {
 		w.add(fmt.Sprintf("genid %2d: genid lit %s", n, w.pool.Name(id)))
 	}
 	return n + 1
+}
+
+func (w *writer) alternatives(list []solv.Alternative) {
+	for i := range list {
+		a := &list[i]
+		id := hash(4, w.ruleID(a.Rule))
+		if a.Why.Kind == solv.ReasonRecommends && len(a.Rule.Literals) == 0 {
+			id = hash(4, w.str(a.Why.From), FormatDep(w.pool, a.Why.Dep))
+		}
+		w.add(fmt.Sprintf("alternative %s %2d %s", id, 0, a))
+		for n, c := range a.Candidates {
+			mark := " "
+			switch {
+			case -c == a.Chosen:
+				mark = "+"
+			case c < 0:
+				mark, c = "-", -c
+			}
+			w.add(fmt.Sprintf("alternative %s %2d %s %s", id, n+1, mark, w.str(max(c, -c))))
+		}
+	}
 }
 
 func (w *writer) order(res *solv.Result) {
