@@ -1,6 +1,7 @@
 package rpmmd
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 
@@ -94,11 +95,56 @@ func (p *listParser) identity() error {
 	return nil
 }
 
+// plainFile reads a <file> element if it comes next, is in the buffer as a whole,
+// and is written as all writers do. Nearly all of a filelist is; what is not, is
+// left to the general way. The path is not decoded: it has no entities.
+func (p *listParser) plainFile() (path []byte, typ FileType, ok bool) {
+	b := p.buf[p.pos:p.end]
+	n := 0
+	for n < len(b) && isSpace(b[n]) {
+		n++
+	}
+	const open, ends = "<file", "</file>"
+	if len(b)-n < len(open)+1 || string(b[n:n+len(open)]) != open {
+		return nil, 0, false
+	}
+	switch n += len(open); {
+	case b[n] == '>':
+		n++
+	case bytes.HasPrefix(b[n:], []byte(` type="dir">`)):
+		n, typ = n+len(` type="dir">`), FileDir
+	case bytes.HasPrefix(b[n:], []byte(` type="ghost">`)):
+		n, typ = n+len(` type="ghost">`), FileGhost
+	default:
+		return nil, 0, false
+	}
+	length := bytes.IndexByte(b[n:], '<')
+	if length < 0 || !bytes.HasPrefix(b[n+length:], []byte(ends)) {
+		return nil, 0, false
+	}
+	path = b[n : n+length]
+	if bytes.IndexByte(path, '&') >= 0 {
+		return nil, 0, false
+	}
+	p.pos += n + length + len(ends)
+	return path, typ, true
+}
+
 // filelist reads the rest of a <package>. All its paths become one string.
 func (p *listParser) filelist(list *Filelist) error {
 	depth := p.depth()
 	p.paths, p.pathEnds = p.paths[:0], p.pathEnds[:0]
 	for {
+		if path, typ, ok := p.plainFile(); ok {
+			path, err := p.decode(nil, path, false)
+			if err == nil {
+				err = p.add(list, path, typ)
+			}
+			if err != nil {
+				return err
+			}
+			continue
+		}
 		more, err := p.child(depth)
 		if err != nil {
 			return err
@@ -137,10 +183,15 @@ func (p *listParser) file(list *Filelist) error {
 	if err != nil {
 		return err
 	}
+	return p.add(list, b, typ)
+}
+
+// add appends a file; its path is set when all are there.
+func (p *listParser) add(list *Filelist, path []byte, typ FileType) error {
 	if len(p.pathEnds) >= MaxFiles {
 		return p.errorf("%w: too many files", errLimit)
 	}
-	p.paths = append(p.paths, b...)
+	p.paths = append(p.paths, path...)
 	p.pathEnds = append(p.pathEnds, len(p.paths))
 	list.Files = append(list.Files, File{Type: typ})
 	return nil

@@ -1,7 +1,6 @@
 package rpmmd
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 
@@ -45,6 +44,15 @@ func (f *pathFinder) pkg(fn func(Owner) error) error {
 	depth := f.depth()
 	o := Owner{PkgID: f.pkgid, Name: f.pkgName, Arch: f.arch}
 	for {
+		if path, typ, ok := f.plainFile(); ok {
+			if f.want.has(path) {
+				o.File = File{string(path), typ}
+				if err := fn(o); err != nil {
+					return err
+				}
+			}
+			continue
+		}
 		more, err := f.child(depth)
 		if err != nil || !more {
 			return err
@@ -65,61 +73,18 @@ func (f *pathFinder) pkg(fn func(Owner) error) error {
 	}
 }
 
-// file calls fn if the path of a <file> is wanted. Nearly none is: they are
-// dismissed before anything is decoded.
+// file reads a <file> that is not written in the usual way.
 func (f *pathFinder) file(o Owner, fn func(Owner) error) error {
-	var typ FileType
-	if len(f.attrs) > 0 {
-		var err error
-		if typ, err = f.fileType(); err != nil {
-			return err
-		}
-	}
-	if t, err := f.next(); err != nil {
-		return noEOF(err)
-	} else if t == tokenEnd {
-		return nil
-	} else if t != tokenText || !f.ends() || bytes.IndexByte(f.raw, '&') >= 0 {
-		return f.rareFile(t, o, typ, fn)
-	}
-	path := f.raw
-	if _, err := f.next(); err != nil {
+	typ, err := f.fileType()
+	if err != nil {
 		return err
 	}
-	if !f.want.has(path) {
-		return nil
+	path, err := f.content()
+	if err != nil || !f.want.has(path) {
+		return err
 	}
 	o.File = File{string(path), typ}
 	return fn(o)
-}
-
-// rareFile handles a path that is not one piece of plain text: token t of its
-// content was just read.
-func (f *pathFinder) rareFile(t token, o Owner, typ FileType, fn func(Owner) error) error {
-	depth := f.depth()
-	var path []byte
-	for {
-		switch {
-		case t == tokenEnd && f.depth() < depth:
-			if !f.want.has(path) {
-				return nil
-			}
-			o.File = File{string(path), typ}
-			return fn(o)
-		case t == tokenText, t == tokenCDATA:
-			piece, err := f.decode(nil, f.raw, t == tokenText)
-			if err != nil {
-				return err
-			}
-			if path = append(path, piece...); len(path) > MaxToken {
-				return f.errorf("%w: path is too long", errLimit)
-			}
-		}
-		var err error
-		if t, err = f.next(); err != nil {
-			return noEOF(err)
-		}
-	}
 }
 
 // A pathSet is a set of strings in front of which a cheap test stands.
