@@ -294,6 +294,11 @@ func (im *puller) writeMetadata(t ostree.ObjectType, c ostree.Checksum, data []b
 		return err
 	}
 	im.nMeta.Add(1)
+	if im.link {
+		if done, err := im.linkMetadata(t, c); done || err != nil {
+			return err
+		}
+	}
 	return im.tx.writeMetadata(t, c, data)
 }
 
@@ -359,11 +364,38 @@ func (im *puller) linkFile(c ostree.Checksum) (bool, error) {
 		return false, err
 	}
 	err = im.src.LinkFile(c, im.tx.staging.dir.FD(), path)
-	switch {
-	case err == nil:
+	if err == nil {
 		im.nContent.Add(1)
-		return true, nil
-	case errors.Is(err, unix.EEXIST):
+	}
+	return linked(err)
+}
+
+// linkMetadata is linkFile for a metadata object.
+func (im *puller) linkMetadata(t ostree.ObjectType, c ostree.Checksum) (bool, error) {
+	path, err := im.tx.stagingPath(t, c)
+	if err != nil {
+		return false, err
+	}
+	to := im.tx.staging.dir.FD()
+	err = unix.ENOENT
+	for from := im.src; from != nil && err == unix.ENOENT; from = from.parent {
+		for _, dir := range from.dirs {
+			if err = unix.Linkat(dir, from.loosePath(t, c), to, path, 0); err != unix.ENOENT {
+				break
+			}
+		}
+	}
+	if err == nil {
+		im.tx.stats.metadataTotal.Add(1)
+		im.tx.stats.metadataWritten.Add(1)
+	}
+	return linked(err)
+}
+
+// linked tells whether a link was made, or is there; if not the object has to be copied.
+func linked(err error) (bool, error) {
+	switch {
+	case err == nil, errors.Is(err, unix.EEXIST):
 		return true, nil
 	case errors.Is(err, unix.EXDEV), errors.Is(err, unix.EMLINK), errors.Is(err, unix.EPERM), isMissing(err):
 		return false, nil

@@ -33,25 +33,53 @@ func checksumCommand() *command {
 // checksumPath returns the name of the object that a file or the metadata of a directory
 // would be.
 func checksumPath(path string, ignoreXattrs bool) (ostree.Checksum, error) {
+	h, err := scanOptions{noXattrs: ignoreXattrs}.read(path)
+	if err != nil {
+		return ostree.Checksum{}, err
+	}
+	if ostree.IsDir(h.Mode) {
+		return ostree.DirMeta{UID: h.UID, GID: h.GID, Mode: h.Mode, Xattrs: h.Xattrs}.Checksum(), nil
+	}
+	return checksumFile(path, h)
+}
+
+// scanOptions change the metadata of files on disk.
+type scanOptions struct {
+	noXattrs bool
+	uid, gid *uint32
+}
+
+// read returns the metadata of a file or directory.
+func (o scanOptions) read(path string) (ostree.FileHeader, error) {
 	var st unix.Stat_t
 	if err := unix.Lstat(path, &st); err != nil {
-		return ostree.Checksum{}, &os.PathError{Op: "lstat", Path: path, Err: err}
+		return ostree.FileHeader{}, &os.PathError{Op: "lstat", Path: path, Err: err}
 	}
 	h := ostree.FileHeader{UID: st.Uid, GID: st.Gid, Mode: st.Mode}
-	if !ignoreXattrs {
-		var err error
+	if o.uid != nil {
+		h.UID = *o.uid
+	}
+	if o.gid != nil {
+		h.GID = *o.gid
+	}
+	var err error
+	if !o.noXattrs {
 		if h.Xattrs, err = readXattrs(path); err != nil {
-			return ostree.Checksum{}, err
+			return h, err
 		}
 	}
+	if ostree.IsSymlink(h.Mode) {
+		h.Target, err = os.Readlink(path)
+	}
+	return h, err
+}
+
+// checksumFile returns the name of the file object with metadata h and the content at path.
+func checksumFile(path string, h ostree.FileHeader) (ostree.Checksum, error) {
 	switch {
-	case ostree.IsDir(st.Mode):
-		return ostree.DirMeta{UID: h.UID, GID: h.GID, Mode: h.Mode, Xattrs: h.Xattrs}.Checksum(), nil
-	case ostree.IsSymlink(st.Mode):
-		target, err := os.Readlink(path)
-		h.Target = target
-		return h.Checksum(), err
-	case !ostree.IsRegular(st.Mode):
+	case ostree.IsSymlink(h.Mode):
+		return h.Checksum(), nil
+	case !ostree.IsRegular(h.Mode):
 		return ostree.Checksum{}, fmt.Errorf("Not a regular file or symlink: %s", path)
 	}
 	f, err := os.Open(path)

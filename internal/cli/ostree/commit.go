@@ -21,14 +21,15 @@ import (
 // committer is the commit command with its options.
 type committer struct {
 	*env
-	parent, subject, body, bodyFile, branch, base                   string
-	bindRefs, trees, metaStrings, metaVariants, keep, detached      []string
-	orphan, noBindings, bootable, linkSpeedup, skipUnchanged, table bool
-	statOverride, skipList, timestamp                               string
-	importOptions                                                   repo.ImportOptions
-	txOptions                                                       repo.TransactionOptions
-	autoParents                                                     bool
-	pathFilter                                                      string
+	parent, subject, body, bodyFile, branch, base                          string
+	bindRefs, trees, metaStrings, metaVariants, keep, detached             []string
+	orphan, noBindings, bootable, linkSpeedup, skipUnchanged, table, sizes bool
+	statOverride, skipList, timestamp                                      string
+	importOptions                                                          repo.ImportOptions
+	tx                                                                     *repo.Transaction
+	txOptions                                                              repo.TransactionOptions
+	autoParents                                                            bool
+	pathFilter                                                             string
 }
 
 func commitCommand() *command {
@@ -64,6 +65,7 @@ func commitCommand() *command {
 	c.str(&m.skipList, "skip-list", 0, "PATH", "File containing list of files to skip")
 	c.flag(&o.Consume, "consume", 0, "Consume (delete) content after commit (for local directories)")
 	c.flag(&m.table, "table-output", 0, "Output more information in a KEY: VALUE format")
+	c.flag(&m.sizes, "generate-sizes", 0, "Generate size information along with commit metadata")
 	c.flag(&m.txOptions.NoFsync, "disable-fsync", 0, "Do not invoke fsync()")
 	c.hide()
 	c.fn(fsyncOption(&m.txOptions.NoFsync), "fsync", 0, "POLICY", "Specify how to invoke fsync()")
@@ -113,16 +115,15 @@ func (m *committer) run() error {
 	if err != nil {
 		return err
 	}
-	tx, err := m.repo.Begin(m.ctx, m.txOptions)
+	if m.tx, err = m.repo.Begin(m.ctx, m.txOptions); err != nil {
+		return err
+	}
+	defer func() { m.tx.Abort() }()
+	sum, err := m.commit(parent)
 	if err != nil {
 		return err
 	}
-	defer tx.Abort()
-	sum, err := m.commit(tx, parent)
-	if err != nil {
-		return err
-	}
-	stats, err := tx.Commit()
+	stats, err := m.tx.Commit()
 	if err != nil {
 		return err
 	}
@@ -192,8 +193,8 @@ func (m *committer) findParent() (ostree.Checksum, error) {
 }
 
 // commit writes the tree and the commit object and sets the branch.
-func (m *committer) commit(tx *repo.Transaction, parent ostree.Checksum) (ostree.Checksum, error) {
-	t, err := m.source(tx)
+func (m *committer) commit(parent ostree.Checksum) (ostree.Checksum, error) {
+	t, err := m.source(m.tx)
 	if err != nil {
 		return ostree.Checksum{}, err
 	}
@@ -201,7 +202,7 @@ func (m *committer) commit(tx *repo.Transaction, parent ostree.Checksum) (ostree
 		return ostree.Checksum{}, err
 	}
 	c := ostree.Commit{Parent: parent, Subject: m.subject, Body: m.body}
-	if c.Tree, c.Meta, err = t.Write(tx); err != nil {
+	if c.Tree, c.Meta, err = t.Write(m.tx); err != nil {
 		return ostree.Checksum{}, err
 	}
 	if m.skipUnchanged && !parent.IsZero() {
@@ -216,14 +217,19 @@ func (m *committer) commit(tx *repo.Transaction, parent ostree.Checksum) (ostree
 	if c.Metadata, err = m.metadata(t, parent); err != nil {
 		return ostree.Checksum{}, err
 	}
+	if m.sizes {
+		if err := m.addSizes(&c); err != nil {
+			return ostree.Checksum{}, err
+		}
+	}
 	if c.Timestamp, err = m.time(); err != nil {
 		return ostree.Checksum{}, err
 	}
-	sum, err := tx.WriteCommit(&c)
+	sum, err := m.tx.WriteCommit(&c)
 	if err != nil {
 		return ostree.Checksum{}, err
 	}
-	if err := m.writeDetached(tx, sum); err != nil {
+	if err := m.writeDetached(m.tx, sum); err != nil {
 		return ostree.Checksum{}, err
 	}
 	if m.branch != "" && !m.orphan {
@@ -231,7 +237,7 @@ func (m *committer) commit(tx *repo.Transaction, parent ostree.Checksum) (ostree
 		if err != nil {
 			return ostree.Checksum{}, err
 		}
-		return sum, tx.SetRef(remote, ref, sum)
+		return sum, m.tx.SetRef(remote, ref, sum)
 	}
 	return sum, nil
 }
@@ -447,10 +453,7 @@ func (m *committer) writeDetached(tx *repo.Transaction, sum ostree.Checksum) err
 func (m *committer) time() (uint64, error) {
 	if m.timestamp != "" {
 		t, err := parseDate(m.timestamp)
-		if err == nil && t.Unix() < 0 {
-			err = fmt.Errorf("Could not parse '%s'", m.timestamp)
-		}
-		return uint64(t.Unix()), err
+		return uint64(t.Unix()), err // what is before 1970 wraps, as it does upstream
 	}
 	if s := os.Getenv("SOURCE_DATE_EPOCH"); s != "" {
 		secs, err := strconv.ParseUint(s, 10, 63)

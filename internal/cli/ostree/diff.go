@@ -1,8 +1,10 @@
 package ostree
 
 import (
+	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
 
 	"rpmostree/ostree"
@@ -14,16 +16,16 @@ import (
 type diffCmd struct {
 	*env
 	stats   bool
-	options repo.ImportOptions
+	options scanOptions
 }
 
 func diffCommand() *command {
 	c := &command{name: "diff", args: "REV [TARGETDIR]", about: "Compare directory TARGETDIR against revision REV", scope: repoScope}
 	var d diffCmd
 	c.flag(&d.stats, "stats", 0, "Print various statistics")
-	c.flag(&d.options.NoXattrs, "no-xattrs", 0, "Skip output of extended attributes")
-	c.fn(ownerOption(&d.options.UID), "owner-uid", 0, "UID", "Use file ownership user id for local files")
-	c.fn(ownerOption(&d.options.GID), "owner-gid", 0, "GID", "Use file ownership group id for local files")
+	c.flag(&d.options.noXattrs, "no-xattrs", 0, "Skip output of extended attributes")
+	c.fn(ownerOption(&d.options.uid), "owner-uid", 0, "UID", "Use file ownership user id for local files")
+	c.fn(ownerOption(&d.options.gid), "owner-gid", 0, "GID", "Use file ownership group id for local files")
 	c.run = func(e *env) error {
 		d.env = e
 		if len(e.args) == 0 {
@@ -42,25 +44,12 @@ func diffCommand() *command {
 }
 
 func (d *diffCmd) run(from, to string) error {
-	// Directories on disk are compared by the objects they would be.
-	var tx *repo.Transaction
 	side := func(arg string) (tree.Tree, error) {
-		if !onDisk(arg) {
-			return d.tree(arg)
+		if onDisk(arg) {
+			return d.scan(arg)
 		}
-		if tx == nil {
-			var err error
-			if tx, err = d.repo.Begin(d.ctx, repo.TransactionOptions{NoFsync: true}); err != nil {
-				return tree.Tree{}, err
-			}
-		}
-		return tx.ImportDir(arg, d.options)
+		return d.tree(arg)
 	}
-	defer func() {
-		if tx != nil {
-			tx.Abort()
-		}
-	}()
 	a, err := side(from)
 	if err != nil {
 		return err
@@ -77,6 +66,33 @@ func (d *diffCmd) run(from, to string) error {
 	d.print("D", w.removed, from)
 	d.print("A", w.added, to)
 	return nil
+}
+
+// scan makes a tree of a directory on disk, as it would be committed.
+func (d *diffCmd) scan(dir string) (tree.Tree, error) {
+	b := tree.NewBuilder(tree.Tree{})
+	err := filepath.WalkDir(dir, func(p string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(dir, p)
+		if err != nil {
+			return err
+		}
+		h, err := d.options.read(p)
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			return b.SetDir(path.Clean("/"+name), ostree.DirMeta{UID: h.UID, GID: h.GID, Mode: h.Mode, Xattrs: h.Xattrs})
+		}
+		sum, err := checksumFile(p, h)
+		if err != nil {
+			return err
+		}
+		return b.AddFile("/"+name, sum)
+	})
+	return b.Tree(), err
 }
 
 // print prints paths of one side, which are relative if it is a directory on disk.
