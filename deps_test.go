@@ -83,6 +83,8 @@ test/e2e/nspawn, test/e2e/qemu, test/e2e/initramfs < test/e2e/boot;
 internal/compress < test/distro/deb;
 test/distro/deb, rpmmd/createrepo < test/distro/world < test/distro;
 test/distro/world < test/distro/peer;
+# the whole way, for the demo and the tests
+test/distro/world, test/e2e/nspawn < test/e2e/line < test/demo;
 `
 
 func TestDependencies(t *testing.T) {

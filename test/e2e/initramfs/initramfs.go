@@ -52,6 +52,26 @@ func Build(ctx context.Context, moduleDir, out string) error {
 	return errors.Join(w.Flush(), f.Close())
 }
 
+// Pack writes an archive with programs only, by their place in it, from files. The kernel
+// unpacks it over an initramfs that it follows, which has the directories.
+func Pack(out string, programs map[string]string) error {
+	f, err := os.Create(out)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	c := &cpio{w: f}
+	for to, from := range programs {
+		content, err := os.ReadFile(from)
+		if err != nil {
+			return err
+		}
+		c.put(to, 0o100755, content)
+	}
+	c.put("TRAILER!!!", 0, nil)
+	return errors.Join(c.err, f.Close())
+}
+
 func write(w io.Writer, programs, moduleDir string, modules []string) error {
 	c := &cpio{w: w}
 	for _, d := range []string{"dev", "proc", "sys", "run", "sysroot", "etc", "modules", "usr", "usr/lib", "usr/lib/ostree"} {

@@ -1,6 +1,8 @@
 package machine
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -17,17 +19,30 @@ func SysrootDir(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
 	t.Cleanup(func() {
-		deployments, err := filepath.Glob(filepath.Join(dir, "ostree/deploy/*/deploy/*"))
-		if err != nil {
+		if err := RemoveSysroot(dir); err != nil {
 			t.Error(err)
-		}
-		for _, d := range deployments {
-			if err := makeMutable(d); err != nil {
-				t.Logf("%s: %v", d, err) // a file system without such flags
-			}
 		}
 	})
 	return dir
+}
+
+// RemoveSysroot removes a sysroot directory with its deployments. It may be missing.
+func RemoveSysroot(dir string) error {
+	deployments, err := filepath.Glob(filepath.Join(dir, "ostree/deploy/*/deploy/*"))
+	if err != nil {
+		return err
+	}
+	for _, d := range deployments {
+		if err := makeMutable(d); err != nil && !noFlags(err) {
+			return &fs.PathError{Op: "make mutable", Path: d, Err: err}
+		}
+	}
+	return os.RemoveAll(dir)
+}
+
+// noFlags says whether an error means that the file system has no such flags.
+func noFlags(err error) bool {
+	return errors.Is(err, unix.ENOTTY) || errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EINVAL)
 }
 
 func makeMutable(name string) error {

@@ -34,6 +34,9 @@ type Config struct {
 	Entry int
 	// Initrd replaces the boot entry's initramfs; empty takes the entry's.
 	Initrd string
+	// InitrdOverlay is an archive that the kernel unpacks over the initramfs, as
+	// initramfs.Pack writes it; empty is none.
+	InitrdOverlay string
 	// Append are more kernel arguments.
 	Append string
 	// Dir takes sockets, kernels and the console log; empty is a new temporary
@@ -174,6 +177,11 @@ func (m *Machine) arguments(ctx context.Context) ([]string, error) {
 			return nil, err
 		}
 	}
+	if m.config.InitrdOverlay != "" {
+		if initrd, err = m.overlaid(initrd); err != nil {
+			return nil, err
+		}
+	}
 	if err := os.RemoveAll(m.socket()); err != nil {
 		return nil, err
 	}
@@ -188,6 +196,22 @@ func (m *Machine) arguments(ctx context.Context) ([]string, error) {
 		"-device", "virtio-serial-pci", "-device", "virtserialport,chardev=agent,name=org.qemu.guest_agent.0",
 		"-kernel", kernel, "-initrd", initrd, "-append", strings.TrimSpace(entry.Options + " " + m.config.Append),
 	}, nil
+}
+
+// overlaid writes the initramfs with the overlay after it. The kernel looks for the next
+// archive at a multiple of four bytes.
+func (m *Machine) overlaid(initrd string) (string, error) {
+	image, err := os.ReadFile(initrd)
+	if err != nil {
+		return "", err
+	}
+	overlay, err := os.ReadFile(m.config.InitrdOverlay)
+	if err != nil {
+		return "", err
+	}
+	image = append(image, make([]byte, -len(image)&3)...)
+	out := filepath.Join(m.config.Dir, "initrd")
+	return out, os.WriteFile(out, append(image, overlay...), 0o600)
 }
 
 // escape protects a path in a QEMU option from its splitting at commas.
