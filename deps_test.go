@@ -82,7 +82,7 @@ test/e2e/nspawn, test/e2e/qemu, test/e2e/initramfs < test/e2e/boot;
 # the test distribution
 internal/compress < test/distro/deb;
 test/distro/deb, rpmmd/createrepo < test/distro/world < test/distro;
-test/distro/world < test/distro/peer;
+test/distro/world < test/distro/peer < bench;
 # the whole way, for the demo and the tests
 test/distro/world, test/e2e/nspawn < test/e2e/line < test/demo;
 `

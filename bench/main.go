@@ -1,0 +1,91 @@
+// Bench compares the project's programs with the established ones: C ostree, dnf and rpm.
+//
+//	go run ./bench [-run REGEXP] [-rounds N] [-dir DIR] [-build DIR]
+//
+// Both sides get the same input and do the same work, in turns within one run, so that
+// whatever else the machine does hits both. Before each measured run the file systems are
+// synced; caches are warm for both sides, since the input was just written or read. For
+// every case there is one line with medians:
+//
+//	CASE ratio=R ours=S peer=S ours_peak=MB peer_peak=MB
+//
+// The ratio is that of the wall times, which are in seconds. The peak is the largest
+// resident set of any one process of the side, in units of 10^6 bytes. Lines that begin with
+// "#" say what the input is, how the runs differ, and how much CPU time they took.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+
+	"rpmostree/test/distro/peer"
+)
+
+func main() {
+	var o options
+	flag.StringVar(&o.run, "run", "", "only cases that match this regular expression")
+	flag.StringVar(&o.build, "build", "build", "directory with the project's programs")
+	flag.StringVar(&o.dir, "dir", "/var/tmp", "make a temporary directory to work in here; /tmp may be in memory")
+	flag.IntVar(&o.rounds, "rounds", 0, "runs of each side; 0: as many as the case says")
+	compose := flag.String("peer-compose", "", "only do the peer's part of the case compose in this directory; arguments: "+
+		"repository, ref, packages. Runs as a process of its own, to be measured")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	var err error
+	if *compose != "" && flag.NArg() > 2 {
+		err = peerCompose(ctx, *compose, flag.Arg(0), flag.Arg(1), flag.Args()[2:])
+	} else {
+		err = run(ctx, o)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
+	}
+}
+
+type options struct {
+	run, build, dir string
+	rounds          int
+}
+
+func run(ctx context.Context, o options) (err error) {
+	only, err := regexp.Compile(o.run)
+	if err != nil {
+		return err
+	}
+	if err := peer.Missing(); err != nil {
+		return err
+	}
+	build, err := filepath.Abs(o.build)
+	if err != nil {
+		return err
+	}
+	if o.dir, err = os.MkdirTemp(o.dir, "rpm-ostree-bench-"); err != nil {
+		return err
+	}
+	defer func() {
+		if err2 := os.RemoveAll(o.dir); err == nil {
+			err = err2
+		}
+	}()
+	in := &input{dir: filepath.Join(o.dir, "input"), build: build}
+	defer in.close()
+	for _, c := range cases {
+		if !only.MatchString(c.name) {
+			continue
+		}
+		if o.rounds > 0 {
+			c.rounds = o.rounds
+		}
+		if err := c.measure(ctx, in, filepath.Join(o.dir, "run")); err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
+	}
+	return nil
+}
