@@ -105,7 +105,8 @@ func (l *lexer) next() {
 func isSpace(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }
 func isLower(c byte) bool { return 'a' <= c && c <= 'z' }
-func isAlnum(c byte) bool { return isDigit(c) || isLower(c) || 'A' <= c && c <= 'Z' }
+func isLetter(c byte) bool { return isLower(c) || 'A' <= c && c <= 'Z' }
+func isAlnum(c byte) bool { return isDigit(c) || isLetter(c) }
 
 func (l *lexer) tokenEnd(at int) int {
 	c := l.text[at]
@@ -263,7 +264,7 @@ func (p *parser) dispatch(n *node, depth int) error {
 		return p.string(n)
 	case c == 'b' && len(t) > 1 && (t[1] == '\'' || t[1] == '"'):
 		return p.bytestring(n)
-	case c == '@' || c != 0 && isLower(c):
+	case c == '@' || len(t) > 1 && isLower(c) && isLetter(t[1]): // one letter is no keyword
 		return p.declared(n, depth)
 	default:
 		return &ParseError{From: p.start, To: p.start, Message: "expected value"}

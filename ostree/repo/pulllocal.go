@@ -122,12 +122,9 @@ func SplitRefArgument(arg string) (name string, sum ostree.Checksum, err error) 
 	return name, sum, ostree.ValidateRef(name)
 }
 
-// canLink tells whether objects of src may be hard links here: they must mean
-// the same, and not belong to somebody who could change them.
+// canLink tells whether metadata objects of src may be hard links here, and files too if
+// both have the same mode: they must not belong to somebody who could change them.
 func (tx *Transaction) canLink(src *Repo) bool {
-	if tx.mode != src.mode {
-		return false
-	}
 	ours, err1 := tx.repo.object.Stat("")
 	theirs, err2 := src.object.Stat("")
 	return err1 == nil && err2 == nil && ours.Dev == theirs.Dev && ours.Uid == theirs.Uid
@@ -137,7 +134,7 @@ type puller struct {
 	tx       *Transaction
 	src      *Objects
 	o        PullLocalOptions
-	link     bool
+	link     bool // see canLink
 	metadata ObjectSet // seen
 	files    ObjectSet
 	complete []ostree.Checksum
@@ -336,7 +333,7 @@ func (im *puller) file(c ostree.Checksum) error {
 	if ok, err := im.tx.Has(ostree.ObjectFile, c); ok || err != nil {
 		return err
 	}
-	if im.link && !im.o.BareUserOnlyFiles {
+	if im.link && im.tx.mode == im.src.mode && !im.o.BareUserOnlyFiles {
 		done, err := im.linkFile(c)
 		if done || err != nil {
 			return err

@@ -64,12 +64,12 @@ func (m *committer) size(sizes map[ostree.ObjectName]ostree.SizeEntry, t ostree.
 	}
 	entry := ostree.SizeEntry{Checksum: sum, Archived: uint64(fi.Size()), Unpacked: uint64(fi.Size()), Type: t}
 	if t == ostree.ObjectFile {
-		_, size, content, err := m.repo.File(sum)
+		h, size, content, err := m.repo.File(sum)
 		if err != nil {
 			return err
 		}
 		content.Close()
-		entry.Unpacked = uint64(size)
+		entry.Unpacked = uint64(size) + uint64(len(h.Target))
 	}
 	sizes[name] = entry
 	return nil
