@@ -462,6 +462,64 @@ func TestRepoSignature(t *testing.T) {
 	}
 }
 
+// Metadata that was cached without a check is not used when one is asked for.
+func TestSignatureOfCached(t *testing.T) {
+	w := newWorld(t)
+	srv := serve(t, w.repo)
+	c := config(srv.URL)
+	if _, err := w.refresh(c); err != nil {
+		t.Fatal(err)
+	}
+	c.RepoGPGCheck, c.GPGKey = true, []string{srv.URL + "/key"}
+	for _, mode := range []Mode{Default, Always, IfMissing, CacheOnly} {
+		w.mode = mode
+		if _, err := w.refresh(c); err == nil {
+			t.Errorf("mode %d: unsigned metadata accepted", mode)
+		}
+	}
+}
+
+// TestReal reads real repositories whose metadata is not complete.
+func TestReal(t *testing.T) {
+	root := os.Getenv("RPMOSTREE_SHARED")
+	if root == "" {
+		root = filepath.Join("..", "..", "..", "shared")
+	}
+	root, err := filepath.Abs(filepath.Join(root, "data", "rpmmd"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(root); err != nil {
+		t.Skipf("no test data: %v", err)
+	}
+	w := &world{t: t, cache: t.TempDir(), now: time.Now()}
+	for name, want := range map[string]int{"cs9-appstream": 17649, "cs9-baseos": 1125} {
+		s, err := w.refresh(config("file://" + filepath.Join(root, name)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, how := range []string{"XML", "cache"} {
+			n := 0
+			if err := s.Primary(t.Context(), func(*rpmmd.Package) error { n++; return nil }); err != nil || n != want {
+				t.Errorf("%s from %s: %d packages, want %d, error %v", name, how, n, want, err)
+			}
+		}
+		for _, typ := range []string{"filelists", "group"} {
+			rc, err := s.Open(t.Context(), typ)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.Copy(io.Discard, rc); err != nil {
+				t.Errorf("%s %s: %v", name, typ, err)
+			}
+			rc.Close()
+		}
+		if _, err := s.Open(t.Context(), "other"); err == nil || !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("missing file: error %v", err)
+		}
+	}
+}
+
 func TestSkipIfUnavailable(t *testing.T) {
 	w := newWorld(t)
 	good, gone := config(serve(t, w.repo).URL), config(serve(t, t.TempDir()).URL)

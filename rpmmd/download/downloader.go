@@ -20,7 +20,7 @@ const (
 	DefaultParallel = 3
 	// MaxParallel bounds what a configuration may ask for (librepo).
 	MaxParallel = 20
-	// MaxOpenSize bounds a decompressed metadata file whose size is not known, in bytes.
+	// MaxOpenSize bounds a metadata file, also when it is decompressed, in bytes.
 	MaxOpenSize = 16 << 30
 	// MaxKey is the size of a file of OpenPGP keys, and MaxSignature that of a
 	// signature, in bytes.

@@ -44,7 +44,7 @@ func (s *Snapshot) openPackage(ctx context.Context, p *rpmmd.Package) (io.ReadCl
 		if err != nil {
 			return nil, err
 		}
-		v, err := newVerifier(f, name, p.Checksum, 0)
+		v, err := newVerifier(f, name, p.Checksum)
 		if err != nil {
 			f.Close()
 			return nil, err

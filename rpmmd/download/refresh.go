@@ -71,7 +71,11 @@ func (d *Downloader) repoDir(r *rpmmd.RepoConfig) string {
 		return c
 	}, r.ID)
 	id = strings.TrimLeft(id, ".")[:min(len(strings.TrimLeft(id, ".")), 128)]
-	sum := sha256.Sum256([]byte(strings.Join(append([]string{r.ID, r.Metalink, r.MirrorList}, r.BaseURL...), "\n")))
+	identity := append([]string{r.ID, r.Metalink, r.MirrorList}, r.BaseURL...)
+	if r.RepoGPGCheck { // what was cached without a signature must not pass for signed
+		identity = append(append(identity, "repo_gpgcheck"), r.GPGKey...)
+	}
+	sum := sha256.Sum256([]byte(strings.Join(identity, "\n")))
 	name := fmt.Sprintf("%s-%x", id, sum[:8])
 	if d.opts.CacheName != "" {
 		name = fmt.Sprintf("%s-%s-%x", id, d.opts.CacheName, sum[:8])

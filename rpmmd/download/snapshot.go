@@ -1,7 +1,6 @@
 package download
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -68,7 +67,7 @@ func (s *Snapshot) Open(ctx context.Context, typ string) (io.ReadCloser, error) 
 func (s *Snapshot) record(typ string) (rpmmd.Record, bool) {
 	names := []string{typ}
 	if typ == "group" {
-		names = []string{"group_zst", "group_gz", "group_xz", "group"}
+		names = []string{"group_gz", "group_zst", "group", "group_xz"}
 	}
 	for _, n := range names {
 		if r, ok := s.Repomd.Record(n); ok {
@@ -178,39 +177,35 @@ func (s *Snapshot) request(base, location string) fetch.Request {
 	return req
 }
 
-// openRecord opens a cached file. Its checksums are verified as it is read: the
-// cache may have been damaged since it was written.
+// openRecord opens a cached file. Its checksum is verified as it is read: the
+// cache may have been damaged since it was written. The checksum of the
+// decompressed content proves nothing more, no other client looks at it, and
+// there are repositories where it is wrong.
 func openRecord(name string, rec *rpmmd.Record) (io.ReadCloser, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
-	closed, err := newVerifier(f, name, rec.Checksum, 0)
+	closed, err := newVerifier(f, name, rec.Checksum)
 	if err != nil {
 		f.Close()
 		return nil, err
 	}
-	z, format, err := compress.NewDetectingReader(closed, 0)
+	z, _, err := compress.NewDetectingReader(closed, 0)
 	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	open := &verifier{r: z, name: name, limit: cmp.Or(rec.OpenSize, MaxOpenSize)}
-	if format != compress.None && !rec.OpenChecksum.IsZero() {
-		if open, err = newVerifier(z, name, rec.OpenChecksum, rec.OpenSize); err != nil {
-			f.Close()
-			return nil, err
-		}
-	}
-	return &metadataReader{open: open, closed: closed, close: func() error { return errors.Join(z.Close(), f.Close()) }, name: name}, nil
+	close := func() error { return errors.Join(z.Close(), f.Close()) }
+	return &metadataReader{open: compress.Limit(z, MaxOpenSize), closed: closed, close: close}, nil
 }
 
 // A metadataReader reads a decompressed file and, at its end, what is left of the
 // compressed one, so that the whole file is verified.
 type metadataReader struct {
-	open, closed *verifier
-	close        func() error
-	name         string
+	open   io.Reader
+	closed *verifier
+	close  func() error
 }
 
 func (r *metadataReader) Read(p []byte) (int, error) {
@@ -227,29 +222,25 @@ func (r *metadataReader) Close() error { return r.close() }
 
 // A verifier hashes what is read and compares at the end.
 type verifier struct {
-	r     io.Reader
-	name  string
-	hash  hash.Hash // nil: only the limit counts
-	want  rpmmd.Checksum
-	limit int64 // zero: none
-	n     int64
+	r    io.Reader
+	name string
+	hash hash.Hash
+	want rpmmd.Checksum
+	n    int64
 }
 
-func newVerifier(r io.Reader, name string, want rpmmd.Checksum, limit int64) (*verifier, error) {
+func newVerifier(r io.Reader, name string, want rpmmd.Checksum) (*verifier, error) {
 	h, err := rpmmd.NewHash(want.Type)
 	if err != nil {
 		return nil, err
 	}
-	return &verifier{r: r, name: name, hash: h, want: want, limit: cmp.Or(limit, MaxOpenSize)}, nil
+	return &verifier{r: r, name: name, hash: h, want: want}, nil
 }
 
 func (v *verifier) Read(p []byte) (int, error) {
 	n, err := v.r.Read(p)
-	if v.n += int64(n); v.n > v.limit {
-		return 0, fmt.Errorf("%s: content is larger than %d bytes", v.name, v.limit)
-	}
-	if v.hash == nil {
-		return n, err
+	if v.n += int64(n); v.n > MaxOpenSize {
+		return 0, fmt.Errorf("%s: content is larger than %d bytes", v.name, int64(MaxOpenSize))
 	}
 	v.hash.Write(p[:n])
 	if err == io.EOF {
@@ -271,7 +262,7 @@ func intact(name string, size int64, want rpmmd.Checksum) bool {
 	if st, err := f.Stat(); err != nil || size > 0 && st.Size() != size {
 		return false
 	}
-	v, err := newVerifier(f, name, want, 0)
+	v, err := newVerifier(f, name, want)
 	if err != nil {
 		return false
 	}
