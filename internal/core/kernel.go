@@ -71,6 +71,9 @@ func fileAt(t tree.Tree, version string) (ostree.Checksum, error) {
 
 // boot runs depmod and dracut as wanted.
 func (s *stage) boot(ctx context.Context, version string, depmod, initramfs bool, args []string) error {
+	if !depmod && !initramfs {
+		return nil
+	}
 	return s.run(ctx, func(root sandbox.Root) error {
 		if depmod {
 			var out logBuffer
@@ -89,6 +92,13 @@ func (s *stage) boot(ctx context.Context, version string, depmod, initramfs bool
 		task.End("")
 		return nil
 	})
+}
+
+// hasModules reports whether the kernel has modules besides those built in:
+// they are in directories beside it.
+func hasModules(t tree.Tree, version string) (bool, error) {
+	entries, err := t.ReadDir(path.Join(kernel.ModulesDir, version))
+	return slices.ContainsFunc(entries, func(e tree.Entry) bool { return e.IsDir }), err
 }
 
 // dropKernels removes what is left of a kernel whose package went: the module
@@ -124,7 +134,11 @@ func ownsModules(h *rpm.Header) bool {
 func (c *Core) Boot(ctx context.Context, tx *repo.Transaction, t tree.Tree, version string, initramfs bool, args []string) (tree.Tree, error) {
 	s := stage{core: c, tx: tx, tree: t}
 	defer s.close()
-	if err := s.boot(ctx, version, true, initramfs, args); err != nil {
+	modules, err := hasModules(t, version)
+	if err != nil {
+		return t, err
+	}
+	if err := s.boot(ctx, version, modules, initramfs, args); err != nil {
 		return t, err
 	}
 	return postprocess.DropScratch(s.tree)
