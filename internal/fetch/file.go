@@ -33,7 +33,7 @@ func (c *Client) File(ctx context.Context, req Request, path string) (Result, er
 		err = b.copyTo(part, func() error { return truncate(part) })
 	}
 	switch {
-	case err != nil && (wrongContent(err) || len(req.Checksums) == 0), err == nil && b.result.NotModified:
+	case err != nil && (startAnew(err) || len(req.Checksums) == 0), err == nil && b.result.NotModified:
 		os.Remove(part.Name())
 	case err == nil:
 		err = os.Rename(part.Name(), path)

@@ -58,7 +58,7 @@ func (b *Body) copyTo(w io.Writer, restart func() error) error {
 		if err == nil {
 			return nil
 		}
-		if b.ctx.Err() != nil || restart == nil || b.spent && b.off == 0 || !wrongContent(err) {
+		if b.ctx.Err() != nil || restart == nil || b.spent && b.off == 0 || !startAnew(err) {
 			return err
 		}
 		if b.resumed || errors.Is(err, errChanged) {
@@ -71,13 +71,19 @@ func (b *Body) copyTo(w io.Writer, restart func() error) error {
 	}
 }
 
-// wrongContent reports whether a transfer from the first byte on may help.
-func wrongContent(err error) bool {
-	var (
-		sum    *ChecksumError
-		size   *SizeError
-		status *StatusError
-	)
-	return errors.As(err, &sum) || errors.As(err, &size) || errors.Is(err, errChanged) ||
+// startAnew reports whether a transfer from the first byte on may help.
+func startAnew(err error) bool {
+	var status *StatusError
+	return WrongContent(err) || errors.Is(err, errChanged) ||
 		errors.As(err, &status) && status.Code == http.StatusRequestedRangeNotSatisfiable
+}
+
+// WrongContent reports whether err says that content was not what was asked for.
+// The mirror that served it is then asked last.
+func WrongContent(err error) bool {
+	var (
+		sum  *ChecksumError
+		size *SizeError
+	)
+	return errors.As(err, &sum) || errors.As(err, &size)
 }

@@ -55,18 +55,19 @@ func (x mirror) rank() int {
 	return x.failures
 }
 
-// report notes how a transfer from a mirror has ended.
-func (m *Mirrors) report(base string, ok bool) {
+// report notes how a transfer from a mirror has ended: with how many failures it
+// counts, or zero for a success.
+func (m *Mirrors) report(base string, failures int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for i := range m.list {
 		if m.list[i].base != base {
 			continue
 		}
-		if ok {
+		if failures == 0 {
 			m.list[i].failures = 0
 		} else {
-			m.list[i].failures++
+			m.list[i].failures += failures
 		}
 	}
 }

@@ -88,7 +88,11 @@ func (p *plan) fail(err error, progress int64) {
 	}
 	p.next++
 	if p.mirrors != nil {
-		p.mirrors.report(s.base, false)
+		failures := 1
+		if WrongContent(err) {
+			failures = MaxMirrorFailures // do not ask it for the next file either
+		}
+		p.mirrors.report(s.base, failures)
 	}
 }
 
@@ -102,7 +106,7 @@ func (p *plan) forgive() {
 
 func (p *plan) succeed() {
 	if p.mirrors != nil {
-		p.mirrors.report(p.sources[p.next].base, true)
+		p.mirrors.report(p.sources[p.next].base, 0)
 	}
 }
 

@@ -520,6 +520,51 @@ func TestReal(t *testing.T) {
 	}
 }
 
+func TestExtras(t *testing.T) {
+	w := newWorld(t)
+	s, err := w.refresh(config("file://" + w.repo))
+	if err != nil {
+		t.Fatal(err)
+	}
+	comps, err := s.Comps(t.Context())
+	if err != nil || len(comps.Groups) != 0 {
+		t.Errorf("comps %v, error %v", comps, err)
+	}
+	if m, err := s.Modules(t.Context()); err != nil || m != nil {
+		t.Errorf("modules %v, error %v", m, err)
+	}
+	if err := s.Advisories(t.Context(), nil); err != nil {
+		t.Error(err)
+	}
+	_, err = createrepo.Write(t.Context(), w.repo, createrepo.Options{Compression: "zstd", Extra: []createrepo.Extra{
+		{Type: "group", Name: "comps.xml", Data: []byte("<comps><group><id>g</id></group></comps>")},
+		{Type: "modules", Name: "modules.yaml", Data: []byte("---\ndocument: modulemd\nversion: 2\ndata: {name: m, stream: s}\n")},
+		{Type: "updateinfo", Name: "updateinfo.xml", Data: []byte("<updates><update type='security'><id>A-1</id></update></updates>")},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.mode = Always
+	if s, err = w.refresh(config("file://" + w.repo)); err != nil {
+		t.Fatal(err)
+	}
+	if comps, err = s.Comps(t.Context()); err != nil || len(comps.Groups) != 1 {
+		t.Errorf("comps %v, error %v", comps, err)
+	}
+	if m, err := s.Modules(t.Context()); err != nil || m == nil || len(m.Modules) != 1 {
+		t.Errorf("modules %v, error %v", m, err)
+	}
+	var ids []string
+	err = s.Advisories(t.Context(), func(a *rpmmd.Advisory) error { ids = append(ids, a.ID); return nil })
+	if err != nil || len(ids) != 1 || ids[0] != "A-1" {
+		t.Errorf("advisories %v, error %v", ids, err)
+	}
+	changed := 0
+	if err := s.Changelogs(t.Context(), func(*rpmmd.Changelogs) error { changed++; return nil }); err != nil || changed != 2 {
+		t.Errorf("%d packages with changes, error %v", changed, err)
+	}
+}
+
 func TestSkipIfUnavailable(t *testing.T) {
 	w := newWorld(t)
 	good, gone := config(serve(t, w.repo).URL), config(serve(t, t.TempDir()).URL)
@@ -566,6 +611,13 @@ func TestPackages(t *testing.T) {
 			}
 			if s, err = d.Refresh(t.Context(), config(bad.URL, good.URL)); err != nil {
 				t.Fatal(err)
+			}
+			tries := 0
+			for err = errors.New("not tried"); err != nil; {
+				tries++
+				if err = stream(t.Context(), s, one); err != nil && !s.Retry(one, err, tries) {
+					t.Fatalf("streaming with a second mirror: %v", err)
+				}
 			}
 			if paths, err = d.FetchPackages(t.Context(), []Wanted{{s, one}, {s, two}}, nil); err != nil {
 				t.Fatalf("with a second mirror: %v", err)

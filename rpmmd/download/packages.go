@@ -34,6 +34,13 @@ func (s *Snapshot) OpenPackage(ctx context.Context, p *rpmmd.Package) (io.ReadCl
 	return rc, nil
 }
 
+// Retry reports whether OpenPackage should be tried again after an error of
+// reading what it returned: the content was wrong, and there is another mirror,
+// which comes next. Tries is how often the package was opened already.
+func (s *Snapshot) Retry(p *rpmmd.Package, err error, tries int) bool {
+	return p.Base == "" && fetch.WrongContent(err) && tries < len(s.mirrors.Bases())
+}
+
 func (s *Snapshot) openPackage(ctx context.Context, p *rpmmd.Package) (io.ReadCloser, error) {
 	name, req, err := s.packageRequest(p)
 	if err != nil {
