@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+
+	"rpmostree/rpm/evr"
 )
 
 // ID names a package of a Pool. IDs are given in the order of Repo.Add, which is also the
@@ -417,3 +419,44 @@ func (p *Pool) Compare(a, b ID) int { return p.compareEVR(p.sols[a].evr, p.sols[
 
 // Identical reports that two packages are the same build.
 func (p *Pool) Identical(a, b ID) bool { return p.identical(&p.sols[a], &p.sols[b]) }
+
+// splitDep returns a dependency in parts. A rich one stays in one piece, as its Name.
+func (p *Pool) splitDep(d Ref, pre bool) Dep {
+	if d.isRel() {
+		if r := p.rel(d); r.op < 8 && !r.left.isRel() && !r.right.isRel() {
+			return Dep{Name: p.strs.get(r.left), Op: evr.Op(r.op), EVR: p.strs.get(r.right), Pre: pre, Ref: d}
+		}
+	}
+	return Dep{Name: p.DepString(d), Pre: pre, Ref: d}
+}
+
+// Package returns what Add was given, as far as the solver keeps it: dependencies without
+// duplicates, with Ref set (which has to be cleared before they are used in another pool).
+func (p *Pool) Package(id ID) Package {
+	if id <= System || int(id) >= len(p.sols) {
+		return Package{}
+	}
+	s := &p.sols[id]
+	deps := func(k depKind) (list []Dep) {
+		pre := false
+		for _, d := range p.list(s, k) {
+			if d == preMarker {
+				pre = true
+				continue
+			}
+			list = append(list, p.splitDep(d, pre))
+		}
+		return list
+	}
+	k := Package{
+		Name: p.strs.get(s.name), EVR: p.strs.get(s.evr), Arch: p.strs.get(s.arch), Vendor: p.strs.get(s.vendor), BuildTime: s.buildTime,
+		Provides: deps(depProvides), Requires: deps(depRequires), Conflicts: deps(depConflicts), Obsoletes: deps(depObsoletes),
+		Recommends: deps(depRecommends), Suggests: deps(depSuggests), Supplements: deps(depSupplements), Enhances: deps(depEnhances),
+		OrderWithRequires: deps(depOrder),
+	}
+	p.eachFile(s, func(path []byte) bool {
+		k.Files = append(k.Files, string(path))
+		return true
+	})
+	return k
+}
