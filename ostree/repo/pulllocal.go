@@ -59,7 +59,7 @@ func (r *Repo) PullLocal(ctx context.Context, src *Repo, o PullLocalOptions) (Pu
 		return PullStats{}, err
 	}
 	defer tx.Abort()
-	im := &puller{tx: tx, src: src.Objects, o: o, link: !o.Untrusted && tx.canLink(src), metadata: ObjectSet{}, files: ObjectSet{}}
+	im := &puller{tx: tx, src: src.Objects, o: o, link: tx.canLink(src), metadata: ObjectSet{}, files: ObjectSet{}}
 	for _, ref := range want {
 		if err := im.history(ctx, ref); err != nil {
 			return im.stats(), err
@@ -333,7 +333,10 @@ func (im *puller) file(c ostree.Checksum) error {
 	if ok, err := im.tx.Has(ostree.ObjectFile, c); ok || err != nil {
 		return err
 	}
-	if im.link && im.tx.mode == im.src.mode && !im.o.BareUserOnlyFiles {
+	if im.link && im.tx.mode == im.src.mode {
+		if err := im.verifyFile(c); err != nil {
+			return err
+		}
 		done, err := im.linkFile(c)
 		if done || err != nil {
 			return err
@@ -351,6 +354,31 @@ func (im *puller) file(c ostree.Checksum) error {
 	}
 	im.nContent.Add(1)
 	return im.tx.WriteFileChecked(c, h, size, content)
+}
+
+// verifyFile checks what the options want to know about a file that will be a link.
+func (im *puller) verifyFile(c ostree.Checksum) error {
+	if !im.o.Untrusted && !im.o.BareUserOnlyFiles {
+		return nil
+	}
+	h, _, content, err := im.src.File(c)
+	if err != nil {
+		return err
+	}
+	defer content.Close()
+	if im.o.BareUserOnlyFiles {
+		if err := CheckBareUserOnly(h); err != nil {
+			return fmt.Errorf("Content object %s: %w", c, err)
+		}
+	}
+	if !im.o.Untrusted {
+		return nil
+	}
+	got, err := ostree.FileChecksum(h, content)
+	if err == nil && got != c {
+		err = &CorruptError{ostree.ObjectName{Type: ostree.ObjectFile, Checksum: c}, got}
+	}
+	return err
 }
 
 // linkFile makes the object a hard link. It reports false when it has to be
