@@ -22,7 +22,7 @@ type DeployOptions struct {
 	Stateroot string
 	// Commit must be in the repository with all its objects.
 	Commit ostree.Checksum
-	// Origin becomes the origin file. nil for none.
+	// Origin becomes the origin file, WithoutTransient. nil for none.
 	Origin *keyfile.File
 	// Merge is the deployment whose /etc is taken over, and whose kernel
 	// arguments, if Kargs is nil. nil for none; see State.MergeDeployment.
@@ -97,7 +97,7 @@ func (s *Sysroot) Create(ctx context.Context, st *State, o DeployOptions) (Deplo
 
 // initialize does the part that does not depend on the merge deployment.
 func (s *Sysroot) initialize(ctx context.Context, st *State, o DeployOptions) (Deployment, error) {
-	d := Deployment{OSName: st.osnameOr(o.Stateroot), Checksum: o.Commit, Origin: o.Origin, Overlays: o.Overlays, Unlocked: UnlockedNone}
+	d := Deployment{OSName: st.osnameOr(o.Stateroot), Checksum: o.Commit, Origin: WithoutTransient(o.Origin), Overlays: o.Overlays, Unlocked: UnlockedNone}
 	if !validElement(d.OSName) {
 		return d, errNotBooted
 	}

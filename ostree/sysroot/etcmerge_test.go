@@ -12,9 +12,9 @@ import (
 
 // TestEtcMergeLikeC merges generated changes of /etc with both programs.
 func TestEtcMergeLikeC(t *testing.T) {
-	seeds := 24
+	seeds := 12
 	if testing.Short() {
-		seeds = 8
+		seeds = 4
 	}
 	w := newWorld(t)
 	for seed := range seeds {

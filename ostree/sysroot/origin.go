@@ -17,6 +17,18 @@ func NewOrigin(refspec string) *keyfile.File {
 	return f
 }
 
+// WithoutTransient returns a copy of an origin without what is true of one
+// deployment only and not of its successors: that it is pinned or unlocked.
+func WithoutTransient(origin *keyfile.File) *keyfile.File {
+	if origin == nil {
+		return nil
+	}
+	c := origin.Clone()
+	c.RemoveGroup(transientGroup)
+	c.Remove("origin", "unlocked")
+	return c
+}
+
 // WriteOrigin replaces the origin file of a deployment. nil removes nothing
 // and writes nothing. The lock must be held.
 func (s *Sysroot) WriteOrigin(d Deployment, origin *keyfile.File) error {

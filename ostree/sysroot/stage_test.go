@@ -218,7 +218,11 @@ func TestPin(t *testing.T) {
 		t.Error("pinned after the C program unpinned it")
 	}
 	w.commit("2", map[string]string{"usr/bin/tool": "2"})
-	d, _ := w.stage(nil)
+	must(t, w.s.Pin(w.load().Deployments[0], true))
+	d, _ := w.stage(func(o *DeployOptions) { o.Origin = o.Merge.Origin })
+	if d.Pinned() || d.Refspec() != "os/main" {
+		t.Errorf("the successor of a pinned deployment has the origin\n%s", d.Origin.Bytes())
+	}
 	if err := w.s.Pin(d, true); err == nil || err.Error() != "Cannot pin staged deployment" {
 		t.Errorf("pinning a staged deployment: %v", err)
 	}
