@@ -26,3 +26,21 @@ func (e *PackageError) Error() string {
 
 // Unwrap returns the cause.
 func (e *PackageError) Unwrap() error { return e.Err }
+
+// A causeError puts words before an error. They are librepo's and libdnf's, which
+// begin with a capital letter, because programs and people look for them.
+type causeError struct {
+	words string
+	err   error // may be nil
+}
+
+func because(words string, err error) error { return &causeError{words, err} }
+
+func (e *causeError) Error() string {
+	if e.err == nil {
+		return e.words
+	}
+	return e.words + ": " + e.err.Error()
+}
+
+func (e *causeError) Unwrap() error { return e.err }

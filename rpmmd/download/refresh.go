@@ -142,7 +142,7 @@ func (r *refresher) run(ctx context.Context) error {
 		r.Checked = r.cachedTime
 		r.mirrors = r.cachedMirrors()
 		if r.cached == nil {
-			return fmt.Errorf("Cache-only enabled but no cache for '%s'", r.ID()) // libdnf's words
+			return because(fmt.Sprintf("Cache-only enabled but no cache for '%s'", r.ID()), nil)
 		}
 		return r.fetchTypes(ctx)
 	}
@@ -195,7 +195,7 @@ func matches(b []byte, sums []fetch.Checksum) bool {
 func (r *refresher) update(ctx context.Context) error {
 	b, res, err := r.client.Bytes(ctx, r.repomdRequest(repomdPath, rpmmd.MaxRepomd))
 	if err != nil {
-		return fmt.Errorf("Cannot download repomd.xml: %w", err) // librepo's words
+		return because("Cannot download repomd.xml", err)
 	}
 	if r.Config.RepoGPGCheck {
 		if err := r.verifySignature(ctx, b, strings.TrimSuffix(res.URL, repomdPath)); err != nil {
@@ -333,7 +333,7 @@ func (r *refresher) resolve(ctx context.Context) ([]string, error) {
 func (r *refresher) metalink(ctx context.Context) ([]string, error) {
 	b, _, err := r.client.Bytes(ctx, fetch.Request{URL: r.Config.Metalink, MaxSize: rpmmd.MaxMirrorList})
 	if err != nil {
-		return nil, fmt.Errorf("Cannot prepare internal mirrorlist: %w", err) // librepo's words
+		return nil, because("Cannot prepare internal mirrorlist", err)
 	}
 	link, err := rpmmd.ParseMetalink(b, repomdName)
 	if err != nil {
@@ -365,7 +365,7 @@ func strongest(dst []fetch.Checksum, sums []rpmmd.Checksum) []fetch.Checksum {
 func (r *refresher) mirrorList(ctx context.Context) ([]string, error) {
 	b, _, err := r.client.Bytes(ctx, fetch.Request{URL: r.Config.MirrorList, MaxSize: rpmmd.MaxMirrorList})
 	if err != nil {
-		return nil, fmt.Errorf("Cannot prepare internal mirrorlist: %w", err) // librepo's words
+		return nil, because("Cannot prepare internal mirrorlist", err)
 	}
 	return rpmmd.ParseMirrorList(b), nil
 }

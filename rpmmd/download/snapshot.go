@@ -156,7 +156,7 @@ func (s *Snapshot) fetchRecord(ctx context.Context, rec *rpmmd.Record) (string, 
 	req := s.request(rec.Base, rec.Location)
 	req.Size, req.Checksums = rec.Size, []fetch.Checksum{fetch.Checksum(rec.Checksum)}
 	if _, err := s.client.File(ctx, req, name); err != nil {
-		return "", fmt.Errorf("Cannot download %s: %w", rec.Location, err) // librepo's words
+		return "", because("Cannot download "+rec.Location, err)
 	}
 	return name, nil
 }
