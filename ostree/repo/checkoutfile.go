@@ -70,23 +70,37 @@ func (co *checkout) place(d *dirfd.Dir, name string, sum ostree.Checksum, create
 // link makes a hard link to the object. It reports false when the file must be
 // copied.
 func (co *checkout) link(d *dirfd.Dir, e tree.Entry) (bool, error) {
-	var st unix.Stat_t
-	owner, dir, err := co.from.find(ostree.ObjectFile, e.Checksum, &st)
-	if err != nil {
-		return false, err
+	var path objPath
+	path.fileObject(&e.Checksum)
+	for o := co.from; o != nil && o.mode == co.from.mode; o = o.parent {
+		for _, dir := range o.dirs {
+			var st unix.Stat_t
+			err := path.stat(dir, &st)
+			if err == unix.ENOENT {
+				continue
+			}
+			if err != nil {
+				return false, pathError("stat", e.Checksum.String(), err)
+			}
+			if !co.linkable(dir, e.Checksum, &st) {
+				return false, nil
+			}
+			err = path.link(dir, d.FD(), e.Name)
+			if err == unix.EEXIST {
+				err = co.linkOver(d, e, dir, &st)
+			}
+			return co.linked(e, &st, err)
+		}
 	}
-	path := owner.loosePath(ostree.ObjectFile, e.Checksum)
-	if owner.mode != co.from.mode || !co.linkable(dir, path, &st) {
-		return false, nil
-	}
-	err = unix.Linkat(dir, path, d.FD(), e.Name, 0)
-	if err == unix.EEXIST {
-		err = co.linkOver(d, e, dir, path, &st)
-	}
+	return false, nil
+}
+
+// linked judges the outcome of a link.
+func (co *checkout) linked(e tree.Entry, st *unix.Stat_t, err error) (bool, error) {
 	switch err {
 	case nil:
 		if co.opts.DevIno != nil {
-			co.opts.DevIno.add(&st, e.Checksum)
+			co.opts.DevIno.add(st, e.Checksum)
 		}
 		return true, nil
 	case unix.EMLINK, unix.EXDEV, unix.EPERM:
@@ -99,7 +113,7 @@ func (co *checkout) link(d *dirfd.Dir, e tree.Entry) (bool, error) {
 
 // linkable tells whether an object may be linked. Empty files are not, because
 // file systems bound the number of links and a tree has many of them.
-func (co *checkout) linkable(dir int, path string, st *unix.Stat_t) bool {
+func (co *checkout) linkable(dir int, sum ostree.Checksum, st *unix.Stat_t) bool {
 	if !ostree.IsRegular(st.Mode) {
 		return true
 	}
@@ -112,14 +126,15 @@ func (co *checkout) linkable(dir int, path string, st *unix.Stat_t) bool {
 		return true
 	}
 	var buf [512]byte
-	n, err := unix.Lgetxattr(dirfd.ProcPath(dir, path), bareUserMeta, buf[:])
+	path := dirfd.ProcPath(dir, co.from.loosePath(ostree.ObjectFile, sum))
+	n, err := unix.Lgetxattr(path, bareUserMeta, buf[:])
 	if err != nil || n < 12 { // large attributes take the slow way
 		return false
 	}
 	return buf[10]&0xf0 != 0xa0 // uid, gid, mode as u32 big endian: is it S_IFLNK?
 }
 
-func (co *checkout) linkOver(d *dirfd.Dir, e tree.Entry, dir int, path string, st *unix.Stat_t) error {
+func (co *checkout) linkOver(d *dirfd.Dir, e tree.Entry, dir int, st *unix.Stat_t) error {
 	switch co.opts.Overwrite {
 	case AddFiles:
 		return nil
@@ -132,7 +147,7 @@ func (co *checkout) linkOver(d *dirfd.Dir, e tree.Entry, dir int, path string, s
 		return co.checkIdentical(d, e.Name, e.Checksum)
 	case UnionFiles:
 		tmp := "." + tmpName()
-		if err := unix.Linkat(dir, path, d.FD(), tmp, 0); err != nil {
+		if err := unix.Linkat(dir, co.from.loosePath(ostree.ObjectFile, e.Checksum), d.FD(), tmp, 0); err != nil {
 			return err
 		}
 		err := unix.Renameat(d.FD(), tmp, d.FD(), e.Name)

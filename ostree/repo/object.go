@@ -72,24 +72,6 @@ func pathError(op, path string, err error) error {
 	return &fs.PathError{Op: op, Path: path, Err: err}
 }
 
-// find returns the Objects and directory that hold an object, and its status.
-func (o *Objects) find(t ostree.ObjectType, c ostree.Checksum, st *unix.Stat_t) (*Objects, int, error) {
-	path := o.loosePath(t, c)
-	for _, dir := range o.dirs {
-		err := unix.Fstatat(dir, path, st, unix.AT_SYMLINK_NOFOLLOW)
-		if err == nil {
-			return o, dir, nil
-		}
-		if err != unix.ENOENT {
-			return nil, -1, pathError("stat", path, err)
-		}
-	}
-	if o.parent != nil {
-		return o.parent.find(t, c, st)
-	}
-	return nil, -1, &MissingObjectError{ostree.ObjectName{Type: t, Checksum: c}}
-}
-
 // ReadMetadata returns the bytes of a metadata object. They are not verified:
 // see Fsck.
 func (o *Objects) ReadMetadata(t ostree.ObjectType, c ostree.Checksum) ([]byte, error) {
