@@ -79,7 +79,8 @@ NONE < test/e2e/machine < test/e2e/nspawn;
 test/e2e/machine < test/e2e/qemu;
 NONE < test/e2e, test/e2e/fastinit, test/e2e/initramfs;
 test/e2e/nspawn, test/e2e/qemu, test/e2e/initramfs < test/e2e/boot;
-# the test distribution
+# the test distributions
+rpmmd/createrepo < test/mini;
 internal/compress < test/distro/deb;
 test/distro/deb, rpmmd/createrepo < test/distro/world < test/distro;
 test/distro/world < test/distro/peer < bench;

@@ -122,7 +122,7 @@ func (p *Pool) listed(sel Selection) []ID {
 	return nil
 }
 
-// String describes the job in libsolv's words.
+// jobString describes the job in libsolv's words, with the flags in mask.
 func (p *Pool) jobString(j *Job, mask JobFlags) string {
 	before, after := "unknown job ", ""
 	sel := &j.Select
@@ -189,7 +189,7 @@ func (p *Pool) selectString(sel *Selection) string {
 	return "unknown job select"
 }
 
-// FlagNames are the names of the job flags, in the order of their bits.
+// flagNames are the names of the job flags, in the order of their bits.
 var flagNames = [...]string{"weak", "essential", "cleandeps", "orupdate", "forcebest", "targeted", "notbyuser",
 	"setev", "setevr", "setarch", "setvendor", "setrepo", "setname", "noautoset"}
 

@@ -3,6 +3,7 @@ package solv
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -37,7 +38,7 @@ type Cause struct {
 	jobs []Job
 }
 
-// name is how libsolv calls a package in a message; libdnf adds where it comes from.
+// namer says how a package is called in a message.
 type namer func(ID) string
 
 // String words the cause as libsolv does.
@@ -115,23 +116,26 @@ func (p *Pool) whyNotInstallable(id ID) string {
 
 // DnfString words the cause as libdnf does, with the repository of each package.
 func (c Cause) DnfString() string {
-	name := func(id ID) string {
-		if s := &c.pool.sols[id]; s.repo != nil && s.repo != c.pool.installed {
-			return c.pool.String(id) + " from " + s.repo.name
-		} else if s.repo != nil {
-			return c.pool.String(id) + " from @System"
+	p := c.pool
+	from := func(id ID) string {
+		if s := &p.sols[id]; s.repo != nil {
+			return p.String(id) + " from " + s.repo.name
 		}
-		return c.pool.String(id)
+		return p.String(id)
 	}
 	switch c.Kind {
-	case ReasonRequires:
-		return "package " + name(c.From) + " requires " + c.pool.DepString(c.Dep) + ", but none of the providers can be installed"
+	case ReasonUpdate, ReasonBest, ReasonJobNothingProvides:
+		return c.String()
 	case ReasonNotInstallable:
-		if c.pool.excluded(c.From) {
-			return "package " + name(c.From) + " is filtered out by exclude filtering"
+		if p.excluded(c.From) {
+			return "package " + from(c.From) + " is filtered out by exclude filtering"
 		}
+	case ReasonInstalledObsoletes:
+		return "installed package " + p.String(c.From) + " obsoletes " + p.DepString(c.Dep) + " provided by " + from(c.To)
+	case ReasonYumObsoletes:
+		return "both package " + from(c.From) + " and " + from(c.To) + " obsolete " + p.DepString(c.Dep)
 	}
-	return c.text(name)
+	return c.text(from)
 }
 
 // Remedy is one step of a solution.
@@ -140,7 +144,7 @@ type Remedy struct {
 	Job  int // DropJob: index of the job
 	ID   ID  // the package to erase, replace, keep or install
 	New  ID  // ReplacePackage: by what
-	// Forbidden, for ReplacePackage, is what policy has against it.
+	// What policy has against ReplacePackage.
 	Downgrade, ArchChange, VendorChange, NameChange bool
 
 	pool *Pool
@@ -228,42 +232,28 @@ func (r Remedy) replaceText() (lines []string) {
 	return lines
 }
 
-// Format words problems as rpm-ostree and dnf print them, one line per cause.
+// Format words problems as rpm-ostree prints them: a line per problem, and one for each further
+// cause.
 func Format(problems []Problem) string {
 	var b strings.Builder
 	for i, pr := range problems {
-		if len(problems) == 1 {
-			b.WriteString(" Problem: ")
-		} else {
-			b.WriteString(" Problem " + itoa(i+1) + ": ")
+		b.WriteString(" Problem")
+		if len(problems) > 1 {
+			b.WriteString(" " + strconv.Itoa(i+1))
 		}
-		lines := pr.lines()
-		b.WriteString(strings.Join(lines, "\n  - "))
-		b.WriteByte('\n')
+		b.WriteString(": " + strings.Join(pr.Lines(), "\n  - ") + "\n")
 	}
 	return b.String()
 }
 
-// lines returns the distinct wordings of the causes, requests first.
-func (pr *Problem) lines() (lines []string) {
-	for _, jobs := range [...]bool{true, false} {
-		for _, c := range pr.Causes {
-			if isJob := c.Kind >= ReasonJob && c.Kind <= ReasonJobUnsupported; isJob != jobs {
-				continue
-			}
-			if t := c.DnfString(); !slices.Contains(lines, t) {
-				lines = append(lines, t)
-			}
+// Lines returns the distinct causes in libdnf's words.
+func (pr *Problem) Lines() (lines []string) {
+	for _, c := range pr.Causes {
+		if t := c.DnfString(); !slices.Contains(lines, t) {
+			lines = append(lines, t)
 		}
 	}
 	return lines
-}
-
-func itoa(n int) string {
-	if n < 10 {
-		return string(rune('0' + n))
-	}
-	return itoa(n/10) + string(rune('0'+n%10))
 }
 
 // explain turns the problems found into what people can read.

@@ -315,7 +315,7 @@ func (p *planner) plan(t solv.Transaction) (*Plan, error) {
 		return nil, fmt.Errorf("Base packages would be removed: %s", strings.Join(removed, ", "))
 	}
 	slices.SortFunc(plan.Remove, func(a, b rpmdb.Installed) int { return int(a.HeaderNum) - int(b.HeaderNum) })
-	for _, id := range t.Installed() {
+	for _, id := range p.sack.Pool.Order(&t) {
 		src := p.sack.Source(id)
 		if src.Installed != nil {
 			continue

@@ -84,7 +84,23 @@ func (h *Host) Update(ctx context.Context, r Request) (Result, error) {
 		return result, nil
 	}
 	result.Changed = true
-	return result, h.deploy(ctx, t, commit, base, o, nil, r.LockFinalize)
+	if err := h.deploy(ctx, t, commit, base, o, nil, r.LockFinalize); err != nil {
+		return result, err
+	}
+	if r.Refspec != "" && !r.KeepRef {
+		return result, h.purge(t.origin.Refspec, o.Refspec)
+	}
+	return result, nil
+}
+
+// purge drops the ref that was followed before a rebase: its commits stay as
+// long as they are deployed, and then go.
+func (h *Host) purge(old, now string) error {
+	remote, ref, err := ostree.ParseRefspec(old)
+	if err != nil || remote == "" || old == now {
+		return nil // a commit, or a branch of our own
+	}
+	return h.Sysroot.Repo().SetRef(remote, ref, ostree.Checksum{})
 }
 
 // layered returns the commit of the origin's packages on a base.

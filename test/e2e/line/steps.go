@@ -76,7 +76,6 @@ func (l *Line) compose(ctx context.Context) error {
 		names = append(names, packageName(nevra))
 	}
 	for _, name := range l.world.Packages {
-		// "kernel" is a package in this distribution
 		if !slices.Contains(names, name) {
 			return fmt.Errorf("the commit lacks %s, which the treefile names", name)
 		}
