@@ -41,5 +41,7 @@ uninstall:
 	rm -f '$(DESTDIR)$(BINDIR)/rpm-ostree' '$(DESTDIR)$(BINDIR)/ostree' \
 		'$(DESTDIR)$(LIBDIR)/ostree/ostree-prepare-root'
 
+# rm alone cannot remove the demo's deployments, which are immutable.
 clean:
+	if [ -d build/demo ]; then $(GO) run ./test/demo -remove; fi
 	rm -rf build
