@@ -410,17 +410,6 @@ func (p *Pool) identical(a, b *solvable) bool {
 	return sum(a) == sum(b)
 }
 
-// replaces reports that a package obsoletes another by name and version; withColors adds the
-// word size check.
-func (p *Pool) obsoletes(s, victim *solvable) bool {
-	for _, d := range p.list(s, depObsoletes) {
-		if p.obsoletesBy(s, d, victim) {
-			return true
-		}
-	}
-	return false
-}
-
 // obsoletesBy reports that the obsoletes entry d of s hits a package which is known to provide d.
 func (p *Pool) obsoletesBy(s *solvable, d Ref, victim *solvable) bool {
 	if !p.flags.ObsoletesUseProvides && !p.matchNEVR(victim, d) {

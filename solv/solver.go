@@ -91,8 +91,7 @@ type solver struct {
 	resume     ID      // installed package at which to go on
 	extraOrder bool
 
-	problems  []problem
-	suspended bool
+	problems []problem
 
 	weakIndex              int // decisions whose weak dependencies are in the maps; -1 = redo
 	recommended, suggested bitmap

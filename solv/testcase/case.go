@@ -80,7 +80,6 @@ type runner struct {
 	genids   []solv.Ref
 	cur      Step
 	reuse    bool
-	selected []solv.Selection
 }
 
 func newRunner(fsys fs.FS, dir string, text []byte) *runner {

@@ -24,11 +24,7 @@ func AddTestTags(p *solv.Pool, r *solv.Repo, text string) {
 		case strings.HasPrefix(line, "+") && len(line) > 4 && strings.Contains(line, ":"):
 			multi = line[1:strings.IndexByte(line, ':')]
 		case len(line) > 4 && line[0] == '=' && line[4] == ':':
-			v := line[5:]
-			if strings.HasPrefix(v, " ") {
-				v = v[1:]
-			}
-			t.tag(line[1:4], v)
+			t.tag(line[1:4], strings.TrimPrefix(line[5:], " "))
 		}
 	}
 	t.flush()
