@@ -13,7 +13,7 @@ const (
 	// DefaultMaxPerHost is how many transfers run at once against one host.
 	DefaultMaxPerHost = 8
 	// DefaultBackoff is the wait before the first retry; it doubles each time.
-	DefaultBackoff = 500 * time.Millisecond
+	DefaultBackoff = 200 * time.Millisecond
 	// MaxBackoff bounds the wait before a retry, also the one a server asks
 	// for with Retry-After.
 	MaxBackoff = 30 * time.Second

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/http"
 	"time"
 )
@@ -88,7 +89,11 @@ func permanent(err error) bool {
 		local  *localError
 		verify *tls.CertificateVerificationError
 		auth   x509.UnknownAuthorityError
+		name   *net.DNSError
 	)
+	if errors.As(err, &name) && name.IsNotFound {
+		return true
+	}
 	return errors.As(err, &sum) || errors.As(err, &size) || errors.As(err, &path) || errors.As(err, &local) ||
 		errors.As(err, &verify) || errors.As(err, &auth) ||
 		errors.Is(err, errChanged) || errors.Is(err, context.Canceled)
