@@ -40,6 +40,8 @@ func (st *Step) Solve() []string {
 			w.packages("suggested ", sug)
 		case "alternatives":
 			w.alternatives(res.Alternatives())
+		case "proof":
+			w.proofs(res)
 		case "order":
 			w.order(res)
 		default:
@@ -148,12 +150,7 @@ func (w *writer) ruleID(r solv.Rule) string {
 
 func (w *writer) problems(problems []solv.Problem) {
 	for _, pr := range problems {
-		var ids []string
-		for _, r := range pr.Proof {
-			ids = append(ids, w.ruleID(r))
-		}
-		slices.Sort(ids)
-		prefix := "problem " + hash(4, slices.Compact(ids)...) + " "
+		prefix := "problem " + w.problemID(pr) + " "
 		w.add(prefix + "info " + pr.Reason.String())
 		for _, sol := range pr.Solutions {
 			id := hash(4, w.ruleID(sol.Rule))
@@ -165,6 +162,54 @@ func (w *writer) problems(problems []solv.Problem) {
 			}
 		}
 	}
+}
+
+// problemID identifies a problem by the rules behind it.
+func (w *writer) problemID(pr solv.Problem) string {
+	var ids []string
+	for _, r := range pr.Proof {
+		ids = append(ids, w.ruleID(r))
+	}
+	slices.Sort(ids)
+	return hash(4, slices.Compact(ids)...)
+}
+
+// proofs lists the proofs of all problems, then those of the rules learnt for them.
+func (w *writer) proofs(res *solv.Result) {
+	var learnt []solv.ProofStep // steps whose rules need a proof too
+	for i, pr := range res.Problems {
+		learnt = w.proof(w.problemID(pr), res.Proof(i), learnt)
+	}
+	for i := 0; i < len(learnt); i++ {
+		learnt = w.proof(w.ruleID(learnt[i].Rule), res.LearntProof(learnt[i].Learnt), learnt)
+	}
+}
+
+func (w *writer) proof(id string, steps, learnt []solv.ProofStep) []solv.ProofStep {
+	for i, st := range steps {
+		prefix := fmt.Sprintf("proof %s %3d", id, i)
+		if st.Premise {
+			w.add(prefix + " premise")
+		} else {
+			w.add(prefix + " " + classNames[st.Rule.Class] + " " + w.ruleID(st.Rule))
+		}
+		known := slices.ContainsFunc(learnt, func(o solv.ProofStep) bool { return o.Learnt == st.Learnt })
+		if st.Learnt != 0 && !known {
+			learnt = append(learnt, st)
+		}
+		for _, l := range st.Rule.Literals {
+			mark := "   "
+			if l == st.Literal {
+				mark = "-->"
+			}
+			if l < 0 {
+				w.add(prefix + ": " + mark + " -" + w.str(-l))
+			} else {
+				w.add(prefix + ": " + mark + "  " + w.str(l))
+			}
+		}
+	}
+	return learnt
 }
 
 func (w *writer) remedy(r solv.Remedy) string {
