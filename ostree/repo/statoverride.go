@@ -70,6 +70,7 @@ func ParseStatOverride(text string) (*PathSet[ModeOverride], error) {
 			return nil, fmt.Errorf("Malformed statoverride file (no space found): %s", line)
 		}
 		mode, set := strings.CutPrefix(mode, "=")
+		mode = strings.TrimPrefix(mode, "+")
 		n, err := strconv.ParseUint(mode, 10, 32)
 		if hex, isHex := strings.CutPrefix(strings.ToLower(mode), "0x"); isHex {
 			n, err = strconv.ParseUint(hex, 16, 32)
