@@ -43,6 +43,9 @@ var (
 type Keyring struct {
 	// Legacy admits version 3 signatures, DSA keys, short RSA keys and SHA-1.
 	Legacy bool
+	// ValidNow asks that a key is valid when it is used to verify, as GnuPG does,
+	// and not only when it signed, as RPM does.
+	ValidNow bool
 
 	mu       sync.Mutex // the library caches results in the certificates
 	entities pgp.EntityList

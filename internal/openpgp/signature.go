@@ -278,7 +278,11 @@ func (k *Keyring) signingKey(e *pgp.Entity, s *Signature, now time.Time) (*packe
 		return nil, "key is revoked"
 	}
 	config := k.config(now)
-	for _, at := range []time.Time{s.sig.CreationTime, now} {
+	times := []time.Time{s.sig.CreationTime, now}
+	if k.ValidNow {
+		times = times[1:]
+	}
+	for _, at := range times {
 		key, ok := e.SigningKeyById(at, s.issuer, config)
 		if !ok {
 			continue

@@ -1,0 +1,188 @@
+package sign
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/base64"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"rpmostree/gvariant"
+	"rpmostree/internal/treetest"
+	"rpmostree/ostree"
+	"rpmostree/ostree/repo"
+)
+
+func newRepo(t *testing.T) *repo.Repo {
+	t.Helper()
+	r, err := repo.Init(filepath.Join(t.TempDir(), "repo"), repo.InitOptions{Mode: repo.Archive})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	return r
+}
+
+// gpgHome makes a key without a passphrase and returns its home directory and
+// public key.
+func gpgHome(t *testing.T, expire string) (home string, key []byte) {
+	t.Helper()
+	gpg := treetest.Oracle(t, "gpg")
+	home, err := os.MkdirTemp("", "gpg") // the agent's socket needs a short path
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		exec.Command("gpgconf", "--homedir", home, "--kill", "all").Run()
+		os.RemoveAll(home)
+	})
+	out, err := exec.Command(gpg, "--homedir", home, "--batch", "--passphrase", "", "--quick-generate-key", "tester@example.com", "ed25519", "sign", expire).CombinedOutput()
+	if err != nil {
+		t.Fatalf("gpg: %v\n%s", err, out)
+	}
+	key, err = exec.Command(gpg, "--homedir", home, "--export").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return home, key
+}
+
+func TestGPG(t *testing.T) {
+	treetest.Oracle(t, "ostree")
+	home, key := gpgHome(t, "1y")
+	_, other := gpgHome(t, "1y")
+	r := newRepo(t)
+	dir := t.TempDir()
+	os.WriteFile(filepath.Join(dir, "f"), []byte("x"), 0o644)
+	sum := treetest.Run(t, "ostree", "--repo="+r.Path(), "commit", "-b", "x", "--gpg-sign=tester@example.com", "--gpg-homedir="+home, dir)
+	treetest.Run(t, "ostree", "--repo="+r.Path(), "summary", "-u", "--gpg-sign=tester@example.com", "--gpg-homedir="+home)
+	c, err := ostree.ParseChecksum(sum)
+	if err != nil {
+		t.Fatal(err)
+	}
+	commit, err := r.ReadMetadata(ostree.ObjectCommit, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	detached, err := r.DetachedMetadata(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	summary, sig, err := r.ReadSummary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.AddRemote("good", [][2]string{{"url", "http://x"}, {"gpg-verify-summary", "true"}})
+	r.AddRemote("other", [][2]string{{"url", "http://x"}, {"gpg-verify-summary", "true"}})
+	path := filepath.Join(t.TempDir(), "key.gpg")
+	os.WriteFile(path, key, 0o644)
+	r.AddRemote("path", [][2]string{{"url", "http://x"}, {"gpg-verify-summary", "true"}, {"gpgkeypath", path}})
+	os.WriteFile(filepath.Join(r.Path(), "good.trustedkeys.gpg"), key, 0o644)
+	os.WriteFile(filepath.Join(r.Path(), "other.trustedkeys.gpg"), other, 0o644)
+	v := NewVerifier(r)
+	changed := append([]byte(nil), commit...)
+	changed[10] ^= 1
+	for _, tt := range []struct {
+		remote           string
+		commit, detached []byte
+		want             string
+	}{
+		{"good", commit, detached, ""},
+		{"path", commit, detached, ""},
+		{"good", changed, detached, "none are in trusted keyring"},
+		{"good", commit, nil, "no signatures found"},
+		{"other", commit, detached, "public key not found"},
+	} {
+		m, err := r.Remote(tt.remote)
+		if err != nil {
+			t.Fatal(err)
+		}
+		check(t, tt.remote, v.VerifyCommit(m, tt.commit, tt.detached), tt.want)
+	}
+	good, _ := r.Remote("good")
+	bad, _ := r.Remote("other")
+	check(t, "summary", v.VerifySummary(good, summary, sig), "")
+	check(t, "summary, other key", v.VerifySummary(bad, summary, sig), "public key not found")
+	check(t, "summary without signature", v.VerifySummary(good, summary, nil), "no summary.sig found")
+	check(t, "no summary", v.VerifySummary(good, nil, nil), "no summary found")
+	v.now = func() time.Time { return time.Now().AddDate(2, 0, 0) }
+	check(t, "expired key", v.VerifyCommit(good, commit, detached), "none are in trusted keyring")
+	if report, err := r.Fsck(context.Background(), repo.FsckOptions{}); err != nil || report.Err() != nil {
+		t.Errorf("fsck: %v, %v", report, err)
+	}
+}
+
+func check(t *testing.T, what string, err error, want string) {
+	t.Helper()
+	if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+		t.Errorf("%s: error %v, want %q", what, err, want)
+	}
+}
+
+func TestEd25519(t *testing.T) {
+	pub, priv, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, _, _ := ed25519.GenerateKey(nil)
+	commit := []byte("any bytes")
+	var d gvariant.Dict
+	d.Set(ed25519Key, gvariant.Array("ay", gvariant.Bytes(make([]byte, 64)), gvariant.Bytes(ed25519.Sign(priv, commit))))
+	detached := d.Value().Bytes()
+	var unsigned gvariant.Dict
+	unsigned.Set("other.key", gvariant.Bool(true))
+	file := filepath.Join(t.TempDir(), "keys")
+	os.WriteFile(file, []byte(base64.StdEncoding.EncodeToString(other)+"\n"+base64.StdEncoding.EncodeToString(pub)+"\n"), 0o644)
+	for _, tt := range []struct {
+		name, want string
+		detached   []byte
+		keys       [][2]string
+	}{
+		{"inline", "", detached, [][2]string{{"sign-verify", "true"}, {"verification-ed25519-key", base64.StdEncoding.EncodeToString(pub)}}},
+		{"file", "", detached, [][2]string{{"sign-verify", "ed25519"}, {"verification-ed25519-file", file}}},
+		{"wrong", "couldn't be verified with: key '", detached, [][2]string{{"sign-verify", "true"}, {"verification-ed25519-key", base64.StdEncoding.EncodeToString(other)}}},
+		{"short", "expected 32 bytes, got 2 bytes", detached, [][2]string{{"sign-verify", "true"}, {"verification-ed25519-key", "AAA="}}},
+		{"none", "No keys found for required signapi type ed25519", detached, [][2]string{{"sign-verify", "ed25519"}}},
+		{"spki", "cannot be verified", detached, [][2]string{{"sign-verify", "spki"}}},
+		{"unsigned", "no signatures of my type", unsigned.Value().Bytes(), [][2]string{{"sign-verify", "true"}, {"verification-ed25519-file", file}}},
+		{"no metadata", "without detached metadata", nil, [][2]string{{"sign-verify", "true"}, {"verification-ed25519-file", file}}},
+	} {
+		r := newRepo(t)
+		if err := r.AddRemote("o", append(tt.keys, [2]string{"gpg-verify", "false"}, [2]string{"url", "http://x"})); err != nil {
+			t.Fatal(err)
+		}
+		m, err := r.Remote("o")
+		if err != nil {
+			t.Fatal(err)
+		}
+		check(t, tt.name, NewVerifier(r).VerifyCommit(m, commit, tt.detached), tt.want)
+	}
+}
+
+func FuzzDetached(f *testing.F) {
+	f.Add([]byte{})
+	var d gvariant.Dict
+	d.Set(ostree.KeyGPGSigs, gvariant.Array("ay", gvariant.Bytes([]byte{0x88, 2, 4, 0})))
+	f.Add(d.Value().Bytes())
+	r, err := repo.Init(filepath.Join(f.TempDir(), "repo"), repo.InitOptions{Mode: repo.Archive})
+	if err != nil {
+		f.Fatal(err)
+	}
+	if err := r.AddRemote("o", [][2]string{{"url", "http://x"}}); err != nil {
+		f.Fatal(err)
+	}
+	m, err := r.Remote("o")
+	if err != nil {
+		f.Fatal(err)
+	}
+	v := NewVerifier(r)
+	f.Fuzz(func(t *testing.T, detached []byte) {
+		if err := v.VerifyCommit(m, []byte("commit"), detached); err == nil {
+			t.Error("accepted")
+		}
+	})
+}
