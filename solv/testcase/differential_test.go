@@ -149,7 +149,11 @@ func randomCase(seed int64) string {
 		u.wideJobs(installed)
 	}
 	u.jobs(installed)
-	u.b.WriteString("result transaction,problems /dev/null\n")
+	kinds := "transaction,problems"
+	if wide {
+		kinds += ",proof,alternatives,recommended,cleandeps,rules"
+	}
+	u.b.WriteString("result " + kinds + " /dev/null\n")
 	return u.b.String()
 }
 
