@@ -9,6 +9,7 @@ import (
 
 	"rpmostree/ostree/pull"
 	"rpmostree/ostree/repo"
+	"rpmostree/ostree/sign"
 )
 
 // pullCmd is the pull command with its options.
@@ -64,6 +65,7 @@ func (p *pullCmd) run(remote string, refs []string) error {
 	}
 	o := p.options
 	o.Refs = refs
+	o.Verify = sign.NewVerifier(p.repo)
 	if p.noTry {
 		o.Retries = -1
 	}
