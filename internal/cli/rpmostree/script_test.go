@@ -17,7 +17,9 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"rpm-ostree": func() { os.Exit(rpmostree.Main(os.Args[1:], os.Stdout, os.Stderr)) },
-		"ostree":     func() { os.Exit(ostree.Main(context.Background(), os.Args[1:], ostree.IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})) },
+		"ostree": func() {
+			os.Exit(ostree.Main(context.Background(), os.Args[1:], ostree.IO{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}))
+		},
 	})
 }
 
