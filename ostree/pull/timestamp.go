@@ -81,3 +81,13 @@ func (t timestampCheck) local(src *repo.Repo, refs []string) error {
 	}
 	return nil
 }
+
+// CheckTimestamp refuses a commit that is older than another one, both of which
+// are in the repository.
+func CheckTimestamp(r *repo.Repo, from, to ostree.Checksum) error {
+	c, err := r.Commit(to)
+	if err != nil {
+		return err
+	}
+	return timestampCheck{r: r}.compare(from, to, c)
+}

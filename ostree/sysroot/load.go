@@ -122,6 +122,18 @@ func (s *Sysroot) readSubBootVersion(version int) (int, error) {
 	return 0, fmt.Errorf("Reading current subbootversion: Invalid target '%s' in ostree/%s", target, name)
 }
 
+// BootEntries returns the boot entries of a bootversion, 0 or 1, in boot order;
+// -1 stands for the one in use.
+func (s *Sysroot) BootEntries(version int) ([]*bootloader.Entry, error) {
+	if version < 0 {
+		var err error
+		if version, err = s.readBootVersion(); err != nil {
+			return nil, err
+		}
+	}
+	return s.readEntries(version)
+}
+
 // readEntries returns the boot entries of a bootversion in boot order.
 func (s *Sysroot) readEntries(version int) ([]*bootloader.Entry, error) {
 	if s.boot == nil {

@@ -14,7 +14,8 @@ func adminCommands() *command {
 	c := group("admin", "--print-current-dir|COMMAND", "Commands for managing a host system booted with ostree",
 		adminCleanupCommand(), adminConfigDiffCommand(), adminDeployCommand(), adminFinalizeCommand(), adminBootCompleteCommand(),
 		adminInitFSCommand(), adminStaterootCommand(), adminPinCommand(), adminSetDefaultCommand(), adminStatusCommand(),
-		adminUndeployCommand(), adminKargsCommands(), adminInstutilCommands())
+		adminUndeployCommand(), adminKargsCommands(), adminInstutilCommands(), adminUpgradeCommand(), adminSwitchCommand(),
+		adminSetOriginCommand(), adminUnlockCommand(), adminLockFinalizationCommand())
 	c.scope = sysrootScope
 	printDir := false
 	c.flag(&printDir, "print-current-dir", 0, "If specified, return current deployment directory")
@@ -55,6 +56,11 @@ func (e *env) withState(f func(*sysroot.Sysroot, *sysroot.State) error) error {
 	if err := sysroot.EnsureWritable(); err != nil {
 		return err
 	}
+	return e.withMounts(f)
+}
+
+// withMounts is withState with the mounts as they are.
+func (e *env) withMounts(f func(*sysroot.Sysroot, *sysroot.State) error) error {
 	s, err := e.openSysroot()
 	if err != nil {
 		return err

@@ -202,7 +202,7 @@ func adminInstutilCommands() *command {
 			return err
 		})
 	}
-	g := group("instutil", "COMMAND", "Provide instutil commands, allow admin to change boot configuration and relabel selinux", c)
+	g := group("instutil", "COMMAND", "Provide instutil commands, allow admin to change boot configuration and relabel selinux", c, grub2GenerateCommand())
 	g.scope, g.hidden = sysrootScope, true
 	return g
 }
