@@ -69,7 +69,7 @@ func run(ctx context.Context, dir, bin string, remove bool) error {
 	if err := l.Leftovers(); err != nil {
 		return err
 	}
-	fmt.Printf("\nAll of it works, in %.0f s. %s  # remove it all\n  go run ./test/demo -remove\n",
-		time.Since(start).Seconds(), l.Summary())
+	fmt.Printf("\nAll of it works, in %.0f s. %s  # remove it all; rm alone cannot, as deployments are immutable\n  go run ./test/demo -dir %s -remove\n",
+		time.Since(start).Seconds(), l.Summary(), dir)
 	return nil
 }

@@ -162,22 +162,10 @@ func (l *Line) host(ctx context.Context, args ...string) error {
 
 // change changes the sysroot, shows the result and has it checked.
 func (l *Line) change(ctx context.Context, args ...string) error {
-	old, err := l.deployments(ctx)
-	if err != nil {
-		return err
-	}
 	if err := l.host(ctx, args...); err != nil {
 		return err
 	}
 	if err := l.host(ctx, "status"); err != nil {
-		return err
-	}
-	now, err := l.deployments(ctx)
-	if err != nil {
-		return err
-	}
-	commit := func(name string) string { return strings.Split(name, ".")[0] }
-	if err := l.host(ctx, "db", "diff", commit(old[0]), commit(now[0])); err != nil {
 		return err
 	}
 	return l.checkSysroot(ctx)
@@ -185,7 +173,18 @@ func (l *Line) change(ctx context.Context, args ...string) error {
 
 func (l *Line) install(ctx context.Context) error {
 	l.packages = with(l.packages, "lab-hello-1.0-1.noarch")
-	return l.change(ctx, "install", "lab-hello")
+	if err := l.change(ctx, "install", "lab-hello"); err != nil {
+		return err
+	}
+	names, err := l.deployments(ctx)
+	if err != nil {
+		return err
+	}
+	if len(names) != 2 {
+		return fmt.Errorf("there are %d deployments after the first change, not two", len(names))
+	}
+	commit := func(name string) string { return strings.Split(name, ".")[0] }
+	return l.host(ctx, "db", "diff", commit(names[1]), commit(names[0]))
 }
 
 // with returns a sorted list with one more package, in place of one of the same name.
