@@ -109,7 +109,7 @@ func (g *packageRules) one(n ID) {
 	for _, kind := range [...]depKind{depRecommends, depSuggests} {
 		for _, d := range p.list(s, kind) {
 			if p.isRich(d) {
-				g.push(p.positive(d, nil, false))
+				g.push(p.positive(d))
 			} else {
 				g.push(p.whatProvides(d))
 			}

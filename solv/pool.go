@@ -207,7 +207,7 @@ func (r *Repo) Add(pkg Package) ID {
 	s.lists[depOrder] = p.addDeps(pkg.OrderWithRequires)
 	s.files = uint32(len(p.files))
 	for _, f := range pkg.Files {
-		if strings.IndexByte(f, 0) < 0 {
+		if strings.IndexByte(f, 0) < 0 && len(p.files)+len(f) < maxText {
 			p.files = append(append(p.files, f...), 0)
 		}
 	}

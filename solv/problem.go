@@ -15,6 +15,8 @@ type Problem struct {
 	Causes []Cause
 	// Solutions are ways out, the least harmful first. Each is complete in itself.
 	Solutions []Solution
+	// Jobs are the jobs that take part, by index.
+	Jobs []int
 	// Proof are the rules behind Causes: no state of the system fulfils all of them.
 	Proof []Rule
 }
@@ -112,6 +114,29 @@ func (p *Pool) whyNotInstallable(id ID) string {
 		return " does not have a compatible architecture"
 	}
 	return " is not installable"
+}
+
+// Fact words the cause as a fact instead of as a problem.
+func (c Cause) Fact() string {
+	p := c.pool
+	switch c.Kind {
+	case ReasonRequires:
+		return p.String(c.From) + " requires " + p.DepString(c.Dep)
+	case ReasonRecommends:
+		return p.String(c.From) + " recommends " + p.DepString(c.Dep)
+	case ReasonUpdate, ReasonFeature:
+		return p.String(c.From) + " needs to stay installed or be updated"
+	case ReasonJob:
+		return "job " + p.jobString(&c.jobs[c.Job], 0)
+	case ReasonBest:
+		if c.From != 0 {
+			return "install best update candidate for " + p.String(c.From)
+		}
+		return "best package for job " + p.jobString(&c.jobs[c.Job], 0)
+	case ReasonLearnt:
+		return "learnt rule"
+	}
+	return strings.TrimPrefix(c.String(), "package ")
 }
 
 // DnfString words the cause as libdnf does, with the repository of each package.
@@ -269,6 +294,11 @@ func (s *solver) explain() []Problem {
 					seen[key(c)] = true
 					pr.Causes = append(pr.Causes, c)
 				}
+			}
+		}
+		for _, v := range s.problems[i].elems {
+			if v < 0 {
+				pr.Jobs = append(pr.Jobs, int(-v-1))
 			}
 		}
 		pr.Reason = s.cause(s.mainRule(s.problems[i].proof))

@@ -21,8 +21,9 @@ type richMode struct {
 	byName      bool // match package names instead of provides
 }
 
-// maxRichLiterals bounds the normal form of one dependency; a larger one counts as never true.
-const maxRichLiterals = 1 << 20
+// maxRichWork bounds the literals and operators that are handled to find the normal form of one
+// dependency, which can grow exponentially. One that needs more counts as never true.
+const maxRichWork = 1 << 20
 
 // isRich reports whether d needs a normal form; alternatives of simple dependencies are just a
 // longer list of providers.
@@ -46,8 +47,28 @@ func (p *Pool) isRich(d Ref) bool {
 
 // normalize returns the conjunctive (or disjunctive) normal form of d.
 func (p *Pool) normalize(d Ref, m richMode) normal {
+	n := normalizer{pool: p, byName: m.byName, work: maxRichWork}
+	nf := n.dep(d, m.disjunctive)
+	if n.work < 0 {
+		return never
+	}
+	return nf
+}
+
+type normalizer struct {
+	pool   *Pool
+	byName bool
+	work   int // left to do; negative = too much
+}
+
+// dep returns the disjunctive (dnf) or conjunctive form of d.
+func (n *normalizer) dep(d Ref, dnf bool) normal {
+	p := n.pool
+	if n.work--; n.work < 0 {
+		return never
+	}
 	if !p.isRich(d) {
-		return p.normalizeSimple(d, m)
+		return n.simple(d, dnf)
 	}
 	r := p.rel(d)
 	cond, alt := r.right, Ref(0)
@@ -58,24 +79,25 @@ func (p *Pool) normalize(d Ref, m richMode) normal {
 	}
 	switch r.op {
 	case OpIf: // left or not cond, and then cond or alt
-		n := p.or(p.normalize(r.left, m), p.negated(cond, m), m)
+		nf := n.or(n.dep(r.left, dnf), n.dep(cond, !dnf).invert(), dnf)
 		if alt != 0 {
-			n = p.and(n, p.or(p.normalize(cond, m), p.normalize(alt, m), m), m)
+			nf = n.and(nf, n.or(n.dep(cond, dnf), n.dep(alt, dnf), dnf), dnf)
 		}
-		return n
+		return nf
 	case OpUnless: // left and not cond, or else cond and alt
-		n := p.and(p.normalize(r.left, m), p.negated(cond, m), m)
+		nf := n.and(n.dep(r.left, dnf), n.dep(cond, !dnf).invert(), dnf)
 		if alt != 0 {
-			n = p.or(n, p.and(p.normalize(cond, m), p.normalize(alt, m), m), m)
+			nf = n.or(nf, n.and(n.dep(cond, dnf), n.dep(alt, dnf), dnf), dnf)
 		}
-		return n
+		return nf
 	case OpOr:
-		return p.or(p.normalize(r.left, m), p.normalize(r.right, m), m)
+		return n.or(n.dep(r.left, dnf), n.dep(r.right, dnf), dnf)
 	}
-	return p.and(p.normalize(r.left, m), p.normalize(r.right, m), m)
+	return n.and(n.dep(r.left, dnf), n.dep(r.right, dnf), dnf)
 }
 
-func (p *Pool) normalizeSimple(d Ref, m richMode) normal {
+func (n *normalizer) simple(d Ref, dnf bool) normal {
+	p := n.pool
 	list := p.whatProvides(d)
 	if len(list) == 0 {
 		return never
@@ -83,26 +105,20 @@ func (p *Pool) normalizeSimple(d Ref, m richMode) normal {
 	if list[0] == System {
 		return always
 	}
-	if m.byName {
+	if n.byName {
 		list = filterIDs(list, func(id ID) bool { return p.matchNEVR(&p.sols[id], d) })
 		if len(list) == 0 {
 			return never
 		}
 	}
-	if !m.disjunctive {
+	if !dnf {
 		return normal{-1, [][]int32{list}}
 	}
-	n := normal{truth: -1}
+	nf := normal{truth: -1}
 	for i := range list {
-		n.blocks = append(n.blocks, list[i:i+1])
+		nf.blocks = append(nf.blocks, list[i:i+1])
 	}
-	return n
-}
-
-// negated returns "not d" in form m: the other normal form with every literal turned.
-func (p *Pool) negated(d Ref, m richMode) normal {
-	m.disjunctive = !m.disjunctive
-	return p.normalize(d, m).invert()
+	return nf
 }
 
 func (n normal) invert() normal {
@@ -120,7 +136,7 @@ func (n normal) invert() normal {
 	return out
 }
 
-func (p *Pool) or(a, b normal, m richMode) normal {
+func (n *normalizer) or(a, b normal, dnf bool) normal {
 	switch {
 	case a.truth == 1 || b.truth == 1:
 		return always
@@ -128,13 +144,13 @@ func (p *Pool) or(a, b normal, m richMode) normal {
 		return b
 	case b.truth == 0:
 		return a
-	case m.disjunctive:
-		return normal{-1, slices.Concat(a.blocks, b.blocks)}
+	case dnf:
+		return n.concat(a, b)
 	}
-	return distribute(a, b, always)
+	return n.distribute(a, b, always)
 }
 
-func (p *Pool) and(a, b normal, m richMode) normal {
+func (n *normalizer) and(a, b normal, dnf bool) normal {
 	switch {
 	case a.truth == 0 || b.truth == 0:
 		return never
@@ -142,27 +158,31 @@ func (p *Pool) and(a, b normal, m richMode) normal {
 		return b
 	case b.truth == 1:
 		return a
-	case !m.disjunctive:
-		return normal{-1, slices.Concat(a.blocks, b.blocks)}
+	case !dnf:
+		return n.concat(a, b)
 	}
-	return distribute(a, b, never)
+	return n.distribute(a, b, never)
+}
+
+func (n *normalizer) concat(a, b normal) normal {
+	if n.work -= len(a.blocks) + len(b.blocks); n.work < 0 {
+		return never
+	}
+	return normal{-1, slices.Concat(a.blocks, b.blocks)}
 }
 
 // distribute multiplies out two lists of blocks. Blocks with a package and its negation say
 // nothing and are left out; empty is the result if none is left.
-func distribute(a, b normal, empty normal) normal {
+func (n *normalizer) distribute(a, b normal, empty normal) normal {
 	out := normal{truth: -1}
-	size := 0
 	for _, x := range a.blocks {
 		for _, y := range b.blocks {
-			z := mergeIDs(x, y)
-			if contradicts(z) {
-				continue
-			}
-			if size += len(z); size > maxRichLiterals {
+			if n.work -= len(x) + len(y); n.work < 0 {
 				return never
 			}
-			out.blocks = append(out.blocks, z)
+			if z := mergeIDs(x, y); !contradicts(z) {
+				out.blocks = append(out.blocks, z)
+			}
 		}
 	}
 	if len(out.blocks) == 0 {
@@ -187,24 +207,34 @@ func contradicts(b []int32) bool {
 	return false
 }
 
-// positive appends to q all packages that could help to fulfil the rich dependency d.
-func (p *Pool) positive(d Ref, q []ID, neg bool) []ID {
+// positive returns all packages that could help to fulfil the rich dependency d.
+func (p *Pool) positive(d Ref) []ID {
+	n := normalizer{pool: p, work: maxRichWork}
+	return n.positive(d, nil, false)
+}
+
+func (n *normalizer) positive(d Ref, q []ID, neg bool) []ID {
+	p := n.pool
 	for d.isRel() && d > 0 && p.rel(d).op.boolean() {
+		if n.work--; n.work < 0 {
+			return q
+		}
 		r := p.rel(d)
-		q = p.positive(r.left, q, neg)
+		q = n.positive(r.left, q, neg)
 		d = r.right
 		if r.op == OpIf || r.op == OpUnless {
 			neg = !neg
 			if d.isRel() && p.rel(d).op == OpElse {
 				e := p.rel(d)
-				q = p.positive(e.left, q, !neg)
-				q = p.positive(e.right, q, !neg)
+				q = n.positive(e.left, q, !neg)
+				q = n.positive(e.right, q, !neg)
 				d = e.left
 			}
 		}
 	}
-	if !neg {
-		q = append(q, p.whatProvides(d)...)
+	if list := p.whatProvides(d); !neg && n.work > 0 {
+		n.work -= len(list)
+		q = append(q, list...)
 	}
 	return q
 }

@@ -1,6 +1,9 @@
 package solv
 
-import "hash/maphash"
+import (
+	"hash/maphash"
+	"math"
+)
 
 // stringTable interns strings: equal strings have equal numbers. Number 0 is "no string",
 // number 1 the empty one.
@@ -9,6 +12,9 @@ type stringTable struct {
 	ends  []uint32 // string i is bytes[ends[i-1]:ends[i]]
 	hash  []uint32 // open addressing; 0 = free
 }
+
+// maxText bounds the text of all strings, in bytes. What is beyond it becomes the empty string.
+const maxText = math.MaxUint32
 
 func newStringTable() stringTable {
 	return stringTable{ends: []uint32{0, 0}, hash: make([]uint32, 1<<10)}
@@ -42,6 +48,9 @@ func (t *stringTable) intern(s string) Ref {
 	slot, n := t.slot(s)
 	if n != 0 {
 		return n
+	}
+	if len(t.bytes)+len(s) > maxText || len(t.ends) >= int(relBit) {
+		return refEmpty
 	}
 	n = Ref(len(t.ends))
 	t.bytes = append(t.bytes, s...)
