@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -97,6 +99,9 @@ func (r *refser) prefixes() []string {
 }
 
 func (r *refser) listRefs() error {
+	if _, err := os.Stat(filepath.Join(r.repo.Path(), "refs/remotes")); err != nil {
+		return fmt.Errorf("opening refs/remotes: %w", err)
+	}
 	for _, prefix := range r.prefixes() {
 		list, err := r.matches(prefix)
 		if err != nil {

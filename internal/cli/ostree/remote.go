@@ -11,7 +11,7 @@ import (
 
 func remoteCommands() *command {
 	return group("remote", "COMMAND", "Remote commands that may involve internet access",
-		remoteAddCommand(), remoteDeleteCommand(), remoteShowURLCommand(), remoteListCommand())
+		remoteAddCommand(), remoteDeleteCommand(), remoteShowURLCommand(), remoteListCommand(), remoteRefsCommand(), remoteSummaryCommand())
 }
 
 // remoteAdder is the remote add command with its options.
