@@ -136,7 +136,7 @@ func (p *listParser) filelist(list *Filelist) error {
 	p.paths, p.pathEnds = p.paths[:0], p.pathEnds[:0]
 	for {
 		if path, typ, ok := p.plainFile(); ok {
-			path, err := p.decode(nil, path, false)
+			path, err := p.decode(nil, path, inText)
 			if err == nil {
 				err = p.add(list, path, typ)
 			}

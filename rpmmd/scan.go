@@ -243,6 +243,9 @@ func (s *scanner) instruction() error {
 		return err
 	}
 	body := s.buf[s.pos+2 : s.pos+n-2]
+	if len(body) == 0 || !isNameByte[body[0]] {
+		return s.errorf("processing instruction without name")
+	}
 	if bytes.HasPrefix(body, []byte("xml ")) {
 		if e := pseudoAttr(body, "encoding"); e != "" && !isUTF8(e) {
 			return s.errorf("encoding %.32q is not supported", e)
@@ -285,8 +288,15 @@ func (s *scanner) declaration() (token, error) {
 	switch {
 	case bytes.HasPrefix(rest, []byte("<!--")):
 		n, err := s.until(4, "-->")
+		if err != nil {
+			return 0, err
+		}
+		body := s.buf[s.pos+4 : s.pos+n-3]
+		if bytes.Contains(body, []byte("--")) || bytes.HasSuffix(body, []byte("-")) {
+			return 0, s.errorf("-- in comment")
+		}
 		s.pos += n
-		return 0, err
+		return 0, nil
 	case bytes.HasPrefix(rest, []byte(cdata)):
 		n, err := s.until(len(cdata), "]]>")
 		if err != nil {

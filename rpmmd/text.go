@@ -13,6 +13,7 @@ const (
 	classHigh                // a part of a UTF-8 sequence
 	classReturn              // a carriage return, which XML turns into a newline
 	classControl             // not allowed in XML
+	classBracket             // "]]>" ends CDATA and must not stand elsewhere
 )
 
 var byteClass = func() (t [256]uint8) {
@@ -22,6 +23,8 @@ var byteClass = func() (t [256]uint8) {
 			t[i] = classEntity
 		case i == '\r':
 			t[i] = classReturn
+		case i == ']':
+			t[i] = classBracket
 		case i == '\n', i == '\t':
 		case i < ' ':
 			t[i] = classControl
@@ -32,9 +35,18 @@ var byteClass = func() (t [256]uint8) {
 	return t
 }()
 
+// place is where characters stand.
+type place uint8
+
+const (
+	inText place = iota
+	inCDATA
+	inAttr
+)
+
 // decode appends the text of raw to dst. If raw is plain and dst empty, raw itself
 // is returned.
-func (s *scanner) decode(dst, raw []byte, entities bool) ([]byte, error) {
+func (s *scanner) decode(dst, raw []byte, in place) ([]byte, error) {
 	var class uint8
 	for _, c := range raw {
 		class |= byteClass[c]
@@ -42,16 +54,19 @@ func (s *scanner) decode(dst, raw []byte, entities bool) ([]byte, error) {
 	if class&classControl != 0 {
 		return nil, s.errorf("control character in text")
 	}
+	if class&classBracket != 0 && in == inText && bytes.Contains(raw, []byte("]]>")) {
+		return nil, s.errorf("]]> outside of CDATA")
+	}
 	if class&classHigh != 0 && !validText(raw) {
 		return nil, s.errorf("invalid UTF-8")
 	}
-	if class&classReturn == 0 && (class&classEntity == 0 || !entities) {
+	if class&classReturn == 0 && (class&classEntity == 0 || in == inCDATA) {
 		if len(dst) == 0 {
 			return raw, nil
 		}
 		return append(dst, raw...), nil
 	}
-	return s.decodeSlow(dst, raw, entities)
+	return s.decodeSlow(dst, raw, in != inCDATA)
 }
 
 func (s *scanner) decodeSlow(dst, raw []byte, entities bool) ([]byte, error) {
@@ -125,6 +140,14 @@ func validText(b []byte) bool {
 	return utf8.Valid(b) && !bytes.Contains(b, []byte("\ufffe")) && !bytes.Contains(b, []byte("\uffff"))
 }
 
+// place returns where the content of a token stands.
+func (t token) place() place {
+	if t == tokenCDATA {
+		return inCDATA
+	}
+	return inText
+}
+
 // content returns the text of the element that was just started, up to its end.
 // Elements inside it are skipped. The result is valid until the next call.
 func (s *scanner) content() ([]byte, error) {
@@ -142,7 +165,7 @@ func (s *scanner) content() ([]byte, error) {
 		case t != tokenText && t != tokenCDATA || s.depth() > depth:
 			continue
 		}
-		piece, err := s.decode(out, s.raw, t == tokenText)
+		piece, err := s.decode(out, s.raw, t.place())
 		if err != nil {
 			return nil, err
 		}
@@ -169,7 +192,7 @@ func (s *scanner) ends() bool {
 
 // value decodes the value of an attribute.
 func (s *scanner) value(a attr) ([]byte, error) {
-	b, err := s.decode(s.values[:0], a.raw, true)
+	b, err := s.decode(s.values[:0], a.raw, inAttr)
 	if err != nil {
 		return nil, err
 	}
