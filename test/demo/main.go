@@ -49,10 +49,13 @@ func run(ctx context.Context, dir, bin string, remove bool) error {
 	if l.Bin, err = filepath.Abs(bin); err != nil {
 		return err
 	}
-	if err := l.Reset(); err != nil || remove {
-		return err
+	if remove {
+		return l.Reset()
 	}
 	if err := line.Missing(); err != nil {
+		return err
+	}
+	if err := l.Reset(); err != nil {
 		return err
 	}
 	if _, err := os.Stat(filepath.Join(bin, "rpm-ostree")); err != nil {
