@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"rpmostree/ostree"
 	"rpmostree/ostree/pull"
 	"rpmostree/ostree/repo"
 	"rpmostree/ostree/sign"
@@ -54,7 +55,16 @@ func pullCommand() *command {
 		if len(e.args) == 0 {
 			return usagef("REMOTE must be specified")
 		}
-		return p.run(e.args[0], e.args[1:])
+		remote, refs := e.args[0], e.args[1:]
+		if strings.Contains(remote, ":") && !strings.Contains(remote, "://") {
+			var ref string
+			var err error
+			if remote, ref, err = ostree.ParseRefspec(remote); err != nil {
+				return err
+			}
+			refs = append([]string{ref}, refs...)
+		}
+		return p.run(remote, refs)
 	}
 	return c
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -99,8 +98,10 @@ func (r *refser) prefixes() []string {
 }
 
 func (r *refser) listRefs() error {
-	if _, err := os.Stat(filepath.Join(r.repo.Path(), "refs/remotes")); err != nil {
-		return fmt.Errorf("opening refs/remotes: %w", err)
+	for _, dir := range []string{"refs/heads", "refs/remotes"} {
+		if !isDir(filepath.Join(r.repo.Path(), dir)) {
+			return fmt.Errorf("Listing refs: opendir(%s): No such file or directory", dir)
+		}
 	}
 	for _, prefix := range r.prefixes() {
 		list, err := r.matches(prefix)
