@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"rpmostree/internal/treetest"
 )
@@ -86,7 +87,7 @@ func fakeAgent(t *testing.T, socket string) {
 				Execute   string
 				Arguments struct{ ID, PID int }
 			}
-			if json.Unmarshal([]byte(strings.TrimLeft(s.Text(), "\xff")), &request) != nil {
+			if json.Unmarshal([]byte(strings.TrimFunc(s.Text(), func(r rune) bool { return r == utf8.RuneError })), &request) != nil {
 				return
 			}
 			switch request.Execute {
