@@ -62,7 +62,7 @@ ostree/repo, rpmmd/download, internal/core/pkgcache, internal/core/materialize, 
 internal/keyfile < internal/origin;
 ostree/repo, rpm/rpmdb < internal/pkgdiff;
 internal/core, treefile < internal/compose;
-internal/core, ostree/pull, ostree/sysroot, internal/origin, internal/pkgdiff < internal/upgrade;
+internal/core, ostree/pull, ostree/sign, ostree/sysroot, internal/origin, internal/pkgdiff < internal/upgrade;
 ostree/sysroot, internal/core/scripts, internal/core/passwd, internal/pkgdiff < internal/live;
 ostree/container, internal/pkgdiff < internal/encapsulate;
 # faces

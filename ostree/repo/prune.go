@@ -257,7 +257,7 @@ func (p *prune) sweep() (PruneStats, error) {
 				return stats, err
 			}
 		}
-		if p.o.DryRun || p.r.settings().fsync == false || len(list) == 0 {
+		if p.o.DryRun || !p.r.settings().fsync || len(list) == 0 {
 			continue
 		}
 		if err := p.r.syncPrefixes(list); err != nil {
