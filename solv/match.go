@@ -245,3 +245,72 @@ func (m *matcher) files(pattern string) []ID {
 		return found
 	})
 }
+
+// Unusable says what keeps a package from being installed, whatever it depends on: SetConsidered
+// leaves it out, its architecture does not fit, or it is a source package.
+func (p *Pool) Unusable(id ID) (excluded, badArch, source bool) {
+	s := &p.sols[id]
+	return p.excluded(id), p.badArch(s), p.isSource(s)
+}
+
+// Is reports that a package's name, version and architecture fit d, whatever it provides.
+func (p *Pool) Is(id ID, d Ref) bool { return p.matchNEVR(&p.sols[id], d) }
+
+// Overlaps reports that two dependencies can be met by the same version of the same name; of a
+// rich one any part.
+func (p *Pool) Overlaps(a, b Ref) bool {
+	if a == b {
+		return true
+	}
+	if parts, rich := p.parts(a); rich {
+		for _, d := range parts {
+			if p.Overlaps(d, b) {
+				return true
+			}
+		}
+		return false
+	}
+	if parts, rich := p.parts(b); rich {
+		for _, d := range parts {
+			if p.Overlaps(a, d) {
+				return true
+			}
+		}
+		return false
+	}
+	switch {
+	case a.isRel() && b.isRel():
+		x, y := p.rel(a), p.rel(b)
+		return p.Overlaps(x.left, y.left) && p.intersects(x, y)
+	case a.isRel():
+		return p.Overlaps(p.rel(a).left, b)
+	case b.isRel():
+		return p.Overlaps(a, p.rel(b).left)
+	}
+	return false
+}
+
+// parts returns the operands of a rich dependency that ask for something.
+func (p *Pool) parts(d Ref) (parts []Ref, rich bool) {
+	if !d.isRel() {
+		return nil, false
+	}
+	r := p.rel(d)
+	switch r.op {
+	case OpAnd, OpOr, OpWith:
+		return []Ref{r.left, r.right}, true
+	case OpWithout:
+		return []Ref{r.left}, true
+	case OpIf, OpUnless:
+		parts = []Ref{r.left}
+		if r.right.isRel() && p.rel(r.right).op == OpElse {
+			parts = append(parts, p.rel(r.right).right)
+		}
+		return parts, true
+	}
+	return nil, false
+}
+
+// Glob matches a shell pattern ('*', '?', '[...]') against the whole of s. A slash is nothing
+// special.
+func Glob(pattern, s string) bool { return glob(pattern, s) }

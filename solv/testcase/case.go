@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -80,6 +81,7 @@ type runner struct {
 	genids   []solv.Ref
 	cur      Step
 	reuse    bool
+	autoinst []string // names of packages that the user did not ask for
 }
 
 func newRunner(fsys fs.FS, dir string, text []byte) *runner {
@@ -103,9 +105,7 @@ func (c *runner) endStep() {
 		c.cur.Options = opts
 	}
 	c.reuse = false
-	c.disabled = nil
-	c.pool.SetConsidered(nil)
-	c.genids = nil
+	c.genids, c.autoinst = nil, nil
 }
 
 func (c *runner) next() (string, bool) {
@@ -174,9 +174,7 @@ func (c *runner) step() (more bool, err error) {
 	if c.in.Err() != nil {
 		return false, c.in.Err()
 	}
-	if err := c.endGenIDs(); err != nil {
-		return false, err
-	}
+	c.finish()
 	return more, nil
 }
 
@@ -220,7 +218,7 @@ func (c *runner) command(f []string) error {
 	case f[0] == "genid" && len(f) > 1:
 		return c.genid(f)
 	case f[0] == "autoinst" && len(f) > 2:
-		// who asked for a package matters only to the "userinstalled" result
+		c.autoinst = append(c.autoinst, f[2])
 	case f[0] == "evrcmp" && len(f) == 3:
 		op := solv.RelOp(2)
 		switch evr.CompareStrings(f[1], f[2]) {
@@ -349,11 +347,18 @@ func (c *runner) genid(f []string) error {
 	return nil
 }
 
-func (c *runner) endGenIDs() error {
-	for i := len(c.genids) - 1; i >= 0; i-- {
-		c.cur.GenIDs = append(c.cur.GenIDs, c.genids[i])
+// finish adds what follows from the commands of a step as a whole.
+func (c *runner) finish() {
+	for _, id := range slices.Backward(c.genids) {
+		c.cur.GenIDs = append(c.cur.GenIDs, id)
 	}
-	return nil
+	if in := c.pool.Installed(); in != nil && len(c.autoinst) > 0 {
+		for _, id := range in.IDs() {
+			if !slices.Contains(c.autoinst, c.pool.Info(id).Name) {
+				c.cur.Jobs = append(c.cur.Jobs, solv.Job{Action: solv.UserInstalled, Select: solv.SelectPackage(id)})
+			}
+		}
+	}
 }
 
 func setFlags(words []string, set func(name string, v bool) bool) error {

@@ -115,10 +115,6 @@ func (c *runner) selection(f []string) (solv.Selection, error) {
 	return none, fmt.Errorf("%w: selection %s", errUsage, strings.Join(f, " "))
 }
 
-func (c *runner) selectionJob(job solv.Job, f []string) error {
-	return fmt.Errorf("%w: %s", ErrSkip, f[0])
-}
-
 // PackageString returns NAME-EVR.ARCH@REPO.
 func PackageString(p *solv.Pool, id solv.ID) string {
 	if id == solv.System {
