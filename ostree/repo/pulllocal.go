@@ -134,7 +134,7 @@ type puller struct {
 	tx       *Transaction
 	src      *Objects
 	o        PullLocalOptions
-	link     bool // see canLink
+	link     bool      // see canLink
 	metadata ObjectSet // seen
 	files    ObjectSet
 	complete []ostree.Checksum
