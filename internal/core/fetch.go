@@ -107,6 +107,9 @@ func (c *Core) importAll(ctx context.Context, tx *repo.Transaction, plan *Plan, 
 	for _, i := range todo {
 		group.Go(func() error {
 			p, err := c.importOne(ctx, tx, plan, plan.Install[i])
+			for tries := 1; err != nil && plan.repos.retry(plan.Install[i].Source, err, tries); tries++ {
+				p, err = c.importOne(ctx, tx, plan, plan.Install[i])
+			}
 			if err != nil {
 				return err
 			}

@@ -189,8 +189,7 @@ func (p *planner) exclude() {
 		if src.Package == nil {
 			continue
 		}
-		n := src.Package.NEVRA()
-		if sack.Matches(p.spec.Exclude, n) || p.repos.excludes(src.Repo, n) {
+		if sack.Matches(p.spec.Exclude, src.Package.NEVRA()) || p.repos.excludes(src.Repo, src.Package) {
 			hidden[id] = true
 		}
 	}

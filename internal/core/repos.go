@@ -12,7 +12,6 @@ import (
 	"rpmostree/internal/core/sack"
 	"rpmostree/internal/openpgp"
 	"rpmostree/rpm"
-	"rpmostree/rpm/evr"
 	"rpmostree/rpmmd"
 	"rpmostree/rpmmd/download"
 	"rpmostree/solv"
@@ -26,6 +25,7 @@ type repos struct {
 	byID       map[string]*download.Snapshot
 	keys       map[string]*openpgp.Keyring
 	ids        map[string]map[string]solv.ID // repository to package checksum to ID
+	modules    *rpmmd.ModuleFilter           // nil if no repository has modules
 }
 
 // loadRepos brings the metadata of the enabled repositories up to date, and
@@ -77,7 +77,26 @@ func (c *Core) loadRepos(ctx context.Context, spec Spec, s *sack.Sack) (*repos, 
 		c.progress().Message(fmt.Sprintf("rpm-md repo '%s'%s; generated: %s solvables: %d", snapshot.ID(), cached,
 			snapshot.Generated().UTC().Format(time.RFC3339), len(s.Repo(snapshot.ID()).IDs())))
 	}
-	return r, nil
+	return r, r.loadModules(ctx)
+}
+
+// loadModules finds out which packages belong to module streams that are not
+// active. Only default streams are: an image has no state of chosen ones.
+func (r *repos) loadModules(ctx context.Context) error {
+	var all []*rpmmd.Modules
+	for _, s := range r.list {
+		m, err := s.Modules(ctx)
+		if err != nil {
+			return err
+		}
+		if m != nil {
+			all = append(all, m)
+		}
+	}
+	if len(all) > 0 {
+		r.modules = rpmmd.NewModuleFilter(all, nil, nil)
+	}
+	return nil
 }
 
 // needsRepos reports whether a spec cannot be resolved from what it holds: only
@@ -113,9 +132,13 @@ func (r *repos) load(ctx context.Context, snapshot *download.Snapshot, s *sack.S
 	})
 }
 
-// excludes reports whether a repository's configuration hides a package.
-func (r *repos) excludes(id string, n evr.NEVRA) bool {
-	config := r.byID[id].Config
+// excludes reports whether a repository's configuration, or modularity, hides
+// a package.
+func (r *repos) excludes(id string, p *rpmmd.Package) bool {
+	config, n := r.byID[id].Config, p.NEVRA()
+	if r.modules != nil && !config.ModuleHotfixes && r.modules.Hides(p) {
+		return true
+	}
 	return sack.Matches(config.ExcludePkgs, n) || len(config.IncludePkgs) > 0 && !sack.Matches(config.IncludePkgs, n)
 }
 
@@ -172,6 +195,13 @@ func (r *repos) open(ctx context.Context, src sack.Source) (io.ReadCloser, rpm.O
 	}
 	in, err := s.OpenPackage(ctx, src.Package)
 	return in, opt, err
+}
+
+// retry reports whether a package that could not be read should be asked of
+// another mirror.
+func (r *repos) retry(src sack.Source, err error, tries int) bool {
+	s, ok := r.byID[src.Repo]
+	return ok && s.Retry(src.Package, err, tries)
 }
 
 // loadKeys fetches the keys of the repositories that packages of the plan come
