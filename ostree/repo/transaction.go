@@ -205,6 +205,10 @@ func (tx *Transaction) Commit() (Stats, error) {
 	if err := tx.finish(); err != nil {
 		return Stats{}, err
 	}
+	if strings.Contains(os.Getenv("OSTREE_REPO_TEST_ERROR"), "pre-commit") {
+		// For tests of what is left when a process ends here.
+		return Stats{}, errors.Join(errors.New("OSTREE_REPO_TEST_ERROR_PRE_COMMIT specified"), tx.close())
+	}
 	err := tx.publish()
 	if err2 := tx.discard(); err == nil {
 		err = err2

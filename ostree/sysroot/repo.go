@@ -3,6 +3,7 @@ package sysroot
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 
 	"rpmostree/internal/dirfd"
@@ -32,13 +33,6 @@ func (s *Sysroot) writeRefs(ctx context.Context, st *State) error {
 			have[r.Name] = r.Checksum
 		}
 	}
-	for name, csum := range want {
-		if have[name] != csum {
-			if err := s.repo.SetRef("", name, csum); err != nil {
-				return err
-			}
-		}
-	}
 	for name := range have {
 		if _, ok := want[name]; !ok {
 			if err := s.repo.SetRef("", name, ostree.Checksum{}); err != nil {
@@ -46,7 +40,22 @@ func (s *Sysroot) writeRefs(ctx context.Context, st *State) error {
 			}
 		}
 	}
-	return nil
+	if maps.Equal(have, want) {
+		return nil
+	}
+	// A transaction also removes what earlier ones left when the machine crashed.
+	tx, err := s.repo.Begin(ctx, repo.TransactionOptions{})
+	if err != nil {
+		return err
+	}
+	defer tx.Abort()
+	for name, csum := range want {
+		if err := tx.SetRef("", name, csum); err != nil {
+			return err
+		}
+	}
+	_, err = tx.Commit()
+	return err
 }
 
 // isDeploymentRef recognises ostree/V/S/N, with V and S 0 or 1.
