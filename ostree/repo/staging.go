@@ -127,8 +127,13 @@ func cleanTmp(tmp *dirfd.Dir, expiry time.Duration) error {
 		return err
 	}
 	for _, e := range entries {
+		base, isLock := strings.CutSuffix(e.Name, "-lock")
 		switch {
-		case e.Name == "cache" || strings.HasSuffix(e.Name, "-lock"):
+		case e.Name == "cache":
+		case isLock && strings.HasPrefix(e.Name, stagingPrefix):
+			if err := cleanLock(tmp, base); err != nil {
+				return err
+			}
 		case strings.HasPrefix(e.Name, stagingPrefix+id+"-"):
 		case strings.HasPrefix(e.Name, stagingPrefix):
 			s, err := takeStaging(tmp, e.Name)
@@ -151,4 +156,17 @@ func cleanTmp(tmp *dirfd.Dir, expiry time.Duration) error {
 		}
 	}
 	return nil
+}
+
+// cleanLock removes the lock file of a staging directory that is gone.
+func cleanLock(tmp *dirfd.Dir, name string) error {
+	if ok, err := tmp.Exists(name); ok || err != nil {
+		return err
+	}
+	s, err := takeStaging(tmp, name) // finds no directory and removes the file
+	if s != nil {
+		unix.Close(s.lock)
+		s.dir.Close()
+	}
+	return err
 }
