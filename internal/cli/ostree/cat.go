@@ -6,6 +6,7 @@ import (
 	"path"
 
 	"rpmostree/ostree"
+	"rpmostree/ostree/tree"
 )
 
 func catCommand() *command {
@@ -19,7 +20,7 @@ func catCommand() *command {
 			return err
 		}
 		for _, p := range e.args[1:] {
-			entry, err := lookup(t, path.Clean("/"+p))
+			entry, err := e.follow(t, path.Clean("/"+p))
 			if err != nil {
 				return err
 			}
@@ -43,4 +44,27 @@ func (e *env) copyFile(sum ostree.Checksum) error {
 	defer content.Close()
 	_, err = io.Copy(e.out, content)
 	return err
+}
+
+// maxLinks is how many symbolic links are followed to a file, as in Linux.
+const maxLinks = 40
+
+// follow finds what is at a path, or what the symbolic link there leads to.
+func (e *env) follow(t tree.Tree, p string) (tree.Entry, error) {
+	for range maxLinks {
+		entry, err := lookup(t, p)
+		if err != nil || entry.IsDir {
+			return entry, err
+		}
+		h, err := e.repo.FileHeader(entry.Checksum)
+		if err != nil || !ostree.IsSymlink(h.Mode) {
+			return entry, err
+		}
+		if path.IsAbs(h.Target) {
+			p = path.Clean(h.Target)
+		} else {
+			p = path.Join(path.Dir(p), h.Target)
+		}
+	}
+	return tree.Entry{}, errors.New("Too many levels of symbolic links")
 }

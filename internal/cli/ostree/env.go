@@ -44,6 +44,12 @@ func (e *env) open() error {
 			return fmt.Errorf("opening repo: %w", unprefixed{err, "opening repo: "})
 		}
 	}
+	// Remotes of a sysroot are in its /etc, unless its repository wants them itself.
+	if e.cmd.scope == remoteScope && e.sysrootPath != "" {
+		if on, err := e.repo.Config().Bool("core", "add-remotes-config-dir", true); err == nil && on {
+			e.repo.SetRemotesDir(filepath.Join(e.sysrootPath, "etc/ostree/remotes.d"))
+		}
+	}
 	return nil
 }
 

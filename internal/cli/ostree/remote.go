@@ -11,15 +11,15 @@ import (
 
 func remoteCommands() *command {
 	return group("remote", "COMMAND", "Remote commands that may involve internet access",
-		remoteAddCommand(), remoteDeleteCommand(), remoteShowURLCommand(), remoteListCommand(), remoteRefsCommand(), remoteSummaryCommand())
+		remoteAddCommand(), remoteDeleteCommand(), remoteShowURLCommand(), remoteListCommand(), remoteGPGImportCommand(), remoteRefsCommand(), remoteSummaryCommand())
 }
 
 // remoteAdder is the remote add command with its options.
 type remoteAdder struct {
 	*env
-	set, signVerify                   []string
-	noGPG, noSign, ifNotExists, force bool
-	backend, contentURL, collection   string
+	set, signVerify                            []string
+	noGPG, noSign, ifNotExists, force          bool
+	backend, contentURL, collection, gpgImport string
 }
 
 func remoteAddCommand() *command {
@@ -31,6 +31,7 @@ func remoteAddCommand() *command {
 	c.list(&a.signVerify, "sign-verify", 0, "KEYTYPE=[inline|file]:PUBKEY", "Verify signatures using KEYTYPE=inline:PUBKEY or KEYTYPE=file:/path/to/key")
 	c.flag(&a.ifNotExists, "if-not-exists", 0, "Do nothing if the provided remote exists")
 	c.flag(&a.force, "force", 0, "Replace the provided remote if it exists")
+	c.str(&a.gpgImport, "gpg-import", 0, "FILE", "Import GPG key from FILE")
 	c.str(&a.backend, "custom-backend", 0, "NAME", "This remote has content not fetched via libostree")
 	c.str(&a.contentURL, "contenturl", 0, "URL", "Use URL when fetching content")
 	c.str(&a.collection, "collection-id", 0, "COLLECTION-ID", "Globally unique name of the remote's refs as a collection")
@@ -74,7 +75,10 @@ func (a *remoteAdder) run(name, url string, branches []string) error {
 			return err
 		}
 	}
-	return a.repo.AddRemote(name, keys)
+	if err := a.repo.AddRemote(name, keys); err != nil || a.gpgImport == "" {
+		return err
+	}
+	return a.importKeyFiles(name, []string{a.gpgImport})
 }
 
 // keys returns the remote's configuration.
