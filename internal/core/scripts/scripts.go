@@ -6,6 +6,7 @@ package scripts
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -176,16 +177,38 @@ func (r Runner) exec(ctx context.Context, pkg, kind string, interp []string, bod
 // files of all installed packages. That is rpm's rule, with one addition:
 // removals count, so that a cache such as ld.so.cache follows them.
 func (r Runner) FileTriggers(ctx context.Context, installed, added, removed []*rpm.Header) error {
+	for _, t := range fileTriggers(installed, added, removed) {
+		stdin := strings.Join(t.files, "\n")
+		if stdin != "" {
+			stdin += "\n"
+		}
+		err := r.exec(ctx, t.pkg, "transfiletriggerin", t.trigger.Interp, t.trigger.Body, []string{"1"}, []byte(stdin))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// HasFileTriggers reports whether FileTriggers would run anything.
+func HasFileTriggers(installed, added, removed []*rpm.Header) bool {
+	return len(fileTriggers(installed, added, removed)) > 0
+}
+
+// A fileTrigger is a trigger that a change sets off.
+type fileTrigger struct {
+	pkg     string
+	trigger rpm.Trigger
+	files   []string
+}
+
+// fileTriggers returns the triggers to run, those of high priority first.
+func fileTriggers(installed, added, removed []*rpm.Header) []fileTrigger {
 	isAdded := map[*rpm.Header]bool{}
 	for _, h := range added {
 		isAdded[h] = true
 	}
-	type run struct {
-		pkg     string
-		trigger rpm.Trigger
-		files   []string
-	}
-	var runs []run
+	var runs []fileTrigger
 	for _, h := range installed {
 		for _, t := range h.TransFileTriggers() {
 			if !inserts(t) || Ignored(h.Name(), "transfiletriggerin") {
@@ -196,48 +219,14 @@ func (r Runner) FileTriggers(ctx context.Context, installed, added, removed []*r
 				files = matching(t, installed)
 			}
 			if len(files) > 0 || len(matching(t, removed)) > 0 {
-				runs = append(runs, run{h.Name(), t, files})
+				runs = append(runs, fileTrigger{h.Name(), t, files})
 			}
 		}
 	}
-	slices.SortStableFunc(runs, func(a, b run) int {
-		if a.trigger.Priority != b.trigger.Priority {
-			if a.trigger.Priority > b.trigger.Priority {
-				return -1
-			}
-			return 1
-		}
-		return strings.Compare(a.pkg, b.pkg)
+	slices.SortStableFunc(runs, func(a, b fileTrigger) int {
+		return cmp.Or(cmp.Compare(b.trigger.Priority, a.trigger.Priority), strings.Compare(a.pkg, b.pkg))
 	})
-	for _, t := range runs {
-		stdin := strings.Join(t.files, "\n")
-		if stdin != "" {
-			stdin += "\n"
-		}
-		if err := r.exec(ctx, t.pkg, "transfiletriggerin", t.trigger.Interp, t.trigger.Body, []string{"1"}, []byte(stdin)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// HasFileTriggers reports whether FileTriggers would run anything.
-func HasFileTriggers(installed, added, removed []*rpm.Header) bool {
-	isAdded := map[*rpm.Header]bool{}
-	for _, h := range added {
-		isAdded[h] = true
-	}
-	for _, h := range installed {
-		for _, t := range h.TransFileTriggers() {
-			if !inserts(t) || Ignored(h.Name(), "transfiletriggerin") {
-				continue
-			}
-			if isAdded[h] || len(matching(t, added)) > 0 || len(matching(t, removed)) > 0 {
-				return true
-			}
-		}
-	}
-	return false
+	return runs
 }
 
 // matching returns the sorted paths of the packages' files that start with a
