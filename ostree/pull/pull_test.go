@@ -349,3 +349,36 @@ func TestPullFromLocalCache(t *testing.T) {
 	}
 	fsckClean(t, r)
 }
+
+func TestSummaryIsCached(t *testing.T) {
+	fetched := 0
+	src, url, _, second := serve(t, func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			if req.URL.Path == "/summary" {
+				fetched++
+			}
+			h.ServeHTTP(w, req)
+		})
+	})
+	r := newRepo(t, repo.BareUser)
+	addRemote(t, r, url)
+	ctx := context.Background()
+	for i, sig := range []string{"signature", "signature", "other signature"} {
+		if i != 1 {
+			err := src.UpdateSummary(ctx, nil, func([]byte) ([]byte, error) { return []byte(sig), nil })
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := Pull(ctx, r, "origin", Options{Refs: []string{"x"}}); err != nil {
+			t.Fatal(err)
+		}
+		if want := []int{1, 1, 2}[i]; fetched != want {
+			t.Errorf("pull %d: summary was fetched %d times, want %d", i, fetched, want)
+		}
+	}
+	if c, err := r.ResolveRev("origin:x"); err != nil || c != second {
+		t.Errorf("ref %s, %v", c, err)
+	}
+	fsckClean(t, r)
+}

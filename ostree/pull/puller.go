@@ -259,6 +259,9 @@ func (p *puller) readSummary(ctx context.Context) error {
 	if err != nil && !notFound(err) {
 		return err
 	}
+	if data := p.cachedSummary(sig); data != nil && p.useSummary(data, sig) == nil {
+		return nil
+	}
 	data, err := p.get(ctx, p.base, "summary", maxSummary)
 	switch {
 	case notFound(err) && p.m.GPGVerifySummary:
@@ -270,16 +273,25 @@ func (p *puller) readSummary(ctx context.Context) error {
 	case err != nil:
 		return err
 	}
+	if err := p.useSummary(data, sig); err != nil {
+		return err
+	}
+	p.cacheSummary(data, sig)
+	return nil
+}
+
+// useSummary verifies and parses a summary.
+func (p *puller) useSummary(data, sig []byte) error {
 	if p.verifiesSummary() {
 		if err := p.o.Verify.VerifySummary(p.m, data, sig); err != nil {
 			return err
 		}
 	}
-	if p.summary, err = ostree.ParseSummary(data); err != nil {
-		return err
+	s, err := ostree.ParseSummary(data)
+	if err == nil {
+		p.summary, p.rawSummary, p.rawSig = s, data, sig
 	}
-	p.rawSummary, p.rawSig = data, sig
-	return nil
+	return err
 }
 
 func (p *puller) setRefs(want []target) error {

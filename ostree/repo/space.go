@@ -60,6 +60,9 @@ func (b *budget) debit(size int64) error {
 // reserve debits the budget for a content object. When it is exhausted the
 // staged objects are dropped, because the transaction cannot succeed.
 func (tx *Transaction) reserve(size int64) error {
+	if tx.staging == nil {
+		return errDone
+	}
 	err := tx.budget.debit(size)
 	if err == nil {
 		return nil

@@ -97,6 +97,12 @@ func TestEndedTransaction(t *testing.T) {
 	if err := tx.Abort(); err != nil {
 		t.Error(err)
 	}
+	if _, err := tx.WriteFile(ostree.FileHeader{Mode: 0o100644}, 1, strings.NewReader("x")); err == nil {
+		t.Error("wrote after the end")
+	}
+	if _, err := tx.WriteDirTree(&ostree.DirTree{}); err == nil {
+		t.Error("wrote after the end")
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	tx, err = r.Begin(ctx, TransactionOptions{})
 	if err != nil {

@@ -19,6 +19,9 @@ type tmpObject struct {
 }
 
 func (tx *Transaction) createTmp() (tmpObject, error) {
+	if tx.staging == nil {
+		return tmpObject{}, errDone
+	}
 	dir := tx.staging.dir.FD()
 	fd, err := dirfd.Openat(dir, ".", unix.O_TMPFILE|unix.O_RDWR, 0o600)
 	if err == nil {
@@ -73,6 +76,9 @@ func (tx *Transaction) link(t tmpObject, typ ostree.ObjectType, c ostree.Checksu
 // stagingPath is the path of a new object below the staging directory. It makes
 // the directory for it.
 func (tx *Transaction) stagingPath(typ ostree.ObjectType, c ostree.Checksum) (string, error) {
+	if tx.staging == nil {
+		return "", errDone
+	}
 	path := tx.loosePath(typ, c)
 	if !tx.prefix[c[0]].Load() {
 		err := unix.Mkdirat(tx.staging.dir.FD(), path[:2], 0o775)

@@ -207,6 +207,7 @@ func (tx *Transaction) Commit() (Stats, error) {
 	}
 	if strings.Contains(os.Getenv("OSTREE_REPO_TEST_ERROR"), "pre-commit") {
 		// For tests of what is left when a process ends here.
+		_ = tx.tmp.Unlink(tx.staging.name + "-lock")
 		return Stats{}, errors.Join(errors.New("OSTREE_REPO_TEST_ERROR_PRE_COMMIT specified"), tx.close())
 	}
 	err := tx.publish()
