@@ -121,6 +121,14 @@ func (s *Sysroot) initialize(ctx context.Context, st *State, o DeployOptions) (D
 	if err != nil {
 		return d, err
 	}
+	if o.Merge != nil {
+		if err := s.sameKernel(k, root, *o.Merge); err != nil {
+			return d, err
+		}
+	}
+	if err := k.digest(root); err != nil {
+		return d, err
+	}
 	d.BootChecksum = k.checksum
 	d.Entry = &bootloader.Entry{}
 	if o.Kargs != nil {

@@ -24,7 +24,7 @@ type bootFile struct{ src, dst string } // names in kernel.dir and in boot/ostre
 // kernel is what a deployment boots with. Files that it has not are zero.
 type kernel struct {
 	dir      string // directory of the files, relative to the deployment
-	checksum string // the bootchecksum, hexadecimal
+	checksum string // the bootchecksum, hexadecimal; "" until digest
 
 	image      bootFile
 	initramfs  bootFile
@@ -47,7 +47,8 @@ func (k *kernel) files() []bootFile {
 var errNoKernel = errors.New("Failed to find kernel in /usr/lib/modules, /usr/lib/ostree-boot or /boot")
 
 // findKernel finds the kernel of the deployment root. The files below
-// usr/lib/modules win, unless only the older layout has an initramfs.
+// usr/lib/modules win, unless only the older layout has an initramfs. Of those
+// the checksum is left to digest, which has to read them.
 func findKernel(root *dirfd.Dir, devicetrees bool) (*kernel, error) {
 	modules, err := findModulesKernel(root)
 	if err != nil {
@@ -65,13 +66,15 @@ func findKernel(root *dirfd.Dir, devicetrees bool) (*kernel, error) {
 	case legacy != nil && modules.initramfs.src == "" && legacy.initramfs.src != "":
 		return legacy, nil
 	}
-	return modules, modules.digest(root, devicetrees)
+	if !devicetrees {
+		modules.devicetree = bootFile{}
+	}
+	return modules, nil
 }
 
 const modulesDir = "usr/lib/modules"
 
 // findModulesKernel takes the first directory, by name, that has a vmlinuz.
-// Its checksum is left to digest.
 func findModulesKernel(root *dirfd.Dir) (*kernel, error) {
 	dir, err := openOptional(root, modulesDir)
 	if dir == nil || err != nil {
@@ -126,13 +129,13 @@ func modulesKernel(root *dirfd.Dir, at, version string) (*kernel, error) {
 	return k, nil
 }
 
-// digest computes the bootchecksum: SHA-256 over the kernel, the initramfs and
-// the device trees, one after the other.
-func (k *kernel) digest(root *dirfd.Dir, devicetrees bool) error {
-	h := sha256.New()
-	if !devicetrees {
-		k.devicetree = bootFile{}
+// digest computes the bootchecksum if it is not known: SHA-256 over the kernel,
+// the initramfs and the device trees, one after the other.
+func (k *kernel) digest(root *dirfd.Dir) error {
+	if k.checksum != "" {
+		return nil
 	}
+	h := sha256.New()
 	for _, f := range []bootFile{k.image, k.initramfs, k.devicetree} {
 		var err error
 		switch {
@@ -147,6 +150,42 @@ func (k *kernel) digest(root *dirfd.Dir, devicetrees bool) error {
 		}
 	}
 	k.checksum = hex.EncodeToString(h.Sum(nil))
+	return nil
+}
+
+// sameKernel takes the bootchecksum over from another deployment, if the files
+// that it stands for are links to the same objects. Most changes to a system
+// leave its kernel alone.
+func (s *Sysroot) sameKernel(k *kernel, root *dirfd.Dir, d Deployment) error {
+	if k.devicetree.src != "" && k.devicetree.dst == "" {
+		return nil // a directory
+	}
+	other, err := s.ostree.OpenDirBeneath(d.path(), dirfd.NoSymlinks)
+	if err != nil {
+		return err
+	}
+	defer other.Close()
+	o, err := findKernel(other, !s.opts.NoDeviceTree)
+	if err != nil {
+		return nil // it does not matter for the new deployment
+	}
+	if o.dir != k.dir || !slices.Equal(o.files(), k.files()) || o.devicetree != k.devicetree {
+		return nil
+	}
+	for _, f := range k.files() {
+		a, err := statBeneath(root, path.Join(k.dir, f.src))
+		if err != nil {
+			return err
+		}
+		b, err := statBeneath(other, path.Join(k.dir, f.src))
+		if err != nil {
+			return err
+		}
+		if a.Dev != b.Dev || a.Ino != b.Ino {
+			return nil
+		}
+	}
+	k.checksum = d.BootChecksum
 	return nil
 }
 

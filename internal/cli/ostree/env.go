@@ -44,8 +44,9 @@ func (e *env) open() error {
 			return fmt.Errorf("opening repo: %w", unprefixed{err, "opening repo: "})
 		}
 	}
-	// Remotes of a sysroot are in its /etc, unless its repository wants them itself.
-	if e.cmd.scope == remoteScope && e.sysrootPath != "" {
+	// Remotes of a system are in its /etc, unless its repository wants them itself. A
+	// physical root, where nothing is mounted on sysroot, has no /etc.
+	if e.cmd.scope == remoteScope && e.sysrootPath != "" && isDir(filepath.Join(e.sysrootPath, "sysroot")) {
 		if on, err := e.repo.Config().Bool("core", "add-remotes-config-dir", true); err == nil && on {
 			e.repo.SetRemotesDir(filepath.Join(e.sysrootPath, "etc/ostree/remotes.d"))
 		}
