@@ -293,7 +293,7 @@ func (c *cleaner) prepareAddBack(unneeded bool) {
 		}
 	}
 	for i := range s.jobs {
-		if j := &s.jobs[i]; j.Action == UserInstalled && j.Select.kind == selectPackage && !s.isInstalled(j.Select.ids[0]) {
+		if j := &s.jobs[i]; j.Action == UserInstalled && j.Select.kind == selectPackage && len(s.picked[i]) > 0 && !s.isInstalled(j.Select.ids[0]) {
 			c.queue = append(c.queue, j.Select.ids[0])
 		}
 	}

@@ -116,7 +116,7 @@ func (s *solver) installLifts(job int32) (q []lift) {
 		return q
 	}
 	const exact = SetEVR | SetArch | SetVendor
-	if j.Select.kind == selectPackage && s.isInstalled(ids[0]) && set&exact == exact && len(s.bestOf) > 0 {
+	if j.Select.kind == selectPackage && len(ids) > 0 && s.isInstalled(ids[0]) && set&exact == exact && len(s.bestOf) > 0 {
 		if slices.Contains(s.bestOf[s.bestUp-s.best.start:], ids[0]) {
 			q = append(q, lift{liftUpdate, ids[0]})
 		}

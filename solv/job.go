@@ -1,5 +1,7 @@
 package solv
 
+import "slices"
+
 // Action is what a job asks for.
 type Action uint8
 
@@ -113,6 +115,9 @@ func (p *Pool) Selected(sel Selection) []ID {
 func (p *Pool) listed(sel Selection) []ID {
 	switch sel.kind {
 	case selectPackage, selectOneOf:
+		if slices.ContainsFunc(sel.ids, p.unknown) {
+			return filterIDs(sel.ids, func(id ID) bool { return !p.unknown(id) })
+		}
 		return sel.ids
 	case selectName:
 		return filterIDs(p.whatProvides(sel.dep), func(id ID) bool { return p.matchNEVR(&p.sols[id], sel.dep) })
@@ -121,6 +126,8 @@ func (p *Pool) listed(sel Selection) []ID {
 	}
 	return nil
 }
+
+func (p *Pool) unknown(id ID) bool { return id < System || int(id) >= len(p.sols) }
 
 // jobString describes the job in libsolv's words, with the flags in mask.
 func (p *Pool) jobString(j *Job, mask JobFlags) string {
@@ -131,7 +138,7 @@ func (p *Pool) jobString(j *Job, mask JobFlags) string {
 		return "do nothing"
 	case Install:
 		switch {
-		case sel.kind == selectPackage && p.isInstalled(sel.ids[0]):
+		case sel.kind == selectPackage && len(p.listed(*sel)) > 0 && p.isInstalled(sel.ids[0]):
 			before, after = "keep ", " installed"
 		case sel.kind == selectPackage || sel.kind == selectName:
 			before = "install "
@@ -142,7 +149,7 @@ func (p *Pool) jobString(j *Job, mask JobFlags) string {
 		}
 	case Erase:
 		switch {
-		case sel.kind == selectPackage && !p.isInstalled(sel.ids[0]):
+		case sel.kind == selectPackage && len(p.listed(*sel)) > 0 && !p.isInstalled(sel.ids[0]):
 			before, after = "keep ", " uninstalled"
 		case sel.kind == selectProvides:
 			before = "deinstall all packages "
@@ -182,7 +189,9 @@ func (p *Pool) selectString(sel *Selection) string {
 		}
 		return s
 	case selectRepo:
-		return "repo " + sel.repo.name
+		if sel.repo != nil {
+			return "repo " + sel.repo.name
+		}
 	case selectAll:
 		return "all packages"
 	}

@@ -174,7 +174,7 @@ func (s *solver) addJobRules() (c jobClasses) {
 			s.wantCleanDeps(j)
 			s.addEraseJob(i, candidates)
 		case WeakenDeps:
-			if j.Select.kind == selectPackage {
+			if j.Select.kind == selectPackage && len(s.picked[i]) > 0 {
 				s.weaken(j.Select.ids[0])
 			}
 		case Lock:

@@ -169,7 +169,8 @@ func (p *Pool) SetInstalled(r *Repo) {
 func (p *Pool) Installed() *Repo { return p.installed }
 
 // SetConsidered restricts the pool to the packages for which keep is true; nil lifts the
-// restriction. Excluded packages are not installed but explain problems.
+// restriction. Packages that are added afterwards are not restricted. Excluded packages are not
+// installed but explain problems.
 func (p *Pool) SetConsidered(keep func(ID) bool) {
 	p.considered = nil
 	if keep != nil {
@@ -214,6 +215,12 @@ func (r *Repo) Add(pkg Package) ID {
 	s.filesEnd = uint32(len(p.files))
 	p.sols = append(p.sols, s)
 	r.ids = append(r.ids, id)
+	if p.considered != nil { // what comes later was not to be left out
+		for len(p.considered) <= int(id)/64 {
+			p.considered = append(p.considered, 0)
+		}
+		p.considered.set(id)
+	}
 	p.invalidate()
 	return id
 }

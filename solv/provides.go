@@ -1,6 +1,7 @@
 package solv
 
 import (
+	"bytes"
 	"slices"
 
 	"rpmostree/rpm/evr"
@@ -41,7 +42,7 @@ func (p *Pool) WantedFiles() []string {
 	}
 	var paths []string
 	for i := Ref(2); int(i) < p.strs.len(); i++ {
-		if used.has(int32(i)) && p.strs.raw(i)[0] == '/' && len(p.whatProvides(i)) == 0 {
+		if used.has(int32(i)) && bytes.HasPrefix(p.strs.raw(i), []byte("/")) && len(p.whatProvides(i)) == 0 {
 			paths = append(paths, p.strs.get(i))
 		}
 	}
@@ -148,7 +149,7 @@ func (p *Pool) whatProvides(d Ref) []ID {
 		return p.prov.data[p.prov.start[d]:p.prov.start[d+1]]
 	}
 	list, ok := p.prov.extra[d]
-	if !ok && p.strs.raw(d)[0] == '/' {
+	if !ok && bytes.HasPrefix(p.strs.raw(d), []byte("/")) {
 		path := p.strs.get(d)
 		for i := 2; i < len(p.sols); i++ {
 			if p.visible(ID(i)) && p.owns(&p.sols[i], path) {
@@ -265,7 +266,7 @@ func (p *Pool) versionProviders(d Ref, r relation) []ID {
 		}
 	}
 	if len(list) == 0 {
-		if s := p.strs.raw(name); len(s) > 7 && string(s[:7]) == "rpmlib(" {
+		if bytes.HasPrefix(p.strs.raw(name), []byte("rpmlib(")) {
 			list = []ID{System}
 		}
 	}
@@ -274,7 +275,7 @@ func (p *Pool) versionProviders(d Ref, r relation) []ID {
 
 // lateOwner reports that the package has the name as a file: that fits every version.
 func (p *Pool) lateOwner(id ID, name Ref) bool {
-	if s := p.strs.raw(name); len(s) == 0 || s[0] != '/' {
+	if !bytes.HasPrefix(p.strs.raw(name), []byte("/")) {
 		return false
 	}
 	return slices.Contains(p.late, fileProvide{id, name}) || p.owns(&p.sols[id], p.strs.get(name))

@@ -161,3 +161,44 @@ func (r *Result) Unneeded() (ids []ID) {
 	}
 	return ids
 }
+
+// UnmetWeak returns the packages that installed ones recommend, or that supplement installed ones,
+// although they are not installed: somebody has decided against them, so dnf does not let weak
+// dependencies of new packages bring them back (see ExcludeFromWeak). Rich dependencies do not
+// count.
+func (p *Pool) UnmetWeak() (ids []ID) {
+	if p.installed == nil {
+		return nil
+	}
+	names := map[Ref]bool{}
+	unmet := newBitmap(len(p.sols))
+	usable := func(id ID) bool { return id != System && !p.excluded(id) }
+	for _, id := range p.installed.ids {
+		names[p.sols[id].name] = true
+		for _, d := range p.list(&p.sols[id], depRecommends) {
+			if p.simple(d) {
+				list := filterIDs(p.whatProvides(p.baseName(d)), usable)
+				if !slices.ContainsFunc(list, p.isInstalled) {
+					for _, o := range list {
+						unmet.set(o)
+					}
+				}
+			}
+		}
+	}
+	for id := ID(2); int(id) < len(p.sols); id++ {
+		s := &p.sols[id]
+		if !unmet.has(id) && p.has(s, depSupplements) && !names[s.name] && usable(id) && slices.ContainsFunc(p.list(s, depSupplements), func(d Ref) bool {
+			return p.simple(d) && slices.ContainsFunc(p.whatProvides(d), p.isInstalled)
+		}) {
+			unmet.set(id)
+		}
+		if unmet.has(id) && !p.isInstalled(id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// simple reports a name with or without a version.
+func (p *Pool) simple(d Ref) bool { return d > 0 && (!d.isRel() || p.rel(d).op < 8) }

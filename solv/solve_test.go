@@ -88,3 +88,53 @@ func TestSolveSimple(t *testing.T) {
 		}
 	}
 }
+
+func TestConsideredAndUnmetWeak(t *testing.T) {
+	p := testPool(t, "x86_64",
+		"installed base 1-1 noarch; r: docs; r: (a if b)",
+		"repo docs 1-1 noarch",
+		"repo help 1-1 noarch; S: base",
+		"repo a 1-1 noarch",
+		"repo b 1-1 noarch",
+		"repo new 1-1 noarch; r: docs; r: help; r: a",
+	)
+	if got := p.UnmetWeak(); len(got) != 2 || p.String(got[0]) != "docs-1-1.noarch" || p.String(got[1]) != "help-1-1.noarch" {
+		t.Error(got)
+	}
+	exclude := Job{Action: ExcludeFromWeak, Select: SelectOneOf(p.UnmetWeak()...)}
+	tr, _ := Solve(p, []Job{installJob(p, "new"), exclude}, Options{})
+	if got := steps(p, tr); got != "install a-1-1.noarch, install new-1-1.noarch" {
+		t.Error(got)
+	}
+	p.SetConsidered(func(id ID) bool { return p.Info(id).Name != "a" })
+	id := p.Repo("repo").Add(Package{Name: "later", EVR: "1", Arch: "noarch", Requires: []Dep{{Name: "new"}}})
+	tr, problems := Solve(p, []Job{{Action: Install, Select: SelectPackage(id)}, exclude}, Options{})
+	if got := steps(p, tr); len(problems) > 0 || got != "install new-1-1.noarch, install later-1.noarch" {
+		t.Error(got, Format(problems))
+	}
+	_, problems = Solve(p, []Job{installJob(p, "a")}, Options{})
+	if got := Format(problems); !strings.Contains(got, "package a-1-1.noarch from repo is filtered out by exclude filtering") {
+		t.Error(got)
+	}
+}
+
+func TestBadSelections(t *testing.T) {
+	p := testPool(t, "x86_64", "installed a 1 noarch", "repo b 1 noarch")
+	for _, a := range []Action{Noop, Install, Erase, Update, WeakenDeps, MultiVersion, Lock, DistUpgrade, Verify, DropOrphaned, UserInstalled,
+		AllowUninstall, Favor, Disfavor, Blacklist, ExcludeFromWeak} {
+		for _, sel := range []Selection{{}, SelectPackage(0), SelectPackage(-3), SelectPackage(99), SelectOneOf(), SelectOneOf(2, 50), SelectRepo(nil),
+			SelectName(0), SelectProvides(0), SelectAll(), SelectPackage(System)} {
+			for _, f := range []JobFlags{0, ForceBest, CleanDeps, Targeted} {
+				_, problems := Solve(p, []Job{{Action: a, Select: sel, Flags: f}}, Options{})
+				_ = Format(problems)
+				for _, pr := range problems {
+					for _, s := range pr.Solutions {
+						for _, r := range s.Remedies {
+							_ = r.Text()
+						}
+					}
+				}
+			}
+		}
+	}
+}

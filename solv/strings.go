@@ -30,7 +30,12 @@ func (t *stringTable) get(i Ref) string {
 }
 
 // raw is get without a copy; the result must not be changed.
-func (t *stringTable) raw(i Ref) []byte { return t.bytes[t.ends[i-1]:t.ends[i]] }
+func (t *stringTable) raw(i Ref) []byte {
+	if i <= 0 || int(i) >= len(t.ends) {
+		return nil
+	}
+	return t.bytes[t.ends[i-1]:t.ends[i]]
+}
 
 // lookup returns the number of s, or 0 if s was never interned.
 func (t *stringTable) lookup(s string) Ref {

@@ -30,6 +30,7 @@ func FuzzRun(f *testing.F) {
 		f.Add(randomCase(seed))
 	}
 	f.Add("repo a 0 testtags <inline>\n#>=Pkg: A 1 1 noarch\n#>+Req:\n#>B\n#>-Req:\nsystem unset * a\ngenid lit x\ngenid null\ngenid op =\nresult genid,jobs,rules\nnextjob reusesolver\njob verify all packages\n")
+	f.Add("repo a 0 testtags <inline>\n#>=Pkg: A 1 1 noarch\n#>=Req: <NULL> = 1\n#>=Prv: <NULL>\n#>=Con: \\00 = \\00\nsystem i686 rpm\njob install name A\n")
 	f.Fuzz(func(t *testing.T, s string) {
 		if len(s) > 1<<14 {
 			return
