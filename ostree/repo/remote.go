@@ -184,7 +184,7 @@ func NewRemote(name string, k *keyfile.File) (*Remote, error) {
 	if link, ok := strings.CutPrefix(m.URL, "metalink="); ok {
 		m.URL, m.Metalink = "", link
 	}
-	var errs [6]error
+	var errs [4]error
 	m.GPGVerify, errs[0] = k.Bool(g, "gpg-verify", true)
 	m.GPGVerifySummary, errs[1] = k.Bool(g, "gpg-verify-summary", false)
 	m.NoTLSVerify, errs[2] = k.Bool(g, "tls-permissive", false)
@@ -192,9 +192,6 @@ func NewRemote(name string, k *keyfile.File) (*Remote, error) {
 	m.SignSummary = signTypes(k, g, "sign-verify-summary")
 	if (m.TLSCert == "") != (m.TLSKey == "") {
 		errs[3] = fmt.Errorf("Remote \"%s\" must specify both \"tls-client-cert-path\" and \"tls-client-key-path\"", name)
-	}
-	if m.CollectionID != "" {
-		errs[4] = ostree.ValidateCollectionID(m.CollectionID)
 	}
 	return m, errors.Join(errs[:]...)
 }

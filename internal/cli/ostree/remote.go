@@ -52,11 +52,6 @@ func (a *remoteAdder) run(name, url string, branches []string) error {
 	if err := ostree.ValidateRemoteName(name); err != nil {
 		return err
 	}
-	if a.collection != "" {
-		if err := ostree.ValidateCollectionID(a.collection); err != nil {
-			return err
-		}
-	}
 	_, err := a.repo.Remote(name)
 	switch exists := err == nil; {
 	case exists && a.ifNotExists:
