@@ -1,6 +1,8 @@
 package sysroot
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -27,8 +29,14 @@ func (s *Sysroot) syncBoot() error {
 	if s.opts.SkipSync {
 		return nil
 	}
-	if err := s.boot.SyncFS(); err != nil || !s.booted {
+	if err := s.boot.SyncFS(); err != nil {
 		return err
+	}
+	if s.opts.TestFreeze {
+		return s.testFreeze()
+	}
+	if !s.booted {
+		return nil
 	}
 	guard, err := startThawGuard(s.boot.FD())
 	if err != nil {
@@ -40,6 +48,25 @@ func (s *Sysroot) syncBoot() error {
 	}
 	return unix.IoctlSetInt(s.boot.FD(), fithaw(), 0)
 }
+
+// testFreeze stands for a death between freeze and thaw.
+func (s *Sysroot) testFreeze() error {
+	guard, err := startThawGuard(s.boot.FD())
+	if err == nil {
+		guard.stdin.Close()
+		err = guard.cmd.Wait()
+	}
+	if err == nil {
+		err = errors.New("aborting due to test-fifreeze")
+	}
+	return fmt.Errorf("During fsfreeze-thaw: %w", err)
+}
+
+// thawScript waits for a word that all is well.
+const thawScript = `trap "" INT TERM HUP
+read ok && exit
+"$0" --unfreeze /proc/self/fd/3 2>/dev/null
+echo "fifreeze watchdog was run" >&2`
 
 // thawGuard is a child process that thaws a file system when it loses touch
 // with us.
@@ -58,7 +85,8 @@ func startThawGuard(fd int) (*thawGuard, error) {
 		return nil, err
 	}
 	defer dup.Close()
-	cmd := exec.Command("/bin/sh", "-c", `trap "" INT TERM HUP; read ok || "$0" --unfreeze /proc/self/fd/3`, fsfreeze)
+	cmd := exec.Command("/bin/sh", "-c", thawScript, fsfreeze)
+	cmd.Stderr = os.Stderr
 	cmd.ExtraFiles = append(cmd.ExtraFiles, dup)
 	stdin, err := cmd.StdinPipe()
 	if err != nil {

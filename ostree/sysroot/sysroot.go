@@ -32,6 +32,8 @@ type Options struct {
 	NoEarlyPrune bool
 	// OldEntryNames puts the stateroot into the names of boot entries.
 	OldEntryNames bool
+	// TestFreeze fails when /boot would be frozen; see syncBoot.
+	TestFreeze bool
 	// NoDeviceTree ignores device trees.
 	NoDeviceTree bool
 
@@ -66,6 +68,7 @@ func OptionsFromEnv() Options {
 	return Options{
 		MutableDeployments: has("OSTREE_SYSROOT_DEBUG", "mutable-deployments"),
 		NoDeviceTree:       has("OSTREE_SYSROOT_DEBUG", "no-dtb"),
+		TestFreeze:         has("OSTREE_SYSROOT_DEBUG", "test-fifreeze"),
 		SkipSync:           has("OSTREE_SYSROOT_OPTS", "skip-sync"),
 		NoEarlyPrune:       has("OSTREE_SYSROOT_OPTS", "no-early-prune"),
 		OldEntryNames:      has("OSTREE_SYSROOT_OPTS", "bootloader-naming-1"),
