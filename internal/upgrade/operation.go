@@ -39,7 +39,7 @@ func (h *Host) Rollback(ctx context.Context) (Result, error) {
 	if _, err := h.Sysroot.Write(ctx, t.state, t.state.WithDefault(index), sysroot.WriteOptions{}); err != nil {
 		return Result{}, err
 	}
-	return Result{Changed: true, From: t.newest.Checksum, To: d.Checksum}, nil
+	return Result{Changed: true, From: t.merge.Checksum, To: d.Checksum}, nil
 }
 
 // rollbackIndex returns the deployment that a rollback makes the default: the

@@ -19,7 +19,8 @@ import (
 type Result struct {
 	// Changed tells whether there is a new deployment.
 	Changed bool
-	// From and To are the commits before and after, for a comparison.
+	// From and To are the commits to compare: of what runs (or, if nothing does, was to
+	// boot) before, and of what boots next. A deployment that was pending may be gone.
 	From, To ostree.Checksum
 	// Plan is what a dry run would have done.
 	Plan *core.Plan
@@ -55,7 +56,7 @@ func (h *Host) Update(ctx context.Context, r Request) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	result := Result{From: t.newest.Checksum, BaseChanged: base != oldBase}
+	result := Result{From: t.merge.Checksum, BaseChanged: base != oldBase}
 	commit := base
 	if o.Layered() {
 		if commit, err = h.layered(ctx, t, o, locals, base, &r); err != nil {
