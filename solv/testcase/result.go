@@ -288,7 +288,12 @@ func (w *writer) alternatives(list []solv.Alternative) {
 			case c < 0:
 				mark, c = "-", -c
 			}
-			w.add(fmt.Sprintf("alternative %s %2d %s %s", id, n+1, mark, w.str(max(c, -c))))
+			// two digits are all that libsolv has: after 99 come ":0", ":1" and so on
+			num := fmt.Sprintf("%2d", n+1)
+			if n+1 > 99 {
+				num = string(rune('0'+(n+1)/10)) + string(rune('0'+(n+1)%10))
+			}
+			w.add(fmt.Sprintf("alternative %s %s %s %s", id, num, mark, w.str(max(c, -c))))
 		}
 	}
 }
