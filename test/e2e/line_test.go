@@ -38,8 +38,8 @@ func newLine(t *testing.T) *line.Line {
 }
 
 // TestLine goes the way of the demo: compose, deploy, layer, upgrade, roll back, and boots
-// after each step. Then it boots a disk with the system's own kernel, and tries what the
-// demo tells its user to try.
+// after each step. Then the running system changes itself, a disk boots with the system's
+// own kernel, and what the demo tells its user to try is tried.
 func TestLine(t *testing.T) {
 	if testing.Short() {
 		t.Skip("slow")
@@ -61,6 +61,7 @@ func TestLine(t *testing.T) {
 		})
 	}
 	l.Out = t.Output()
+	at("itself", func(t *testing.T) { itself(t, l) })
 	at("qemu", func(t *testing.T) { emulate(t, l) })
 	at("next", func(t *testing.T) { next(t, l) })
 	if err := l.Leftovers(); err != nil {

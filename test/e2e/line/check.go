@@ -154,6 +154,16 @@ func (l *Line) checkFiles(ctx context.Context, root string) error {
 	return nil
 }
 
+// Unexplained returns the lines of rpm -Va, run in a booted system, that tell of more than
+// edited configuration. No line at all is unexplained too.
+func Unexplained(text string) []string {
+	if text == "" {
+		return []string{"rpm -Va has looked at nothing"}
+	}
+	_, odd := verify(text, expectedRunning)
+	return odd
+}
+
 // verify sorts the lines of rpm -Va: configuration that was edited, and what is neither that
 // nor expected. A line is nine flags, perhaps an attribute letter, and a path; or "missing".
 func verify(text string, expected func(flags, path string) bool) (config, odd []string) {
