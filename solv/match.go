@@ -67,20 +67,12 @@ func (p *Pool) Match(pattern string, o MatchOptions) ([]ID, MatchForm) {
 	return nil, MatchNone
 }
 
-// MatchJob is Match for a job: the selection and the flags that say which policies the pattern
-// itself overrides. ok is false if nothing matches.
+// MatchJob is Match for a job. As libdnf does, it takes the choice among the packages found for
+// what the user wants, whatever policies on versions and architectures say. ok is false if
+// nothing matches.
 func (p *Pool) MatchJob(action Action, pattern string, o MatchOptions) (job Job, ok bool) {
-	ids, form := p.Match(pattern, o)
-	job = Job{Action: action, Select: SelectOneOf(ids...)}
-	switch form {
-	case MatchNEVRA:
-		job.Flags = SetArch | SetEVR
-	case MatchNameArch:
-		job.Flags = SetArch
-	case MatchNEVR, MatchNEV:
-		job.Flags = SetEVR
-	}
-	return job, len(ids) > 0
+	ids, _ := p.Match(pattern, o)
+	return Job{Action: action, Select: SelectOneOf(ids...), Flags: SetArch | SetEVR}, len(ids) > 0
 }
 
 // nevraPattern is a pattern cut into parts; an empty part matches everything.

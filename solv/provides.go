@@ -27,6 +27,9 @@ func (p *Pool) invalidate() { p.prov = providers{} }
 
 // AddFileProvide records that a package owns a path, as found out by searching file lists.
 func (p *Pool) AddFileProvide(id ID, path string) {
+	if id <= System || p.unknown(id) {
+		return
+	}
 	p.late = append(p.late, fileProvide{id, p.strs.intern(path)})
 	p.invalidate()
 }

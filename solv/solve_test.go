@@ -138,3 +138,28 @@ func TestBadSelections(t *testing.T) {
 		}
 	}
 }
+
+func TestFileProvides(t *testing.T) {
+	p := testPool(t, "x86_64",
+		"repo app 1-1 noarch; R: /usr/bin/tool; R: (/opt/a or /opt/b); R: /bin/sh",
+		"repo sh 1-1 noarch; P: /bin/sh",
+	)
+	p.Repo("repo").Add(Package{Name: "tools", EVR: "1", Arch: "noarch", Files: []string{"/usr/bin/tool", "/usr/share/x"}})
+	late := p.Repo("repo").Add(Package{Name: "late", EVR: "1", Arch: "noarch"})
+	if got := strings.Join(p.WantedFiles(), " "); got != "/opt/a /opt/b" {
+		t.Error(got)
+	}
+	jobs := []Job{installJob(p, "app")}
+	if _, problems := Solve(p, jobs, Options{}); len(problems) != 1 {
+		t.Error(Format(problems))
+	}
+	p.AddFileProvide(0, "/opt/a")
+	p.AddFileProvide(late, "/opt/b")
+	tr, problems := Solve(p, jobs, Options{})
+	if got := steps(p, tr); len(problems) > 0 || got != "install app-1-1.noarch, install sh-1-1.noarch, install tools-1.noarch, install late-1.noarch" {
+		t.Error(got, Format(problems))
+	}
+	if ids, form := p.Match("/usr/share/*", MatchOptions{}); form != MatchFile || len(ids) != 1 {
+		t.Error(ids, form)
+	}
+}
