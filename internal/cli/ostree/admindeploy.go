@@ -46,7 +46,16 @@ func adminDeployCommand() *command {
 		case len(e.args) == 0:
 			return usagef("REF/REV must be specified")
 		case d.kargProc && d.kargNone:
-			return errors.New("Can't specify both --karg-proc-cmdline and --karg-none")
+			return usagef("Can't specify both --karg-proc-cmdline and --karg-none")
+		case d.kargNone && len(d.kargsDelete) > 0:
+			return usagef("Can't specify both --karg-none and --karg-delete")
+		case d.noMerge && len(d.kargsDelete) > 0:
+			return usagef("Can't specify both --no-merge and --karg-delete")
+		}
+		o.Stage = o.Stage || o.LockFinalization // which is of no use otherwise
+		switch {
+		case o.Stage && (o.Retain.Pending || o.Retain.Rollback):
+			return errors.New("--stage cannot currently be combined with --retain arguments")
 		case o.Stage && o.Retain.NotDefault:
 			return errors.New("--stage cannot currently be combined with --not-as-default")
 		}
@@ -68,7 +77,7 @@ func (d *deployer) deploy(s *sysroot.Sysroot, st *sysroot.State) error {
 	if o.Stateroot == "" {
 		booted, ok := st.Booted()
 		if !ok {
-			return errors.New("No OS name specified and not booted into an OSTree system; use --os=STATEROOT")
+			return errors.New("Looking for booted deployment: Not currently booted into an OSTree system and no --os= argument given")
 		}
 		o.Stateroot = booted.OSName
 	}
@@ -134,7 +143,7 @@ func (d *deployer) kernelArguments(merge *sysroot.Deployment) (*bootloader.Kargs
 		k.Append(arg)
 	}
 	for _, arg := range d.kargsDelete {
-		if err := k.Delete(arg); err != nil {
+		if err := k.DeleteIfPresent(arg); err != nil {
 			return nil, err
 		}
 	}

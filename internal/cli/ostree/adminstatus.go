@@ -109,19 +109,21 @@ func (e *env) printDeployment(s *sysroot.Sysroot, st *sysroot.State, d sysroot.D
 
 // deploymentJSON is a deployment in the output of status --json.
 type deploymentJSON struct {
-	Checksum  string `json:"checksum"`
-	Stateroot string `json:"stateroot"`
-	Serial    int    `json:"serial"`
-	Index     int    `json:"index"`
-	Booted    bool   `json:"booted"`
-	Pending   bool   `json:"pending"`
-	Rollback  bool   `json:"rollback"`
-	Finalized bool   `json:"finalization-locked"`
-	Staged    bool   `json:"staged"`
-	Pinned    bool   `json:"pinned"`
-	Unlocked  string `json:"unlocked"`
-	Version   string `json:"version,omitempty"`
-	Refspec   string `json:"refspec,omitempty"`
+	Checksum    string  `json:"checksum"`
+	Stateroot   string  `json:"stateroot"`
+	Refspec     *string `json:"refspec"`
+	Serial      int     `json:"serial"`
+	Index       int     `json:"index"`
+	Booted      bool    `json:"booted"`
+	Pending     bool    `json:"pending"`
+	Rollback    bool    `json:"rollback"`
+	Finalized   bool    `json:"finalization-locked"`
+	SoftReboot  bool    `json:"soft-reboot-target"`
+	Staged      bool    `json:"staged"`
+	Pinned      bool    `json:"pinned"`
+	Unlocked    string  `json:"unlocked"`
+	Version     string  `json:"version,omitempty"`
+	SourceTitle string  `json:"source-title,omitempty"`
 }
 
 func (e *env) printJSON(s *sysroot.Sysroot, st *sysroot.State) error {
@@ -131,14 +133,20 @@ func (e *env) printJSON(s *sysroot.Sysroot, st *sysroot.State) error {
 		if err != nil {
 			return err
 		}
+		var refspec *string
+		if r := d.Refspec(); r != "" {
+			refspec = &r
+		}
 		pending, rollback := roles(st, d)
 		list = append(list, deploymentJSON{
-			Checksum: d.Checksum.String(), Stateroot: d.OSName, Serial: d.Serial, Index: i, Booted: d.Booted,
+			Checksum: d.Checksum.String(), Stateroot: d.OSName, Refspec: refspec, Serial: d.Serial, Index: i, Booted: d.Booted,
 			Pending: pending, Rollback: rollback, Finalized: d.FinalizationLocked, Staged: d.Staged,
-			Pinned: d.Pinned(), Unlocked: string(d.Unlocked), Version: commit.Version(), Refspec: d.Refspec(),
+			Pinned: d.Pinned(), Unlocked: string(d.Unlocked), Version: commit.Version(),
+			SourceTitle: commit.MetadataString(ostree.KeySourceTitle),
 		})
 	}
 	out := json.NewEncoder(e.out)
-	out.SetIndent("", "  ")
+	out.SetIndent("", "   ")
+	out.SetEscapeHTML(false)
 	return out.Encode(map[string]any{"deployments": list})
 }
