@@ -112,12 +112,7 @@ func NewReader(r io.Reader, f Format, maxMemory uint64) (io.ReadCloser, error) {
 	case LZMA:
 		return newLZMAReader(r, maxMemory)
 	case Zstd:
-		d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
-			zstd.WithDecoderMaxWindow(max(maxMemory, zstd.MinWindowSize)), zstd.WithDecoderMaxMemory(maxMemory))
-		if err != nil {
-			return nil, fmt.Errorf("zstd: %w", err)
-		}
-		return d.IOReadCloser(), nil
+		return newZstdReader(r, maxMemory)
 	}
 	return nil, fmt.Errorf("cannot decompress %v", f)
 }
