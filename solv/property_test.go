@@ -362,3 +362,33 @@ func (m *model) checkProblems(t *testing.T, seed int64, p *Pool, ids []ID, jobs 
 		t.Fatalf("seed %d: still problems after dropping %v: %s\n%v", seed, drop, Format(problems), m)
 	}
 }
+
+// TestApply follows the first proposal of every problem until there are none left.
+func TestApply(t *testing.T) {
+	rounds := map[int]int{}
+	for seed := range int64(400) {
+		m := randomModel(rand.New(rand.NewSource(seed)))
+		p, _ := m.pool(t)
+		var jobs []Job
+		for _, n := range m.install {
+			jobs = append(jobs, installJob(p, n))
+		}
+		for _, n := range m.erase {
+			jobs = append(jobs, Job{Action: Erase, Select: SelectName(p.Intern(n))})
+		}
+		for round := 0; ; round++ {
+			if round > 8 {
+				t.Fatalf("seed %d: no end of problems\n%v", seed, m)
+			}
+			_, problems := Solve(p, jobs, Options{})
+			if len(problems) == 0 {
+				rounds[round]++
+				break
+			}
+			for _, pr := range problems {
+				jobs = pr.Solutions[0].Apply(jobs)
+			}
+		}
+	}
+	t.Logf("cases by rounds: %v", rounds)
+}
