@@ -51,14 +51,18 @@ func (s *store) WriteDirTree(t *ostree.DirTree) (ostree.Checksum, error) {
 	if err := t.Validate(); err != nil {
 		return ostree.Checksum{}, err
 	}
-	s.wrote++
 	c := t.Checksum()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.wrote++
 	s.trees[c] = &ostree.DirTree{Files: slices.Clone(t.Files), Dirs: slices.Clone(t.Dirs)}
 	return c, nil
 }
 
 func (s *store) WriteDirMeta(m *ostree.DirMeta) (ostree.Checksum, error) {
 	c := m.Checksum()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.metas[c] = m
 	return c, nil
 }

@@ -1,10 +1,16 @@
 package tree
 
 import (
+	"runtime"
+	"sync"
+
 	"rpmostree/ostree"
+
+	"golang.org/x/sync/errgroup"
 )
 
-// Writer stores directories. A *repo.Transaction is one.
+// Writer stores directories. A *repo.Transaction is one. Its methods are called from
+// several goroutines at once.
 type Writer interface {
 	WriteDirTree(*ostree.DirTree) (ostree.Checksum, error)
 	WriteDirMeta(*ostree.DirMeta) (ostree.Checksum, error)
@@ -15,7 +21,8 @@ type Writer interface {
 // the Writer must be of the repository they came from.
 func (t Tree) Write(w Writer) (tree, meta ostree.Checksum, err error) {
 	e := t.entry()
-	s := &writer{w: w, metas: map[ostree.Checksum]bool{}}
+	// Writing is mostly waiting for the file system, hence more writers than processors.
+	s := &writer{w: w, slots: make(chan struct{}, 2*runtime.GOMAXPROCS(0))}
 	if err = s.meta(e.meta); err != nil {
 		return tree, meta, err
 	}
@@ -28,18 +35,21 @@ func (t Tree) Checksums() (tree, meta ostree.Checksum, err error) { return t.Wri
 
 type writer struct {
 	w     Writer
-	metas map[ostree.Checksum]bool // written already
+	metas sync.Map      // checksums that were written already
+	slots chan struct{} // limits the number of goroutines
 }
 
 func (s *writer) meta(m *dirMeta) error {
-	if m.src != nil || s.metas[m.sum] {
+	if m.src != nil {
+		return nil
+	}
+	if _, done := s.metas.LoadOrStore(m.sum, nil); done {
 		return nil
 	}
 	d, err := m.load()
 	if err != nil {
 		return err
 	}
-	s.metas[m.sum] = true
 	_, err = s.w.WriteDirMeta(&d)
 	return err
 }
@@ -59,15 +69,37 @@ func (s *writer) node(path string, n *node, depth int) (ostree.Checksum, error) 
 	if len(d.dirs) > 0 {
 		t.Dirs = make([]ostree.TreeDir, len(d.dirs))
 	}
+	var g errgroup.Group
 	for i, c := range d.dirs {
-		sum, err := s.node(join(path, c.name), c.node, depth-1)
+		write := func() (err error) {
+			t.Dirs[i] = ostree.TreeDir{Name: c.name, Meta: c.meta.sum}
+			if t.Dirs[i].Tree, err = s.node(join(path, c.name), c.node, depth-1); err == nil {
+				err = s.meta(c.meta)
+			}
+			return err
+		}
+		if c.node.src != nil {
+			err = write() // costs nothing
+		} else {
+			select {
+			case s.slots <- struct{}{}:
+				g.Go(func() error {
+					defer func() { <-s.slots }()
+					return write()
+				})
+			default:
+				err = write()
+			}
+		}
 		if err != nil {
-			return sum, err
+			break
 		}
-		if err := s.meta(c.meta); err != nil {
-			return sum, err
-		}
-		t.Dirs[i] = ostree.TreeDir{Name: c.name, Tree: sum, Meta: c.meta.sum}
+	}
+	if waitErr := g.Wait(); err == nil {
+		err = waitErr
+	}
+	if err != nil {
+		return ostree.Checksum{}, err
 	}
 	return s.w.WriteDirTree(t)
 }
