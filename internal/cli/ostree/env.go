@@ -40,6 +40,7 @@ func (e *env) open() error {
 		if err != nil {
 			return err
 		}
+		e.debugf("Opening repository %s", path)
 		if e.repo, err = repo.Open(path); err != nil {
 			return fmt.Errorf("opening repo: %w", unprefixed{err, "opening repo: "})
 		}
