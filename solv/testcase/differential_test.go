@@ -244,7 +244,7 @@ func TestAsTestsolv(t *testing.T) {
 		}
 		t.Skip(err)
 	}
-	n, first := 150, int64(1)
+	n, first := 80, int64(1)
 	if s := os.Getenv("SOLV_CASES"); s != "" { // COUNT or COUNT@FIRST
 		count, at, _ := strings.Cut(s, "@")
 		n, _ = strconv.Atoi(count)

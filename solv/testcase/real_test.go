@@ -117,7 +117,7 @@ func TestRealUniverse(t *testing.T) {
 	if testing.Short() {
 		t.Skip("reads 50 MB of metadata")
 	}
-	const runs = 12
+	const runs = 6
 	dir := t.TempDir()
 	realCase(t, dir, runs)
 	out, err := exec.Command(tool, "-r", filepath.Join(dir, "case.t")).Output()
