@@ -109,12 +109,15 @@ func (b *Built) LayerMetadata(base *ostree.Commit, packages []string) Metadata {
 	return m
 }
 
-// StateHash identifies what a plan makes: the base and every package that comes
-// or goes. Two plans with the same hash make the same tree.
+// StateHash identifies what a plan makes: the base, the requests, and every
+// package that comes or goes. Two plans with the same hash make the same commit.
 func (p *Plan) StateHash() string {
 	h := sha512.New()
 	if p.spec.Base != nil {
 		fmt.Fprintf(h, "base %s\n", p.spec.Base.Commit)
+	}
+	for _, request := range slices.Sorted(slices.Values(p.spec.Install)) {
+		fmt.Fprintf(h, "request %q\n", request)
 	}
 	for _, r := range p.Remove {
 		fmt.Fprintf(h, "- %s\n", sack.NEVRA(r.Header))

@@ -66,13 +66,13 @@ func (c *Core) cached(tx *repo.Transaction, s Step, noDocs bool) (*pkgcache.Pack
 	} else if err != nil {
 		return nil, err
 	}
-	want := ""
-	if s.Source.Package != nil {
-		want = s.Source.Package.Checksum.String()
-	} else if p.SHA256 != s.Source.Local.SHA256 {
-		return nil, nil
+	same := false
+	if l := s.Source.Local; l != nil {
+		same = p.SHA256 == l.SHA256
+	} else {
+		same = p.RepoChecksum == s.Source.Package.Checksum.String()
 	}
-	if p.NoDocs != noDocs || p.RepoChecksum != want {
+	if !same || p.NoDocs != noDocs {
 		return nil, nil // another build of the same name
 	}
 	return p, nil
@@ -150,6 +150,9 @@ func (c *Core) importOne(ctx context.Context, tx *repo.Transaction, plan *Plan, 
 	}
 	if got := sack.NEVRA(p.Header); got.String() != s.NEVRA().String() {
 		return nil, fmt.Errorf("Importing package '%s': the file is package %s", s.NEVRA(), got)
+	}
+	if l := s.Source.Local; l != nil && pkgcache.SHA256(p) != l.SHA256 {
+		return nil, fmt.Errorf("Importing package '%s': the file has changed", s.NEVRA())
 	}
 	t, err := importer.Import(p, tx, importer.Options{NoDocs: plan.spec.NoDocs})
 	if err != nil {

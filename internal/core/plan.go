@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,7 +46,7 @@ func (s Step) checksum() string {
 	if s.Source.Package != nil {
 		return s.Source.Package.Checksum.String()
 	}
-	return "header-sha256:" + s.Source.Local.SHA256
+	return cmp.Or(s.Source.Local.Checksum, "header-sha256:"+s.Source.Local.SHA256)
 }
 
 // IsEmpty reports whether the plan changes no package.
@@ -189,7 +190,7 @@ func (p *planner) exclude() {
 		if src.Package == nil {
 			continue
 		}
-		if sack.Matches(p.spec.Exclude, src.Package.NEVRA()) || p.repos.excludes(src.Repo, src.Package) {
+		if !p.repos.isCached(src.Package.NEVRA()) || sack.Matches(p.spec.Exclude, src.Package.NEVRA()) || p.repos.excludes(src.Repo, src.Package) {
 			hidden[id] = true
 		}
 	}

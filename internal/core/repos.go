@@ -2,16 +2,20 @@ package core
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
 	"time"
 
+	"rpmostree/internal/core/pkgcache"
 	"rpmostree/internal/core/sack"
 	"rpmostree/internal/openpgp"
 	"rpmostree/rpm"
+	"rpmostree/rpm/evr"
 	"rpmostree/rpmmd"
 	"rpmostree/rpmmd/download"
 	"rpmostree/solv"
@@ -26,6 +30,7 @@ type repos struct {
 	keys       map[string]*openpgp.Keyring
 	ids        map[string]map[string]solv.ID // repository to package checksum to ID
 	modules    *rpmmd.ModuleFilter           // nil if no repository has modules
+	cached     map[string]bool               // refs of the packages that can be had; nil if all can
 }
 
 // loadRepos brings the metadata of the enabled repositories up to date, and
@@ -37,7 +42,7 @@ func (c *Core) loadRepos(ctx context.Context, spec Spec, s *sack.Sack) (*repos, 
 	}
 	if len(spec.Repos) == 0 {
 		c.progress().Message("No enabled rpm-md repositories.")
-		return r, nil
+		return r, c.loadCached(r, spec, s)
 	}
 	var names []string
 	for _, config := range spec.Repos {
@@ -56,6 +61,7 @@ func (c *Core) loadRepos(ctx context.Context, spec Spec, s *sack.Sack) (*repos, 
 	configs := make([]rpmmd.RepoConfig, len(spec.Repos))
 	for i, config := range spec.Repos {
 		configs[i] = c.localKeys(config)
+		configs[i].SkipIfUnavailable = config.SkipIfUnavailable || c.CacheOnly
 	}
 	list, skipped, err := r.downloader.RefreshAll(ctx, configs)
 	if err != nil {
@@ -77,8 +83,59 @@ func (c *Core) loadRepos(ctx context.Context, spec Spec, s *sack.Sack) (*repos, 
 		c.progress().Message(fmt.Sprintf("rpm-md repo '%s'%s; generated: %s solvables: %d", snapshot.ID(), cached,
 			snapshot.Generated().UTC().Format(time.RFC3339), len(s.Repo(snapshot.ID()).IDs())))
 	}
+	if err := c.loadCached(r, spec, s); err != nil {
+		return nil, err
+	}
 	return r, r.loadModules(ctx)
 }
+
+// loadCached does its work only when nothing may be downloaded. It notes which packages
+// were imported before, and adds those of them that no metadata has: what is
+// deployed can always be made again. A compose takes only packages of its
+// repositories.
+func (c *Core) loadCached(r *repos, spec Spec, s *sack.Sack) error {
+	if !c.CacheOnly {
+		return nil
+	}
+	r.cached = map[string]bool{}
+	refs, err := c.Repo.LocalRefs()
+	if err != nil {
+		return err
+	}
+	known := map[string]bool{}
+	for id := range s.Pool.Len() {
+		if p := s.Source(solv.ID(id)).Package; p != nil {
+			known[pkgcache.Ref(p.NEVRA())] = true
+		}
+	}
+	for _, ref := range refs {
+		if !strings.HasPrefix(ref.Name, pkgcache.RefPrefix) {
+			continue
+		}
+		r.cached[ref.Name] = true
+		if known[ref.Name] {
+			continue
+		}
+		p, err := pkgcache.Load(c.Repo.Objects, ref.Checksum)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // of older import rules
+		} else if err != nil {
+			return err
+		}
+		enabled := slices.ContainsFunc(spec.Repos, func(c rpmmd.RepoConfig) bool { return c.ID == p.RepoID })
+		if p.RepoID == "" || spec.Base == nil && !enabled {
+			continue
+		}
+		if s.Repo(p.RepoID) == nil {
+			s.AddRepo(p.RepoID, rpmmd.DefaultPriority, rpmmd.DefaultCost)
+		}
+		s.AddCached(p.RepoID, &sack.Local{Header: p.Header, SHA256: p.SHA256, Checksum: p.RepoChecksum})
+	}
+	return nil
+}
+
+// isCached reports whether a package of a repository can be had.
+func (r *repos) isCached(n evr.NEVRA) bool { return r.cached == nil || r.cached[pkgcache.Ref(n)] }
 
 // loadModules finds out which packages belong to module streams that are not
 // active. Only default streams are: an image has no state of chosen ones.

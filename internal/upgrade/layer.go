@@ -30,7 +30,7 @@ const (
 type inactive struct {
 	requests map[string]string // request to the base package that meets it
 	removals []string
-	replaced []string // NEVRAs of local replacements
+	replaced []string // names, and NEVRAs of local replacements
 }
 
 // active returns the spec for the requests that have an effect on the base.
@@ -85,6 +85,10 @@ func (h *Host) active(o *origin.Origin, base *core.Base, locals map[string]*sack
 			l, err := h.local(p, locals)
 			if err != nil {
 				return spec, off, err
+			}
+			if n := nevraOf(l); inBase(n) {
+				off.requests[n] = n
+				continue
 			}
 			*group.to = append(*group.to, l)
 		}

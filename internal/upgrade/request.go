@@ -215,7 +215,7 @@ func openLocal(path string, locals map[string]*sack.Local) (origin.LocalPackage,
 
 func (r *Request) overrides(o *origin.Origin, locals map[string]*sack.Local) error {
 	for _, name := range r.OverrideRemove {
-		if slices.Contains(o.Remove, name) {
+		if slices.Contains(overridden(o, true), name) {
 			return fmt.Errorf("Override already exists for package '%s'", name)
 		}
 		o.Remove = append(o.Remove, name)
@@ -243,6 +243,23 @@ func (r *Request) overrides(o *origin.Origin, locals map[string]*sack.Local) err
 		}
 	}
 	return nil
+}
+
+// overridden returns the base packages that an origin changes: by name, or
+// replacements by local packages by what identifies those.
+func overridden(o *origin.Origin, byName bool) []string {
+	names := slices.Clone(o.Remove)
+	for _, l := range o.ReplaceLocal {
+		name := l.NEVRA
+		if byName {
+			name = nameOf(name)
+		}
+		names = append(names, name)
+	}
+	for _, pkgs := range o.ReplaceRemote {
+		names = append(names, pkgs...)
+	}
+	return names
 }
 
 // nameOf returns the name in a NEVRA, or the whole if it is none.

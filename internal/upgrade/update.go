@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"rpmostree/internal/core"
@@ -32,6 +31,12 @@ type Result struct {
 
 // Update changes what the machine boots next as the request says.
 func (h *Host) Update(ctx context.Context, r Request) (Result, error) {
+	switch {
+	case r.CacheOnly && r.DownloadOnly:
+		return Result{}, errors.New("Can't specify cache-only and download-only")
+	case r.DryRun && r.DownloadOnly:
+		return Result{}, errors.New("Can't specify dry-run and download-only")
+	}
 	unlock, err := h.lock(ctx)
 	if err != nil {
 		return Result{}, err
@@ -73,15 +78,15 @@ func (h *Host) Update(ctx context.Context, r Request) (Result, error) {
 		}
 	}
 	result.To = commit
-	if r.DryRun || r.DownloadOnly {
-		result.Downloaded = r.DownloadOnly
-		return result, nil
-	}
 	same, err := sameOrigin(t, o)
 	if err != nil {
 		return result, err
 	}
-	if commit == t.newest.Checksum && same {
+	if r.DryRun || commit == t.newest.Checksum && same {
+		return result, nil
+	}
+	if r.DownloadOnly {
+		result.Downloaded = true
 		return result, nil
 	}
 	result.Changed = true
@@ -114,20 +119,8 @@ func (h *Host) layered(ctx context.Context, t *target, o *origin.Origin, locals 
 	if err != nil {
 		return ostree.Checksum{}, err
 	}
-	for _, name := range r.Install {
-		if by, ok := off.requests[name]; ok && !r.AllowInactive {
-			return ostree.Checksum{}, fmt.Errorf("\"%s\" is already provided by: %s. Use --allow-inactive to explicitly require it.", name, by)
-		}
-	}
-	for _, name := range r.OverrideRemove {
-		if slices.Contains(off.removals, name) {
-			return ostree.Checksum{}, fmt.Errorf("Package \"%s\" not found in the base", name)
-		}
-	}
-	for _, path := range r.OverrideReplaceFiles {
-		if len(off.replaced) > 0 {
-			return ostree.Checksum{}, fmt.Errorf("%s: no base package of that name to replace (%s)", path, strings.Join(off.replaced, ", "))
-		}
+	if err := off.refuse(r, t.origin, o); err != nil {
+		return ostree.Checksum{}, err
 	}
 	h.report(off)
 	if !hasEffect(spec) {
@@ -138,6 +131,38 @@ func (h *Host) layered(ctx context.Context, t *target, o *origin.Origin, locals 
 		requested = append(requested, nevraOf(l))
 	}
 	return h.layer(ctx, t, spec, requested, r)
+}
+
+// refuse returns an error if what a request adds to the origin old, which makes
+// it now, has no effect. What was there before may wait for another base.
+func (off inactive) refuse(r *Request, old, now *origin.Origin) error {
+	before := overridden(old, false)
+	for _, names := range [][]string{off.removals, off.replaced} {
+		for _, name := range names {
+			if !slices.Contains(before, name) {
+				return fmt.Errorf("Package \"%s\" not found in the base", name)
+			}
+		}
+	}
+	if r.AllowInactive {
+		return nil
+	}
+	before = requested(old)
+	for _, name := range requested(now) {
+		if by, ok := off.requests[name]; ok && !slices.Contains(before, name) {
+			return fmt.Errorf("\"%s\" is already provided by: %s. Use --allow-inactive to explicitly require it.", name, by)
+		}
+	}
+	return nil
+}
+
+// requested returns the names of all that an origin wants layered.
+func requested(o *origin.Origin) []string {
+	names := slices.Clone(o.Packages)
+	for _, l := range slices.Concat(o.LocalPackages, o.LocalOverwrite) {
+		names = append(names, l.NEVRA)
+	}
+	return names
 }
 
 // sameOrigin reports whether an origin is that of the newest deployment.

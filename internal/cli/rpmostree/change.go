@@ -189,7 +189,7 @@ func (a *app) uninstallCommand() *cobra.Command {
 			r := f.request()
 			r.Uninstall, r.UninstallAll = append(args, r.Uninstall...), all
 			// What stays is in the cache: only new packages need metadata.
-			r.CacheOnly = r.CacheOnly || len(f.install) == 0
+			r.CacheOnly = r.CacheOnly || len(f.install) == 0 && !f.downloadOnly
 			return a.change(cmd, f, r, "No change.", queuedReboot)
 		},
 	})

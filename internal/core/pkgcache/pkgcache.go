@@ -51,6 +51,7 @@ type Package struct {
 	Tree      tree.Tree // files at their places, owned by root
 	Signature *rpm.Header
 	Header    *rpm.Header
+	RepoID    string // of the repository it came from; "" for a local file
 	// RepoChecksum is the checksum of the package file according to the
 	// repository that it came from, "ALGO:HEX"; "" for a local file.
 	RepoChecksum string
@@ -116,8 +117,9 @@ func Load(r Reader, sum ostree.Checksum) (*Package, error) {
 	if err != nil {
 		return nil, fmt.Errorf("package commit %s: %w", sum, err)
 	}
+	origin, _ := get(keyRepo).Lookup("id")
 	return &Package{
-		Commit: sum, Tree: tree.Load(r, c.Tree, c.Meta), Signature: sig, Header: hdr,
+		Commit: sum, Tree: tree.Load(r, c.Tree, c.Meta), Signature: sig, Header: hdr, RepoID: origin.Str(),
 		RepoChecksum: get(keyRepoChecksum).Str(), SHA256: get(keySHA256).Str(), NoDocs: get(keyNoDocs).Bool(),
 	}, nil
 }
@@ -173,7 +175,7 @@ func Save(w Writer, p *rpm.Package, t tree.Tree, o Origin) (*Package, error) {
 		return nil, err
 	}
 	return &Package{
-		Commit: sum, Tree: tree.Load(w, root, meta), Signature: p.Signature, Header: h,
+		Commit: sum, Tree: tree.Load(w, root, meta), Signature: p.Signature, Header: h, RepoID: o.RepoID,
 		RepoChecksum: o.RepoChecksum, SHA256: SHA256(p), NoDocs: o.NoDocs,
 	}, nil
 }

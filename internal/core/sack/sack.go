@@ -11,10 +11,10 @@ import (
 	"rpmostree/solv"
 )
 
-// A Source says where a package of the pool comes from. One of the three is
-// set.
+// A Source says where a package of the pool comes from. One of Package,
+// Installed and Local is set.
 type Source struct {
-	Repo      string         // repository ID; "" unless Package is set
+	Repo      string         // ID of the repository that it is from, or once was
 	Package   *rpmmd.Package // of a repository
 	Installed *rpmdb.Installed
 	Local     *Local
@@ -22,9 +22,12 @@ type Source struct {
 
 // A Local is a package that was given as a file.
 type Local struct {
-	Path   string
+	Path   string // "" if only the package cache has it
 	Header *rpm.Header
 	SHA256 string // of lead, signature header and header, hex
+	// Checksum is that of the whole file, "ALGO:HEX", if it came from a
+	// repository once.
+	Checksum string
 }
 
 // A Sack is a pool of packages and where each comes from.
@@ -90,6 +93,11 @@ func (s *Sack) AddLocal(l *Local) solv.ID {
 		s.locals = s.Pool.AddRepo("@commandline", 99, 1000)
 	}
 	return s.add(s.locals, fromHeader(l.Header), Source{Local: l})
+}
+
+// AddCached adds a package to a repository that does not have it any more.
+func (s *Sack) AddCached(repo string, l *Local) solv.ID {
+	return s.add(s.repos[repo], fromHeader(l.Header), Source{Repo: repo, Local: l})
 }
 
 // EVR returns epoch, version and release of a header, without an epoch of 0.
