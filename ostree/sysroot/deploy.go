@@ -134,17 +134,20 @@ func (s *Sysroot) initialize(ctx context.Context, st *State, o DeployOptions) (D
 	if o.Kargs != nil {
 		d.Entry.Set("options", o.Kargs.String())
 	}
-	if err := prepareEtc(root); err != nil {
+	if err := prepareEtc(root, s.copier()); err != nil {
 		return d, fmt.Errorf("Preparing /etc: %w", err)
 	}
 	if err := failpoint.At("sysroot.deploy.etc"); err != nil {
 		return d, err
 	}
-	if err := prepareVar(root, state); err != nil {
+	if err := prepareVar(root, state, s.copier()); err != nil {
 		return d, fmt.Errorf("Preparing deployment /var: %w", err)
 	}
 	return d, nil
 }
+
+// copier copies what a deployment gets of its own.
+func (s *Sysroot) copier() copier { return copier{xattrs: !s.opts.NoXattrs} }
 
 // allocateSerial returns the first number after those of all deployments of
 // the commit, whether in use or not.
@@ -185,7 +188,7 @@ func (s *Sysroot) checkout(ctx context.Context, state *dirfd.Dir, d Deployment) 
 
 // prepareEtc makes /etc a copy of the tree's /usr/etc. A tree that has /etc in
 // place of /usr/etc is set right.
-func prepareEtc(root *dirfd.Dir) error {
+func prepareEtc(root *dirfd.Dir, c copier) error {
 	etc, err := root.Open("etc")
 	var names []string
 	switch {
@@ -222,12 +225,12 @@ func prepareEtc(root *dirfd.Dir) error {
 	if err != nil {
 		return err
 	}
-	return copier{xattrs: true}.tree(usr, root, "etc", 0)
+	return c.tree(usr, root, "etc", 0)
 }
 
 // prepareVar copies the tree's /var to the stateroot's if that is empty, as
 // container volumes are filled.
-func prepareVar(root, state *dirfd.Dir) error {
+func prepareVar(root, state *dirfd.Dir, c copier) error {
 	from, err := root.Open("var")
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -244,7 +247,7 @@ func prepareVar(root, state *dirfd.Dir) error {
 	if there, err := to.ReadDir(); err != nil || len(there) > 0 {
 		return err
 	}
-	if err := (copier{xattrs: true}).contents(from, to, 0); err != nil {
+	if err := c.contents(from, to, 0); err != nil {
 		return err
 	}
 	if ok, err := exists(root, "usr/lib/tmpfiles.d"); ok || err != nil {
@@ -303,7 +306,7 @@ func (s *Sysroot) mergeFrom(merge Deployment, root *dirfd.Dir) error {
 		return err
 	}
 	defer from.Close()
-	diff, err := mergeEtc(from, root)
+	diff, err := mergeEtc(from, root, s.copier())
 	if err != nil {
 		return err
 	}

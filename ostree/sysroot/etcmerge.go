@@ -21,12 +21,13 @@ type etcMerge struct {
 // mergeEtc applies to the /etc of the deployment root "to" the changes that
 // were made to the /etc of the deployment root "from" since it was copied from
 // its /usr/etc. It returns how many there were.
-func mergeEtc(from, to *dirfd.Dir) (ConfigDiff, error) {
+func mergeEtc(from, to *dirfd.Dir, c copier) (ConfigDiff, error) {
 	diff, err := diffEtc(from)
 	if err != nil {
 		return diff, fmt.Errorf("While computing configuration diff: %w", err)
 	}
-	m := etcMerge{copier: copier{xattrs: true, times: true}}
+	c.times = true
+	m := etcMerge{copier: c}
 	if m.from, err = from.OpenDirBeneath("etc", dirfd.NoSymlinks); err != nil {
 		return diff, err
 	}

@@ -32,6 +32,8 @@ type Options struct {
 	NoEarlyPrune bool
 	// OldEntryNames puts the stateroot into the names of boot entries.
 	OldEntryNames bool
+	// NoXattrs leaves the extended attributes of /etc and /var behind.
+	NoXattrs bool
 	// TestFreeze fails when /boot would be frozen; see syncBoot.
 	TestFreeze bool
 	// NoDeviceTree ignores device trees.
@@ -68,6 +70,7 @@ func OptionsFromEnv() Options {
 	return Options{
 		MutableDeployments: has("OSTREE_SYSROOT_DEBUG", "mutable-deployments"),
 		NoDeviceTree:       has("OSTREE_SYSROOT_DEBUG", "no-dtb"),
+		NoXattrs:           has("OSTREE_SYSROOT_DEBUG", "no-xattrs"),
 		TestFreeze:         has("OSTREE_SYSROOT_DEBUG", "test-fifreeze"),
 		SkipSync:           has("OSTREE_SYSROOT_OPTS", "skip-sync"),
 		NoEarlyPrune:       has("OSTREE_SYSROOT_OPTS", "no-early-prune"),
