@@ -196,17 +196,7 @@ func (tx *Transaction) writeLarge(want *ostree.Checksum, h ostree.FileHeader, si
 	if ok, err := tx.known(want, sum); ok || err != nil {
 		return sum, err
 	}
-	tx.startWriteback(t)
 	return sum, tx.finishFile(t, sum, h, size)
-}
-
-// startWriteback lets the disk begin with what the sync at the end of the
-// transaction will wait for, while this program is busy with other files. It is
-// a hint: errors are left to that sync.
-func (tx *Transaction) startWriteback(t tmpObject) {
-	if !tx.options.NoFsync {
-		_ = unix.SyncFileRange(int(t.fdFile), 0, 0, unix.SYNC_FILE_RANGE_WRITE)
-	}
 }
 
 // finishFile gives a complete file its metadata and name.
