@@ -122,6 +122,10 @@ func (p *planner) solve(ctx context.Context) (*Plan, error) {
 		return nil, err
 	}
 	p.lockBase()
+	if unmet := p.sack.Pool.UnmetWeak(); p.spec.Base != nil && len(unmet) > 0 {
+		// What the base recommends and does not have was left out on purpose.
+		p.jobs = append(p.jobs, solv.Job{Action: solv.ExcludeFromWeak, Select: solv.SelectOneOf(unmet...)})
+	}
 	opts := solv.LibdnfOptions()
 	opts.IgnoreRecommended = p.spec.NoRecommends
 	opts.AllowUninstall = true
@@ -139,31 +143,11 @@ func (p *planner) solve(ctx context.Context) (*Plan, error) {
 	if len(problems) > 0 {
 		e := &DepsolveError{}
 		for i := range problems {
-			e.Problems = append(e.Problems, describe(&problems[i]))
+			e.Problems = append(e.Problems, strings.Join(problems[i].Lines(), "\n  - "))
 		}
 		return nil, e
 	}
 	return p.plan(t)
-}
-
-// describe words a problem as libdnf does: the reason, then all other facts.
-func describe(p *solv.Problem) string {
-	lines := []string{p.Reason.DnfString()}
-	for _, c := range p.Causes {
-		if text := c.DnfString(); !slices.Contains(lines, text) {
-			lines = append(lines, text)
-		}
-	}
-	// The request itself comes first, as people know it from dnf.
-	slices.SortStableFunc(lines, func(a, b string) int { return requestFirst(a) - requestFirst(b) })
-	return strings.Join(lines, "\n  - ")
-}
-
-func requestFirst(text string) int {
-	if text == "conflicting requests" {
-		return 0
-	}
-	return 1
 }
 
 // needFiles loads file lists for the requests that are paths.

@@ -71,11 +71,11 @@ func NEVRA(h *rpm.Header) string {
 // of the packages that come. The files still belong to root; see Own.
 func Files(base tree.Tree, c Change) (tree.Tree, error) {
 	b := tree.NewBuilder(base)
-	if err := removeFiles(b, c); err != nil {
+	places, err := placesIn(b)
+	if err != nil {
 		return tree.Tree{}, err
 	}
-	merged, err := sbinIsLink(b)
-	if err != nil {
+	if err := removeFiles(b, c, places); err != nil {
 		return tree.Tree{}, err
 	}
 	// A package that may overwrite comes after those that may not.
@@ -90,7 +90,7 @@ func Files(base tree.Tree, c Change) (tree.Tree, error) {
 		return 1
 	})
 	for i, p := range order {
-		if merged {
+		if places.mergedSbin {
 			if p.Tree, err = mergeSbin(p.Tree); err != nil {
 				return tree.Tree{}, fmt.Errorf("%s: %w", NEVRA(p.Header), err)
 			}
@@ -98,14 +98,14 @@ func Files(base tree.Tree, c Change) (tree.Tree, error) {
 		opts := tree.OverlayOptions{Replace: p.Overwrite}
 		if !p.Overwrite {
 			opts.Conflict = func(e *tree.ConflictError) tree.Resolution {
-				return byColor(p.Header, owner(e.Path, slices.Concat(headers(order[:i]), c.Keep)), e.Path)
+				return places.byColor(p.Header, places.owner(e.Path, slices.Concat(headers(order[:i]), c.Keep)), e.Path)
 			}
 		}
 		err := b.Overlay("", p.Tree, opts)
 		var conflict *tree.ConflictError
 		if errors.As(err, &conflict) {
 			e := &FileConflictError{Package: NEVRA(p.Header), Path: strings.Trim(conflict.Path, "/")}
-			if h := owner(conflict.Path, slices.Concat(headers(order[:i]), c.Keep)); h != nil {
+			if h := places.owner(conflict.Path, slices.Concat(headers(order[:i]), c.Keep)); h != nil {
 				e.Owner = NEVRA(h)
 			}
 			return tree.Tree{}, e
@@ -120,20 +120,28 @@ func headers(pkgs []Package) []*rpm.Header { return Change{Add: pkgs}.Headers() 
 
 // removeFiles takes out what only the removed packages own. Directories go when
 // nothing is left in them and nobody else owns them.
-func removeFiles(b *tree.Builder, c Change) error {
+func removeFiles(b *tree.Builder, c Change, places places) error {
 	if len(c.Remove) == 0 {
 		return nil
 	}
 	gone := map[string]bool{} // place to whether it is a directory
 	for _, h := range c.Remove {
-		for place, f := range places(h) {
+		for place, f := range places.of(h) {
 			gone[place] = f.IsDir()
 		}
 		gone[importer.TmpfilesPath(h.Name())] = false
 	}
-	for _, h := range slices.Concat(c.Keep) {
-		for place := range places(h) {
+	for _, h := range c.Keep {
+		for place := range places.of(h) {
 			delete(gone, place)
+		}
+	}
+	// What a script made of a ghost belongs to the next version too.
+	for _, h := range c.Headers() {
+		for place, f := range places.of(h) {
+			if f.IsGhost() {
+				delete(gone, place)
+			}
 		}
 	}
 	var paths []string
@@ -162,14 +170,25 @@ func removeFiles(b *tree.Builder, c Change) error {
 	return nil
 }
 
-// places yields the places of the package's files in an image.
-func places(h *rpm.Header) func(yield func(string, *rpm.File) bool) {
+// places says where an image has the files of packages.
+type places struct{ mergedSbin bool }
+
+func placesIn(b *tree.Builder) (places, error) {
+	merged, err := sbinIsLink(b)
+	return places{merged}, err
+}
+
+// of yields the places of the package's files.
+func (l places) of(h *rpm.Header) func(yield func(string, *rpm.File) bool) {
 	return func(yield func(string, *rpm.File) bool) {
 		files := h.Files()
 		for i := range files {
 			p, err := importer.PlaceOf(h.Name(), &files[i])
 			if err != nil || p.Path == "" {
 				continue
+			}
+			if l.mergedSbin && (p.Path == sbin || strings.HasPrefix(p.Path, sbin+"/")) {
+				p.Path = bin + p.Path[len(sbin):]
 			}
 			if !yield(p.Path, &files[i]) {
 				return
@@ -179,14 +198,14 @@ func places(h *rpm.Header) func(yield func(string, *rpm.File) bool) {
 }
 
 // owner returns the package that has a file at the place, or nil.
-func owner(place string, pkgs []*rpm.Header) *rpm.Header {
+func (l places) owner(place string, pkgs []*rpm.Header) *rpm.Header {
 	place = strings.Trim(place, "/")
 	base := path.Base(place)
 	for _, h := range pkgs {
 		if !slices.Contains(h.Strings(rpm.TagBaseNames), base) {
 			continue
 		}
-		for p := range places(h) {
+		for p := range l.of(h) {
 			if p == place {
 				return h
 			}
@@ -203,11 +222,11 @@ const (
 
 // byColor settles a conflict of two builds of one program for different
 // machines the way rpm does: the 64-bit one stays.
-func byColor(theirs, ours *rpm.Header, place string) tree.Resolution {
+func (l places) byColor(theirs, ours *rpm.Header, place string) tree.Resolution {
 	if ours == nil {
 		return tree.Fail
 	}
-	a, b := colorOf(ours, place), colorOf(theirs, place)
+	a, b := l.colorOf(ours, place), l.colorOf(theirs, place)
 	switch {
 	case a&color64 != 0 && b == color32:
 		return tree.Keep
@@ -217,9 +236,9 @@ func byColor(theirs, ours *rpm.Header, place string) tree.Resolution {
 	return tree.Fail
 }
 
-func colorOf(h *rpm.Header, place string) uint32 {
+func (l places) colorOf(h *rpm.Header, place string) uint32 {
 	place = strings.Trim(place, "/")
-	for p, f := range places(h) {
+	for p, f := range l.of(h) {
 		if p == place {
 			return f.Color
 		}
@@ -227,9 +246,14 @@ func colorOf(h *rpm.Header, place string) uint32 {
 	return 0
 }
 
+const (
+	bin  = "usr/bin"
+	sbin = "usr/sbin"
+)
+
 // sbinIsLink reports whether the tree has merged /usr/sbin into /usr/bin.
 func sbinIsLink(b *tree.Builder) (bool, error) {
-	e, err := b.Lookup("usr/sbin")
+	e, err := b.Lookup(sbin)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
 	}
@@ -238,17 +262,17 @@ func sbinIsLink(b *tree.Builder) (bool, error) {
 
 // mergeSbin moves a package's programs from usr/sbin to usr/bin.
 func mergeSbin(t tree.Tree) (tree.Tree, error) {
-	sbin, err := t.Lookup("usr/sbin")
-	if errors.Is(err, fs.ErrNotExist) || err == nil && !sbin.IsDir {
+	dir, err := t.Lookup(sbin)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !dir.IsDir {
 		return t, nil
 	} else if err != nil {
 		return t, err
 	}
 	b := tree.NewBuilder(t)
-	if err := b.Remove("usr/sbin"); err != nil {
+	if err := b.Remove(sbin); err != nil {
 		return t, err
 	}
-	if err := b.Overlay("usr/bin", sbin.Tree(), tree.OverlayOptions{}); err != nil {
+	if err := b.Overlay(bin, dir.Tree(), tree.OverlayOptions{}); err != nil {
 		return t, err
 	}
 	return b.Tree(), nil
@@ -271,8 +295,12 @@ type Rewriter interface {
 // depend on the owner.
 func Own(t tree.Tree, pkgs []Package, owners Owners, w Rewriter) (tree.Tree, error) {
 	b := tree.NewBuilder(t)
+	places, err := placesIn(b)
+	if err != nil {
+		return t, err
+	}
 	for _, p := range pkgs {
-		for place, f := range places(p.Header) {
+		for place, f := range places.of(p.Header) {
 			if f.IsGhost() {
 				continue
 			}
