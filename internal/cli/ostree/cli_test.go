@@ -104,6 +104,9 @@ var commits = [][]string{
 	{"commit", "-b", "bound", "t", "--mode-ro-executables", "--timestamp=@1100000004", "--parent=none", "--bind-ref=q", "--bind-ref=a"},
 	{"commit", "-b", "main", "--base=other/x", "--tree=dir=t", "--keep-metadata=version", "--timestamp=@1100000007"},
 	{"commit", "-b", "main", "--skip-if-unchanged", "--base=other/x", "--tree=dir=t"},
+	{"commit", "-b", "owned", "--tree=ref=main", "--owner-uid=9", "--no-xattrs", "--timestamp=@1100000008"},
+	{"commit", "-b", "overridden", "--tree=ref=main", "--statoverride=override", "--skip-list=skip", "--timestamp=@1100000008"},
+	{"commit", "-b", "overridden", "t", "--statoverride=override", "--skip-list=skip", "--timestamp=@1100000009"},
 	{"commit", "-b", "detached", "t", "--add-detached-metadata-string=k=v", "--timestamp=@1100000008"},
 }
 
@@ -137,6 +140,11 @@ func compare(t *testing.T, c, mode string) {
 	t.Setenv("TZ", "UTC")
 	t.Setenv("LC_ALL", "C.UTF-8")
 	sampleTree(t, filepath.Join(dir, "t"))
+	for name, text := range map[string]string{"override": "=420 /a\n+1024 /usr/bin/tool\n0x200 /empty\n", "skip": "/sub/deep\n/sub/b\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, args := range append([][]string{{"init", "--mode=" + mode}}, commits...) {
 		want, _ := theirs(t, c, dir, append([]string{"--repo=theirs"}, args...)...)
 		got, status := ours(t, dir, append([]string{"--repo=ours"}, args...)...)

@@ -308,7 +308,11 @@ func (m *committer) sourceTree(tx *repo.Transaction, spec string) (tree.Tree, er
 		}
 		return t, err
 	case kind == "ref":
-		return m.tree(value)
+		t, err := m.tree(value)
+		if err != nil {
+			return t, err
+		}
+		return tx.ImportTree(t, m.importOptions)
 	case kind == "tar":
 		return m.importTar(tx, value)
 	}
