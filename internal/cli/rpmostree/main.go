@@ -166,6 +166,11 @@ func (a *app) openRoot() (*upgrade.Host, error) {
 	if os.Geteuid() != 0 && os.Getenv("RPMOSTREE_SUPPRESS_REQUIRES_ROOT_CHECK") == "" {
 		return nil, errors.New("This command requires root privileges")
 	}
+	if a.sysroot == "" {
+		if err := sysroot.EnsureWritable(); err != nil {
+			return nil, err
+		}
+	}
 	return a.open()
 }
 
