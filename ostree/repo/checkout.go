@@ -121,8 +121,9 @@ type checkout struct {
 	opts    CheckoutOptions
 	tasks   *tasks
 	subpath string
-	links   bool // hard links are possible
-	filters bool // paths decide what is checked out
+	links   bool  // hard links are possible
+	noLinks error // why not, for the first file that would be one
+	filters bool  // paths decide what is checked out
 }
 
 func (co *checkout) init() error {
@@ -132,21 +133,21 @@ func (co *checkout) init() error {
 	switch co.from.mode {
 	case Bare:
 		co.links = co.links && !o.UserMode
-		if o.RequireHardlinks && o.UserMode {
-			return errors.New("Bare repository mode cannot hardlink in user checkout mode")
+		if o.UserMode {
+			co.noLinks = errors.New("Bare repository mode cannot hardlink in user checkout mode")
 		}
 	case BareUser, BareUserOnly:
 		co.links = co.links && o.UserMode
-		if o.RequireHardlinks && !o.UserMode {
-			return errors.New("User repository mode requires user checkout mode to hardlink")
+		if !o.UserMode {
+			co.noLinks = errors.New("User repository mode requires user checkout mode to hardlink")
 		}
 	default:
 		co.links = false
 	}
-	switch {
-	case o.RequireHardlinks && !co.links:
-		return errors.New("Hardlinks requested, but repository mode or options do not allow them")
-	case o.Overwrite == UnionIdentical && !o.RequireHardlinks:
+	if co.noLinks == nil && !co.links {
+		co.noLinks = errors.New("Hardlinks requested, but repository mode or options do not allow them")
+	}
+	if o.Overwrite == UnionIdentical && !o.RequireHardlinks {
 		return errors.New("--union-identical requires --require-hardlinks")
 	}
 	return nil

@@ -31,6 +31,9 @@ func (co *checkout) file(d *dirfd.Dir, e tree.Entry, dir string) error {
 		return err
 	}
 	defer content.Close()
+	if co.opts.RequireHardlinks && !co.links && (size > 0 || !ostree.IsRegular(h.Mode)) {
+		return co.noLinks
+	}
 	if co.opts.Label != nil {
 		if h.Xattrs, err = co.label(joinPath(dir, e.Name), h.Mode, h.Xattrs); err != nil {
 			return err
