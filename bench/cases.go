@@ -103,7 +103,8 @@ func peerCompose(ctx context.Context, dir, base, ref string, packages []string) 
 }
 
 // peerInstall layers the package $2 on the ref $3 of the sysroot $1 as one would without
-// rpm-ostree. rpm writes its database in place, so that it must not be a hard link.
+// rpm-ostree. rpm writes its database in place, so that it must not be a hard link. The
+// checkout stays, so that its removal does not count.
 const peerInstall = `set -eu
 cd "$1"
 repo=ostree/repo root=$PWD/ostree/repo/tmp/root
@@ -116,7 +117,6 @@ rpm --root $root --dbpath /usr/share/rpm -i "$2"
 mv $root/etc $root/usr/etc
 ostree --repo=$repo commit -b "$3" --link-checkout-speedup --tree=dir=$root
 ostree admin deploy --sysroot=. --os=` + stateroot + ` "$3"
-rm -rf $root
 `
 
 // install adds one package to a deployed system.
