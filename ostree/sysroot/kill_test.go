@@ -26,6 +26,13 @@ func TestMain(m *testing.M) {
 		beReader(root)
 		return
 	}
+	if root := os.Getenv(finalizeVictim); root != "" {
+		if err := beFinalizer(root, os.Getenv(finalizeRun)); err != nil {
+			os.Stderr.WriteString(err.Error() + "\n")
+			os.Exit(1)
+		}
+		return
+	}
 	if root := os.Getenv(deployVictim); root != "" {
 		if err := beVictim(root); err != nil {
 			os.Stderr.WriteString(err.Error() + "\n")
@@ -107,10 +114,17 @@ func TestKill(t *testing.T) {
 // runVictim reports whether the process was killed at the point.
 func runVictim(t *testing.T, root, point string) bool {
 	t.Helper()
+	return runKilled(t, point, deployVictim+"="+root)
+}
+
+// runKilled runs this test program with an environment, to be killed at a
+// point, and reports whether it was.
+func runKilled(t *testing.T, point string, env ...string) bool {
+	t.Helper()
 	self, err := os.Executable()
 	must(t, err)
 	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), deployVictim+"="+root, failpoint.Env+"="+point)
+	cmd.Env = append(append(os.Environ(), failpoint.Env+"="+point), env...)
 	out, err := cmd.CombinedOutput()
 	if err == nil {
 		return false

@@ -27,17 +27,23 @@ func newBootedWorld(t *testing.T) *bootedWorld {
 	w.c("admin", "deploy", "--sysroot="+w.root(), "--os=os", "--karg=root=x", "--karg=quiet", "os/main")
 	run := filepath.Join(w.dir, "run")
 	must(t, os.Mkdir(run, 0o755))
-	var st unix.Stat_t
-	must(t, unix.Stat(w.deployments()[0], &st))
-	var v gvariant.Dict
-	v.Set("backing-root-device-inode", gvariant.Tuple(gvariant.Uint64(uint64(st.Dev)), gvariant.Uint64(st.Ino)))
-	must(t, os.WriteFile(filepath.Join(run, "ostree-booted"), v.Value().WithByteOrder(hostOrder()).Bytes(), 0o644))
+	markBootedIn(t, run, w.deployments()[0])
 	o := options()
 	o.host = host{root: w.root(), run: run, cmdline: filepath.Join(w.dir, "cmdline")}
 	s, err := Open(w.root(), o)
 	must(t, err)
 	t.Cleanup(func() { s.Close() })
 	return &bootedWorld{w, s, context.Background()}
+}
+
+// markBootedIn writes to run which deployment is running.
+func markBootedIn(t *testing.T, run, deployment string) {
+	t.Helper()
+	var st unix.Stat_t
+	must(t, unix.Stat(deployment, &st))
+	var v gvariant.Dict
+	v.Set("backing-root-device-inode", gvariant.Tuple(gvariant.Uint64(uint64(st.Dev)), gvariant.Uint64(st.Ino)))
+	must(t, os.WriteFile(filepath.Join(run, "ostree-booted"), v.Value().WithByteOrder(hostOrder()).Bytes(), 0o644))
 }
 
 func (w *bootedWorld) load() *State {
