@@ -88,7 +88,7 @@ func itself(t *testing.T, l *line.Line) {
 	want(hello+"rpm -q lab-release; rpm -q lab-config >/dev/null || echo no lab-config",
 		"hello from lab-hello 1.0\nconfigured 1.0 1\nactive\nmine\nlate\nkept\nlab-release-12-1.noarch\nno lab-config\n")
 	// back to what the rest of the test follows
-	run("sed -i 's,^baseurl=.*/world/,baseurl=file://" + l.Dir + "/world/,' /etc/yum.repos.d/lab.repo; " +
+	run("sed -i /late/d /etc/mine.conf; sed -i 's,^baseurl=.*/world/,baseurl=file://" + l.Dir + "/world/,' /etc/yum.repos.d/lab.repo; " +
 		"ostree remote delete lab && ostree remote add --no-gpg-verify lab file://" + l.Repo())
 	if err := m.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)
