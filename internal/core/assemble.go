@@ -23,12 +23,16 @@ import (
 	"rpmostree/rpm/rpmdb"
 )
 
-// A Built is a tree made of packages. It is not yet a commit.
+// A Built is a tree made of packages. It is not yet a commit. It must be closed.
 type Built struct {
 	Tree     tree.Tree
 	Packages []*rpm.Header // all that are installed
 	plan     *Plan
+	stage    stage // what is on disk of the tree, for more programs to run in it
 }
+
+// Close removes from disk what Assemble put there for programs to see.
+func (b *Built) Close() { b.stage.close() }
 
 // Assemble makes the tree. Everything it stores goes into tx; the caller
 // commits or aborts.
@@ -51,18 +55,26 @@ func (c *Core) Assemble(ctx context.Context, tx *repo.Transaction, f *Fetched) (
 		a.onDisk = b.OnDisk
 	}
 	a.installed = slices.Concat(a.change.Keep, a.added)
-	defer a.close()
+	if err := a.steps(ctx); err != nil {
+		a.close()
+		return nil, err
+	}
+	return &Built{Tree: a.tree, Packages: a.installed, plan: f.plan, stage: a.stage}, nil
+}
+
+// steps does all there is to do, in order.
+func (a *assembly) steps(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
 		a.files, a.users, a.own, a.volatile, a.scripts, a.kernel, a.finish, a.database,
 	} {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return err
 		}
 		if err := step(ctx); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return &Built{Tree: a.tree, Packages: a.installed, plan: f.plan}, nil
+	return nil
 }
 
 // An assembly is the state of Assemble: the tree so far.

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -85,17 +86,7 @@ func (b *Built) LayerMetadata(base *ostree.Commit, packages []string) Metadata {
 	}
 	m.Add("rpmostree.packages", gvariant.Strings(packages))
 	m.Add("rpmostree.modules", gvariant.Strings(nil))
-	var removed, replaced []gvariant.Value
-	for _, r := range b.plan.Remove {
-		if by := b.plan.replacement(r.Header.Name()); by != nil {
-			replaced = append(replaced, gvariant.Tuple(
-				gvariant.Variant(pkgcache.NEVRAValue(by)), gvariant.Variant(pkgcache.NEVRAValue(r.Header))))
-		} else {
-			removed = append(removed, gvariant.Variant(pkgcache.NEVRAValue(r.Header)))
-		}
-	}
-	m.Add("rpmostree.removed-base-packages", gvariant.Array("v", removed...))
-	m.Add("rpmostree.replaced-base-packages", gvariant.Array("(vv)", replaced...))
+	b.plan.addOverrides(&m)
 	if len(b.plan.Repos) > 0 {
 		m.Add("rpmostree.rpmmd-repos", repoStates(b.plan.Repos, binary.LittleEndian))
 	}
@@ -107,6 +98,43 @@ func (b *Built) LayerMetadata(base *ostree.Commit, packages []string) Metadata {
 		}
 	}
 	return m
+}
+
+// addOverrides records which base packages went, and which were replaced by what
+// from where.
+func (p *Plan) addOverrides(m *Metadata) {
+	var removed, replaced, remote []gvariant.Value
+	from := map[string][]gvariant.Value{}
+	for _, r := range p.Remove {
+		by := p.replacement(r.Header.Name())
+		if by == nil {
+			removed = append(removed, gvariant.Variant(pkgcache.NEVRAValue(r.Header)))
+			continue
+		}
+		pair := gvariant.Tuple(gvariant.Variant(pkgcache.NEVRAValue(by)), gvariant.Variant(pkgcache.NEVRAValue(r.Header)))
+		if source := p.remoteSource(r.Header); source != "" {
+			from[source] = append(from[source], pair)
+		} else {
+			replaced = append(replaced, pair)
+		}
+	}
+	for _, source := range slices.Sorted(maps.Keys(from)) {
+		remote = append(remote, gvariant.DictEntry(gvariant.String(source), gvariant.Variant(gvariant.Array("(vv)", from[source]...))))
+	}
+	m.Add("rpmostree.removed-base-packages", gvariant.Array("v", removed...))
+	m.Add("rpmostree.replaced-base-packages", gvariant.Array("(vv)", replaced...))
+	m.Add("rpmostree.replaced-base-remote-packages", gvariant.Array("{sv}", remote...))
+}
+
+// remoteSource returns the source of the replacement of a base package, as the
+// origin has it, or "" if that is no repository.
+func (p *Plan) remoteSource(h *rpm.Header) string {
+	for _, f := range p.spec.ReplaceRemote {
+		if slices.Contains(f.Packages, h.Name()) || slices.Contains(f.Packages, sack.NEVRA(h).String()) {
+			return "repo=" + f.Repo
+		}
+	}
+	return ""
 }
 
 // StateHash identifies what a plan makes: the base, the requests, and every

@@ -125,6 +125,7 @@ func (l *lab) make(spec core.Spec) (*core.Built, *core.Plan, error) {
 	if err != nil {
 		return nil, plan, err
 	}
+	defer built.Close()
 	root, meta, err := built.Tree.Write(tx)
 	if err != nil {
 		return nil, plan, err

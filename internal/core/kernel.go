@@ -13,7 +13,6 @@ import (
 	"rpmostree/internal/core/postprocess"
 	"rpmostree/internal/sandbox"
 	"rpmostree/ostree"
-	"rpmostree/ostree/repo"
 	"rpmostree/ostree/tree"
 	"rpmostree/rpm"
 )
@@ -129,11 +128,11 @@ func ownsModules(h *rpm.Header) bool {
 	})
 }
 
-// Boot returns the tree with the module index of its kernel and, if wanted, an
-// initramfs made by dracut with args.
-func (c *Core) Boot(ctx context.Context, tx *repo.Transaction, t tree.Tree, version string, initramfs bool, args []string) (tree.Tree, error) {
-	s := stage{core: c, tx: tx, tree: t}
-	defer s.close()
+// Boot returns the tree t, which was made from b, with the module index of its
+// kernel and, if wanted, an initramfs made by dracut with args.
+func (b *Built) Boot(ctx context.Context, t tree.Tree, version string, initramfs bool, args []string) (tree.Tree, error) {
+	s := &b.stage
+	s.tree = t
 	modules, err := hasModules(t, version)
 	if err != nil {
 		return t, err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 
@@ -24,14 +23,15 @@ type stage struct {
 	tree   tree.Tree
 	onDisk *materialize.Base // nearest tree on disk
 	kept   *materialize.Root // holds onDisk, if it is our own
+	work   *materialize.Work // holds state
 	state  string            // directory that scripts share as /var/lib/rpm-state
 }
 
-// Edit runs fn with programs able to see and change the tree t: fn gets a
-// sandbox root for it. The result is the tree with the changes.
-func (c *Core) Edit(ctx context.Context, tx *repo.Transaction, t tree.Tree, fn func(sandbox.Root) error) (tree.Tree, error) {
-	s := stage{core: c, tx: tx, tree: t}
-	defer s.close()
+// Edit runs fn with programs able to see and change the tree t, which was made
+// from b: fn gets a sandbox root for it. The result is the tree with the changes.
+func (b *Built) Edit(ctx context.Context, t tree.Tree, fn func(sandbox.Root) error) (tree.Tree, error) {
+	s := &b.stage
+	s.tree = t
 	if err := s.run(ctx, fn); err != nil {
 		return tree.Tree{}, err
 	}
@@ -50,10 +50,8 @@ func (s *stage) run(ctx context.Context, fn func(sandbox.Root) error) error {
 	if err != nil {
 		return err
 	}
-	if s.state == "" {
-		if s.state, err = os.MkdirTemp(s.core.Work, "state-"); err != nil {
-			return errors.Join(err, m.Close())
-		}
+	if err := s.openState(); err != nil {
+		return errors.Join(err, m.Close())
 	}
 	err = fn(sandbox.Root{Dir: m.Dir(), State: s.state, Epoch: s.core.Epoch})
 	if err == nil {
@@ -78,9 +76,20 @@ func (s *stage) close() {
 	if s.kept != nil {
 		s.kept.Close()
 	}
-	if s.state != "" {
-		os.RemoveAll(s.state)
+	if s.work != nil {
+		s.work.Close()
 	}
+}
+
+// openState makes the directory that scripts share, once.
+func (s *stage) openState() (err error) {
+	if s.work != nil {
+		return nil
+	}
+	if s.work, err = materialize.NewWork(s.core.Work); err == nil {
+		s.state, err = s.work.Mkdir("state")
+	}
+	return err
 }
 
 // runtimeShape returns the tree as programs see it: with /etc.

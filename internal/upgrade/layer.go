@@ -191,6 +191,7 @@ func (h *Host) layer(ctx context.Context, t *target, spec core.Spec, requested [
 	if err != nil {
 		return ostree.Checksum{}, err
 	}
+	defer built.Close()
 	return h.commit(tx, spec.Base.Commit, built, requested)
 }
 

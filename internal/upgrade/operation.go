@@ -95,7 +95,7 @@ func (h *Host) Cleanup(ctx context.Context, o CleanupOptions) error {
 		}
 	}
 	if !o.Pending && !o.Rollback {
-		return nil
+		return h.prune(ctx, t.state, o.Base)
 	}
 	keep := slices.DeleteFunc(slices.Clone(t.state.Deployments), func(d sysroot.Deployment) bool {
 		return d.OSName == t.os && !d.Booted && !d.Pinned() &&
@@ -103,13 +103,25 @@ func (h *Host) Cleanup(ctx context.Context, o CleanupOptions) error {
 	})
 	if len(keep) == len(t.state.Deployments) {
 		h.progress().Message("Deployments unchanged.")
-		return nil
+		return h.prune(ctx, t.state, o.Base)
 	}
 	st, err := h.Sysroot.Write(ctx, t.state, keep, sysroot.WriteOptions{})
 	if err != nil {
 		return err
 	}
 	return h.collect(ctx, t.state, st)
+}
+
+// prune drops packages that were imported and not deployed, with what else
+// nothing needs.
+func (h *Host) prune(ctx context.Context, st *sysroot.State, wanted bool) error {
+	if !wanted {
+		return nil
+	}
+	if _, err := h.keepRefs(ctx, st); err != nil {
+		return err
+	}
+	return h.Sysroot.Cleanup(ctx, st)
 }
 
 // isPending reports whether d is waiting for the next boot. If nothing is
@@ -136,6 +148,9 @@ func (h *Host) KernelArgs(ctx context.Context, index int, lock bool, edit func(*
 	d, err := t.at(index)
 	if err != nil {
 		return Result{}, err
+	}
+	if d.OSName != t.os {
+		return Result{}, fmt.Errorf("Deployment %d is of stateroot '%s'; use --stateroot=%s to change it", index, d.OSName, d.OSName)
 	}
 	kargs := d.Kargs()
 	before := kargs.String()

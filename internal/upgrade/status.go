@@ -54,14 +54,14 @@ type DeploymentStatus struct {
 	RequestedModules                []string            `json:"requested-modules"`
 	RequestedModulesEnabled         []string            `json:"requested-modules-enabled"`
 
-	Packages               []string       `json:"packages"`
-	Modules                []string       `json:"modules"`
-	BaseRemovals           []any          `json:"base-removals"`
-	BaseLocalReplacements  []any          `json:"base-local-replacements"`
-	BaseRemoteReplacements map[string]any `json:"base-remote-replacements"`
-	RegenerateInitramfs    bool           `json:"regenerate-initramfs"`
-	InitramfsArgs          []string       `json:"initramfs-args"`
-	InitramfsEtc           []string       `json:"initramfs-etc"`
+	Packages               []string         `json:"packages"`
+	Modules                []string         `json:"modules"`
+	BaseRemovals           []any            `json:"base-removals"`
+	BaseLocalReplacements  []any            `json:"base-local-replacements"`
+	BaseRemoteReplacements map[string][]any `json:"base-remote-replacements"`
+	RegenerateInitramfs    bool             `json:"regenerate-initramfs"`
+	InitramfsArgs          []string         `json:"initramfs-args"`
+	InitramfsEtc           []string         `json:"initramfs-etc"`
 }
 
 // Status describes all deployments. It writes nothing and needs no privileges.
@@ -138,7 +138,7 @@ func (s *DeploymentStatus) requests(o *origin.Origin) {
 	}
 	s.RequestedModules, s.RequestedModulesEnabled, s.Modules = []string{}, []string{}, []string{}
 	s.Packages, s.BaseRemovals, s.BaseLocalReplacements = []string{}, []any{}, []any{}
-	s.BaseRemoteReplacements = map[string]any{}
+	s.BaseRemoteReplacements = map[string][]any{}
 	s.RegenerateInitramfs = o.RegenerateInitramfs
 	s.InitramfsArgs, s.InitramfsEtc = list(o.InitramfsArgs), list(o.InitramfsEtc)
 }
@@ -176,12 +176,22 @@ func (s *DeploymentStatus) effective(c *ostree.Commit) {
 	for i := range removed.Len() {
 		s.BaseRemovals = append(s.BaseRemovals, nevraTuple(removed.Index(i).Unbox()))
 	}
-	replaced := get("rpmostree.replaced-base-packages")
-	for i := range replaced.Len() {
-		pair := replaced.Index(i)
-		s.BaseLocalReplacements = append(s.BaseLocalReplacements,
-			[]any{nevraTuple(pair.Index(0).Unbox()), nevraTuple(pair.Index(1).Unbox())})
+	s.BaseLocalReplacements = append(s.BaseLocalReplacements, replacements(get("rpmostree.replaced-base-packages"))...)
+	remote := get("rpmostree.replaced-base-remote-packages")
+	for i := range remote.Len() {
+		source := remote.Index(i)
+		s.BaseRemoteReplacements[source.Index(0).Str()] = replacements(source.Index(1).Unbox())
 	}
+}
+
+// replacements returns an "a(vv)" of new and old packages as a JSON array.
+func replacements(v gvariant.Value) []any {
+	var out []any
+	for i := range v.Len() {
+		pair := v.Index(i)
+		out = append(out, []any{nevraTuple(pair.Index(0).Unbox()), nevraTuple(pair.Index(1).Unbox())})
+	}
+	return out
 }
 
 // nevraTuple returns a "(sstsss)" as a JSON array.
@@ -264,25 +274,61 @@ func (s *DeploymentStatus) InactiveRemovals() []string {
 	return out
 }
 
-// LocalOverrides returns "NAME OLD -> NEW" for each replaced base package.
-func (s *DeploymentStatus) LocalOverrides() []string {
+// LocalOverrides returns "NAME OLD -> NEW" for each base package that a package
+// file replaces.
+func (s *DeploymentStatus) LocalOverrides() []string { return overrides(s.BaseLocalReplacements) }
+
+// RemoteOverrides is LocalOverrides for replacements from repositories.
+func (s *DeploymentStatus) RemoteOverrides() []string {
 	var out []string
-	for _, r := range s.BaseLocalReplacements {
+	for _, from := range slices.Sorted(maps.Keys(s.BaseRemoteReplacements)) {
+		out = append(out, overrides(s.BaseRemoteReplacements[from])...)
+	}
+	return out
+}
+
+func overrides(replaced []any) []string {
+	var out []string
+	for _, r := range replaced {
 		now, old := r.([]any)[0].([]any), r.([]any)[1].([]any)
 		out = append(out, fmt.Sprintf("%s %s-%s -> %s-%s", now[1], old[3], old[4], now[3], now[4]))
 	}
 	return out
 }
 
-// RemoteOverrides returns the requested replacements from repositories.
-func (s *DeploymentStatus) RemoteOverrides() []string {
+// InactiveLocalOverrides returns the NEVRAs of requested local replacements
+// without effect.
+func (s *DeploymentStatus) InactiveLocalOverrides() []string {
 	var out []string
-	for _, from := range slices.Sorted(maps.Keys(s.RequestedBaseRemoteReplacements)) {
-		for _, name := range s.RequestedBaseRemoteReplacements[from] {
-			out = append(out, name+" ("+from+")")
+	for _, r := range s.RequestedBaseLocalReplacements {
+		_, nevra, _ := strings.Cut(r, ":")
+		if !replaces(s.BaseLocalReplacements, nevra) {
+			out = append(out, nevra)
 		}
 	}
 	return out
+}
+
+// InactiveRemoteOverrides returns the names of requested replacements from
+// repositories that have no effect.
+func (s *DeploymentStatus) InactiveRemoteOverrides() []string {
+	var out []string
+	for _, from := range slices.Sorted(maps.Keys(s.RequestedBaseRemoteReplacements)) {
+		for _, name := range s.RequestedBaseRemoteReplacements[from] {
+			if !replaces(s.BaseRemoteReplacements[from], name) {
+				out = append(out, name)
+			}
+		}
+	}
+	return out
+}
+
+// replaces reports whether a package of that name or NEVRA is a replacement.
+func replaces(replaced []any, name string) bool {
+	return slices.ContainsFunc(replaced, func(r any) bool {
+		now := r.([]any)[0].([]any)
+		return now[0] == name || now[1] == name
+	})
 }
 
 // InactiveRequests returns requested packages that the base has already.

@@ -91,7 +91,9 @@ func printDeployment(w io.Writer, d upgrade.DeploymentStatus, index int, opt sta
 		list("InactiveBaseRemovals", d.InactiveRemovals())
 	}
 	list("LocalOverrides", d.LocalOverrides())
+	list("InactiveLocalOverrides", d.InactiveLocalOverrides())
 	list("RemoteOverrides", d.RemoteOverrides())
+	list("InactiveRemoteOverrides", d.InactiveRemoteOverrides())
 	if opt.verbose {
 		list("InactiveRequests", d.InactiveRequests())
 	}

@@ -67,11 +67,11 @@ type Options struct {
 	NoOverlay bool
 }
 
-// A Root is a tree on disk. It must be closed.
+// A Root is a tree on disk. It must be closed, which removes it; what was not
+// folded is lost.
 type Root struct {
+	*Work
 	tree tree.Tree
-	work string   // its directory below Options.Work
-	lock *os.File // held while in use
 	// before has the status of every file of a copied tree, by path; nil for an
 	// overlay.
 	before map[string]unix.Stat_t
@@ -80,20 +80,15 @@ type Root struct {
 
 // Mount puts t on disk.
 func Mount(ctx context.Context, t tree.Tree, opt Options) (*Root, error) {
-	if err := os.MkdirAll(opt.Work, 0o700); err != nil {
-		return nil, err
-	}
-	work, err := os.MkdirTemp(opt.Work, workPrefix)
+	work, err := NewWork(opt.Work)
 	if err != nil {
 		return nil, err
 	}
-	r := &Root{tree: t, work: work}
-	if r.lock, err = lockWork(work); err == nil {
-		if opt.NoOverlay || !Available(work) {
-			err = r.copy(ctx, opt)
-		} else {
-			err = r.overlay(ctx, opt)
-		}
+	r := &Root{tree: t, Work: work}
+	if opt.NoOverlay || !Available(r.work) {
+		err = r.copy(ctx, opt)
+	} else {
+		err = r.overlay(ctx, opt)
 	}
 	if err != nil {
 		return nil, errors.Join(err, r.Close())
@@ -103,21 +98,6 @@ func Mount(ctx context.Context, t tree.Tree, opt Options) (*Root, error) {
 
 // Dir returns the directory that holds the tree.
 func (r *Root) Dir() string { return filepath.Join(r.work, mergedName) }
-
-// Scratch makes an empty directory that goes away with the Root.
-func (r *Root) Scratch(name string) (string, error) {
-	dir := filepath.Join(r.work, name)
-	return dir, os.Mkdir(dir, 0o755)
-}
-
-// Close removes the tree from disk. What was not folded is lost.
-func (r *Root) Close() error {
-	err := removeWork(r.work)
-	if r.lock != nil {
-		err = errors.Join(err, r.lock.Close())
-	}
-	return err
-}
 
 func (r *Root) overlay(ctx context.Context, opt Options) error {
 	upper, work := filepath.Join(r.work, "upper"), filepath.Join(r.work, "work")

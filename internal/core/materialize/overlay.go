@@ -1,6 +1,7 @@
 package materialize
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -35,13 +36,13 @@ func mountOverlay(lower []string, upper, work, merged string) error {
 // mount is tried, since the kernel, the file system below and the privileges
 // all have a say.
 func Available(dir string) bool {
-	tmp, err := os.MkdirTemp(dir, "overlay-test-")
-	if err != nil {
+	tmp := filepath.Join(dir, testName)
+	if os.Mkdir(tmp, 0o700) != nil {
 		return false
 	}
 	defer os.RemoveAll(tmp)
 	var sub [4]string
-	for i, name := range [...]string{"lower", "upper", "work", "merged"} {
+	for i, name := range [...]string{"lower", "upper", "work", mergedName} {
 		sub[i] = filepath.Join(tmp, name)
 		if os.Mkdir(sub[i], 0o700) != nil {
 			return false
@@ -84,7 +85,41 @@ const (
 	workPrefix = "tree-"
 	lockName   = "lock"
 	mergedName = "root"
+	testName   = "overlay-test"
 )
+
+// A Work is a directory for temporary files. If the process is killed, Clean
+// removes it.
+type Work struct {
+	work string
+	lock *os.File // held while in use
+}
+
+// NewWork makes an empty directory in dir. It must be closed.
+func NewWork(dir string) (*Work, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	work, err := os.MkdirTemp(dir, workPrefix)
+	if err != nil {
+		return nil, err
+	}
+	lock, err := lockWork(work)
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(work))
+	}
+	return &Work{work, lock}, nil
+}
+
+// Mkdir makes an empty directory that goes away with the Work, and returns its
+// path.
+func (w *Work) Mkdir(name string) (string, error) {
+	dir := filepath.Join(w.work, name)
+	return dir, os.Mkdir(dir, 0o755)
+}
+
+// Close removes the directory, and what is mounted in it.
+func (w *Work) Close() error { return errors.Join(removeWork(w.work), w.lock.Close()) }
 
 // lockWork takes the lock that says that a work directory is in use.
 func lockWork(path string) (*os.File, error) {
@@ -101,9 +136,11 @@ func lockWork(path string) (*os.File, error) {
 
 // removeWork takes a work directory away, mount first.
 func removeWork(path string) error {
-	err := unix.Unmount(filepath.Join(path, mergedName), unix.MNT_DETACH)
-	if err != nil && err != unix.EINVAL && err != unix.ENOENT {
-		return fmt.Errorf("unmounting %s: %w", filepath.Join(path, mergedName), err)
+	for _, name := range []string{mergedName, filepath.Join(testName, mergedName)} {
+		err := unix.Unmount(filepath.Join(path, name), unix.MNT_DETACH)
+		if err != nil && err != unix.EINVAL && err != unix.ENOENT {
+			return fmt.Errorf("unmounting %s: %w", filepath.Join(path, name), err)
+		}
 	}
 	return os.RemoveAll(path)
 }
