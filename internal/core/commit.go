@@ -92,10 +92,11 @@ func (b *Built) LayerMetadata(base *ostree.Commit, packages []string) Metadata {
 	}
 	m.Add("rpmostree.state-sha512", gvariant.String(b.plan.StateHash()))
 	m.Add("rpmostree.rpmdb.pkglist", packageList(b.Packages))
-	for _, key := range []string{ostree.KeyBootable, ostree.KeyLinux} {
-		if v, ok := base.Metadata.Lookup(key); ok {
-			m.Add(key, v)
-		}
+	if v, ok := base.Metadata.Lookup(ostree.KeyBootable); ok {
+		m.Add(ostree.KeyBootable, v)
+	}
+	if version, err := KernelVersion(b.Tree); err == nil { // an override may have brought another one
+		m.Add(ostree.KeyLinux, gvariant.String(version))
 	}
 	return m
 }

@@ -35,7 +35,11 @@ type inactive struct {
 
 // active returns the spec for the requests that have an effect on the base.
 func (h *Host) active(o *origin.Origin, base *core.Base, locals map[string]*sack.Local) (core.Spec, inactive, error) {
-	spec := core.Spec{Base: base, Initramfs: o.RegenerateInitramfs, InitramfsArgs: o.InitramfsArgs}
+	args, err := h.initramfsArgs(o, base.Commit)
+	if err != nil {
+		return core.Spec{}, inactive{}, err
+	}
+	spec := core.Spec{Base: base, Initramfs: o.RegenerateInitramfs, InitramfsArgs: args}
 	off := inactive{requests: map[string]string{}}
 	inBase := func(name string) bool {
 		return slices.ContainsFunc(base.Packages, func(p rpmdb.Installed) bool {
@@ -102,6 +106,24 @@ func (h *Host) active(o *origin.Origin, base *core.Base, locals map[string]*sack
 		}
 	}
 	return spec, off, nil
+}
+
+// initramfsArgs returns the arguments for dracut: those of the origin if it wants
+// an initramfs of this machine's own, else those that the base was made with.
+func (h *Host) initramfsArgs(o *origin.Origin, base ostree.Checksum) ([]string, error) {
+	if o.RegenerateInitramfs {
+		return o.InitramfsArgs, nil
+	}
+	c, err := h.Sysroot.Repo().Commit(base)
+	if err != nil {
+		return nil, err
+	}
+	var args []string
+	list, _ := c.Metadata.Lookup("rpmostree.initramfs-args")
+	for i := range list.Len() {
+		args = append(args, list.Index(i).Str())
+	}
+	return args, nil
 }
 
 // local returns a package that an origin names by checksum: one just given, or

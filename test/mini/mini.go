@@ -22,13 +22,14 @@ import (
 var ErrNoShell = errors.New("the host has no /bin/dash")
 
 // Make writes to dir the repositories base and updates, the treefile host.yaml
-// (of base) and host-updates.yaml (of both), and lab.repo.
+// (of base) and host-updates.yaml (of both), and lab.repo. The directory extra has
+// packages that are in neither.
 func Make(dir string) error {
 	shell, err := shellFiles()
 	if err != nil {
 		return err
 	}
-	for name, pkgs := range map[string][]rpm.Builder{"base": base(shell), "updates": updates()} {
+	for name, pkgs := range map[string][]rpm.Builder{"base": base(shell), "updates": updates(), "extra": extra()} {
 		d := filepath.Join(dir, name)
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			return err
@@ -61,7 +62,7 @@ no-initramfs: true
 units: [hello.service]
 add-files:
   - ["lab.repo", "/etc/yum.repos.d/lab.repo"]
-packages: [setup, shell, kernel, release, tool]
+packages: [setup, shell, kernel, boot-tools, release, tool]
 `
 	}
 	for name, text := range map[string]string{
@@ -158,6 +159,10 @@ func base(shell []rpm.BuildFile) []rpm.Builder {
 			file("/usr/lib/modules/"+kver+"/vmlinuz", program, "a kernel\n"),
 			file("/usr/lib/modules/"+kver+"/initramfs.img", regular, "an initramfs\n"),
 		}},
+		{Name: "boot-tools", Files: []rpm.BuildFile{
+			file("/usr/bin/depmod", program, "#!/bin/sh\necho depmod $* > /usr/lib/modules/$2/modules.dep\n"),
+			file("/usr/bin/dracut", program, "#!/bin/sh\nargs=$*\nwhile test $1 != -f; do shift; done\necho dracut $args > $2\n"),
+		}},
 		{Name: "release", Files: []rpm.BuildFile{
 			file("/usr/lib/os-release", regular, "NAME=Mini\nID=mini\nVERSION_ID=1\nPRETTY_NAME=\"Mini 1\"\n"),
 			{File: rpm.File{Path: "/etc/os-release", Mode: 0o120777, User: "root", Group: "root", LinkTo: "../usr/lib/os-release"}},
@@ -199,4 +204,12 @@ func updates() []rpm.Builder {
 		{Name: "newdep", Version: "2", Files: []rpm.BuildFile{file("/usr/share/newdep", regular, "new\n")}},
 		{Name: "plain", Version: "2", Files: []rpm.BuildFile{file("/usr/share/plain", regular, "plain 2\n")}},
 	}
+}
+
+// extra has a kernel of another version.
+func extra() []rpm.Builder {
+	return []rpm.Builder{{Name: "kernel", Version: "2", Files: []rpm.BuildFile{
+		file("/usr/lib/modules/2.0-mini/vmlinuz", program, "another kernel\n"),
+		file("/usr/lib/modules/2.0-mini/kernel/driver.ko", regular, "a driver\n"),
+	}}}
 }
