@@ -229,10 +229,11 @@ func (c *composer) run(ctx context.Context) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer built.Close()
 	if err := c.checkLabels(built.Tree); err != nil {
 		return nil, err
 	}
-	s := shaper{composer: c, tx: tx, tree: built.Tree, version: result.Version}
+	s := shaper{composer: c, tx: tx, built: built, tree: built.Tree, version: result.Version}
 	if err := s.shape(ctx); err != nil {
 		return nil, err
 	}

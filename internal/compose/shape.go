@@ -29,6 +29,7 @@ import (
 type shaper struct {
 	*composer
 	tx      *repo.Transaction
+	built   *core.Built
 	tree    tree.Tree
 	version string
 	kernel  string // version of the kernel, "" if there is none
@@ -172,7 +173,7 @@ func (s *shaper) postprocess(ctx context.Context) (err error) {
 		return nil
 	}
 	task := s.progress().Begin("Running postprocess scripts")
-	s.tree, err = s.core.Edit(ctx, s.tx, s.tree, func(root sandbox.Root) error {
+	s.tree, err = s.built.Edit(ctx, s.tree, func(root sandbox.Root) error {
 		root.ShowDatabase = true
 		for i, text := range scripts {
 			interp := []string{"/bin/sh"}
@@ -213,7 +214,7 @@ func (s *shaper) boot(ctx context.Context) error {
 	}
 	s.kernel = version
 	initramfs := !s.tf.NoInitramfs.Enabled()
-	if s.tree, err = s.core.Boot(ctx, s.tx, s.tree, version, initramfs, s.tf.InitramfsArgs); err != nil {
+	if s.tree, err = s.built.Boot(ctx, s.tree, version, initramfs, s.tf.InitramfsArgs); err != nil {
 		return err
 	}
 	if s.tf.BootLocation == treefile.BootNew || s.tf.BootLocation == "" && s.tf.Edition != treefile.Edition2024 {
