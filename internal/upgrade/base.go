@@ -46,6 +46,9 @@ func (h *Host) resolveBase(ctx context.Context, t *target, o *origin.Origin, r *
 	case !r.Pull && r.Refspec == "":
 		return current, nil
 	}
+	if r.Refspec != "" {
+		h.progress().Message("Rebasing to " + o.Refspec)
+	}
 	sum, err := h.follow(ctx, o.Refspec, r.CacheOnly)
 	if err != nil {
 		return sum, err

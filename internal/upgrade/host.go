@@ -205,5 +205,14 @@ func machineUsers(deployment string) (passwd.Database, error) {
 	return passwd.Parse(text[0], text[1])
 }
 
-// lock takes the lock of the sysroot for a change.
-func (h *Host) lock(ctx context.Context) (unlock func(), err error) { return h.Sysroot.Lock(ctx) }
+// begin takes the lock of the sysroot for a change, and reads its state.
+func (h *Host) begin(ctx context.Context) (t *target, unlock func(), err error) {
+	if unlock, err = h.Sysroot.Lock(ctx); err != nil {
+		return nil, nil, err
+	}
+	if t, err = h.target(); err != nil {
+		unlock()
+		return nil, nil, err
+	}
+	return t, unlock, nil
+}

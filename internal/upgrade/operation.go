@@ -21,15 +21,11 @@ import (
 
 // Rollback makes the second deployment the first, and the first the second.
 func (h *Host) Rollback(ctx context.Context) (Result, error) {
-	unlock, err := h.lock(ctx)
+	t, unlock, err := h.begin(ctx)
 	if err != nil {
 		return Result{}, err
 	}
 	defer unlock()
-	t, err := h.target()
-	if err != nil {
-		return Result{}, err
-	}
 	index, err := rollbackIndex(t)
 	if err != nil {
 		return Result{}, err
@@ -75,15 +71,11 @@ type CleanupOptions struct {
 
 // Cleanup removes deployments and cached data.
 func (h *Host) Cleanup(ctx context.Context, o CleanupOptions) error {
-	unlock, err := h.lock(ctx)
+	t, unlock, err := h.begin(ctx)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	t, err := h.target()
-	if err != nil {
-		return err
-	}
 	if o.Base {
 		if err := materialize.Clean(filepath.Join(h.Sysroot.Repo().Path(), repoWork)); err != nil {
 			return err
@@ -136,15 +128,11 @@ func isPending(t *target, d sysroot.Deployment) bool {
 // KernelArgs makes a deployment that differs from one with the given index (-1
 // for the newest) by its kernel arguments: edit changes them.
 func (h *Host) KernelArgs(ctx context.Context, index int, lock bool, edit func(*bootloader.Kargs) error) (Result, error) {
-	unlock, err := h.lock(ctx)
+	t, unlock, err := h.begin(ctx)
 	if err != nil {
 		return Result{}, err
 	}
 	defer unlock()
-	t, err := h.target()
-	if err != nil {
-		return Result{}, err
-	}
 	d, err := t.at(index)
 	if err != nil {
 		return Result{}, err
@@ -245,14 +233,13 @@ type Available struct {
 // Check finds out whether there is a new base. It downloads what it needs to
 // know, and deploys nothing. The result is nil if there is none.
 func (h *Host) Check(ctx context.Context, r Request) (*Available, error) {
-	unlock, err := h.lock(ctx)
+	t, unlock, err := h.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	t, err := h.target()
-	if err != nil {
-		return nil, err
+	if t.origin.UnconfiguredState != "" {
+		return nil, errors.New(t.origin.UnconfiguredState)
 	}
 	current, err := baseOf(h.Sysroot.Repo(), t.newest)
 	if err != nil {

@@ -2,6 +2,7 @@ package upgrade
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -85,17 +86,32 @@ func (r *Request) apply(o *origin.Origin) (*origin.Origin, map[string]*sack.Loca
 	return o, locals, nil
 }
 
-// rebranch turns Branch and Remote into a refspec.
+// rebranch completes the refspec to follow: what it leaves out, of "BRANCH" and
+// "REMOTE:", stays as it is. ":BRANCH" is a branch of this machine's repository.
 func (r *Request) rebranch(o *origin.Origin) error {
-	if r.Branch == "" && r.Remote == "" {
+	branch, remote := r.Branch, r.Remote
+	switch {
+	case ostree.IsChecksum(r.Refspec) || strings.HasPrefix(r.Refspec, ":"):
+		r.Refspec = strings.TrimPrefix(r.Refspec, ":")
+		return nil
+	case r.Refspec != "":
+		var ok bool
+		if remote, branch, ok = strings.Cut(r.Refspec, ":"); !ok {
+			remote, branch = "", r.Refspec
+		}
+	case branch == "" && remote == "":
 		return nil
 	}
-	remote, branch, err := ostree.ParseRefspec(o.Refspec)
-	if err != nil {
-		return err
+	if branch == "" || remote == "" {
+		oldRemote, oldBranch, err := ostree.ParseRefspec(o.Refspec)
+		if err != nil && branch == "" {
+			return errors.New("Could not determine default ref to pull.")
+		}
+		branch, remote = cmp.Or(branch, oldBranch), cmp.Or(remote, oldRemote)
 	}
-	r.Refspec = ostree.Refspec(cmp.Or(r.Remote, remote), cmp.Or(r.Branch, branch))
-	return nil
+	r.Refspec = ostree.Refspec(remote, branch)
+	_, _, err := ostree.ParseRefspec(r.Refspec)
+	return err
 }
 
 func (r *Request) resets(o *origin.Origin, _ map[string]*sack.Local) error {

@@ -37,16 +37,12 @@ func (h *Host) Update(ctx context.Context, r Request) (Result, error) {
 	case r.DryRun && r.DownloadOnly:
 		return Result{}, errors.New("Can't specify dry-run and download-only")
 	}
-	unlock, err := h.lock(ctx)
+	t, unlock, err := h.begin(ctx)
 	if err != nil {
 		return Result{}, err
 	}
 	defer unlock()
-	t, err := h.target()
-	if err != nil {
-		return Result{}, err
-	}
-	if t.origin.UnconfiguredState != "" && (r.Pull || r.Refspec != "") {
+	if t.origin.UnconfiguredState != "" && r.Pull {
 		return Result{}, errors.New(t.origin.UnconfiguredState)
 	}
 	o, locals, err := r.apply(t.origin)

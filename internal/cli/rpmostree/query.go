@@ -254,6 +254,23 @@ func packagesOf(r *repo.Repo, sum ostree.Checksum, changelogs bool) ([]pkgdiff.P
 	return pkgdiff.FromDB(db, changelogs), nil
 }
 
+// packagesIn returns the revision of that name and its packages.
+func (a *app) packagesIn(r *repo.Repo, name string) (revision, []pkgdiff.Package, error) {
+	rev, err := a.revision(r, name)
+	if err != nil {
+		return rev, nil, err
+	}
+	pkgs, err := packagesOf(r, rev.commit, false)
+	return rev, pkgs, err
+}
+
+// repoFlags adds the options by which the db commands find their repository.
+func (a *app) repoFlags(c *cobra.Command, path *string) *cobra.Command {
+	c.Flags().StringVarP(path, "repo", "r", "", "Path to OSTree repository (defaults to /sysroot/ostree/repo)")
+	c.Flags().StringVar(&a.sysroot, "sysroot", "", "Use system root SYSROOT (default: /)")
+	return c
+}
+
 func (a *app) dbListCommand() *cobra.Command {
 	var path string
 	c := &cobra.Command{
@@ -276,11 +293,7 @@ func (a *app) dbListCommand() *cobra.Command {
 				revs = append(revs, arg)
 			}
 			for _, name := range revs {
-				rev, err := a.revision(r, name)
-				if err != nil {
-					return err
-				}
-				pkgs, err := packagesOf(r, rev.commit, false)
+				rev, pkgs, err := a.packagesIn(r, name)
 				if err != nil {
 					return err
 				}
@@ -294,9 +307,7 @@ func (a *app) dbListCommand() *cobra.Command {
 			return nil
 		},
 	}
-	c.Flags().StringVarP(&path, "repo", "r", "", "Path to OSTree repository (defaults to /sysroot/ostree/repo)")
-	c.Flags().StringVar(&a.sysroot, "sysroot", "", "Use system root SYSROOT (default: /)")
-	return c
+	return a.repoFlags(c, &path)
 }
 
 func (a *app) dbVersionCommand() *cobra.Command {
@@ -313,11 +324,7 @@ func (a *app) dbVersionCommand() *cobra.Command {
 			}
 			defer r.Close()
 			for _, name := range args {
-				rev, err := a.revision(r, name)
-				if err != nil {
-					return err
-				}
-				pkgs, err := packagesOf(r, rev.commit, false)
+				rev, pkgs, err := a.packagesIn(r, name)
 				if err != nil {
 					return err
 				}
@@ -326,9 +333,7 @@ func (a *app) dbVersionCommand() *cobra.Command {
 			return nil
 		},
 	}
-	c.Flags().StringVarP(&path, "repo", "r", "", "Path to OSTree repository (defaults to /sysroot/ostree/repo)")
-	c.Flags().StringVar(&a.sysroot, "sysroot", "", "Use system root SYSROOT (default: /)")
-	return c
+	return a.repoFlags(c, &path)
 }
 
 func (a *app) dbDiffCommand() *cobra.Command {
@@ -358,12 +363,10 @@ func (a *app) dbDiffCommand() *cobra.Command {
 		},
 	}
 	flags := c.Flags()
-	flags.StringVarP(&path, "repo", "r", "", "Path to OSTree repository (defaults to /sysroot/ostree/repo)")
-	flags.StringVar(&a.sysroot, "sysroot", "", "Use system root SYSROOT (default: /)")
 	flags.StringVarP(&format, "format", "F", "block", "Output format: \"diff\", \"json\" or (default) \"block\"")
 	flags.BoolVarP(&changelogs, "changelogs", "c", false, "Also output RPM changelogs")
 	flags.BoolVar(&base, "base", false, "Diff against deployments' base, not layered commits")
-	return c
+	return a.repoFlags(c, &path)
 }
 
 // diffRange returns what to compare: the named revisions, or what is deployed.
