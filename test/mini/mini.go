@@ -177,6 +177,7 @@ func base(shell []rpm.BuildFile) []rpm.Builder {
 			Files: []rpm.BuildFile{
 				file("/usr/bin/hello", program, "#!/bin/sh\necho hello\n"), config("/etc/hello.conf", "hello\n"),
 				file("/usr/lib/systemd/system/hello.service", regular, "[Service]\nExecStart=/usr/bin/hello\n"),
+				{File: rpm.File{Path: "/usr/share/hello.owned", Mode: 0o100640, User: "hello", Group: "hello"}, Data: []byte("owned\n")},
 				file("/var/lib/hello", 0o040750, ""),
 			},
 			Scripts: []rpm.Script{
