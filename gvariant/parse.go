@@ -102,11 +102,11 @@ func (l *lexer) next() {
 	l.end = l.tokenEnd(at)
 }
 
-func isSpace(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }
-func isDigit(c byte) bool { return '0' <= c && c <= '9' }
-func isLower(c byte) bool { return 'a' <= c && c <= 'z' }
+func isSpace(c byte) bool  { return c == ' ' || '\t' <= c && c <= '\r' }
+func isDigit(c byte) bool  { return '0' <= c && c <= '9' }
+func isLower(c byte) bool  { return 'a' <= c && c <= 'z' }
 func isLetter(c byte) bool { return isLower(c) || 'A' <= c && c <= 'Z' }
-func isAlnum(c byte) bool { return isDigit(c) || isLetter(c) }
+func isAlnum(c byte) bool  { return isDigit(c) || isLetter(c) }
 
 func (l *lexer) tokenEnd(at int) int {
 	c := l.text[at]
