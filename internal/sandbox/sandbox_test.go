@@ -5,40 +5,18 @@ import (
 	"context"
 	"errors"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"rpmostree/internal/treetest"
 )
 
 // hostRoot returns a tree that shares the host's programs but has an /etc of
 // its own, so that a test can write in it.
 func hostRoot(t *testing.T) Root {
 	t.Helper()
-	if _, err := exec.LookPath("bwrap"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("bwrap is missing")
-		}
-		t.Skip("bwrap is missing; run hack/setup test")
-	}
-	if os.Getuid() != 0 {
-		t.Skip("needs root")
-	}
-	dir := t.TempDir()
-	for _, d := range []string{"usr", "etc"} {
-		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, l := range []string{"bin", "sbin", "lib", "lib64"} {
-		if target, err := os.Readlink("/" + l); err == nil {
-			if err := os.Symlink(target, filepath.Join(dir, l)); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	return Root{Dir: dir, Binds: []Bind{{Source: "/usr", Target: "/usr"}}}
+	return Root{Dir: treetest.SandboxDir(t), Binds: []Bind{{Source: "/usr", Target: "/usr"}}}
 }
 
 func TestRun(t *testing.T) {

@@ -4,14 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"rpmostree/internal/sandbox"
+	"rpmostree/internal/treetest"
 	"rpmostree/rpm"
 )
 
@@ -97,29 +95,7 @@ func TestHasFileTriggers(t *testing.T) {
 // root returns the host's programs with an /etc of its own.
 func root(t *testing.T) sandbox.Root {
 	t.Helper()
-	if _, err := exec.LookPath("bwrap"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("bwrap is missing")
-		}
-		t.Skip("bwrap is missing")
-	}
-	if os.Getuid() != 0 {
-		t.Skip("needs root")
-	}
-	dir := t.TempDir()
-	for _, d := range []string{"usr", "etc"} {
-		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, l := range []string{"bin", "sbin", "lib", "lib64"} {
-		if target, err := os.Readlink("/" + l); err == nil {
-			if err := os.Symlink(target, filepath.Join(dir, l)); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	return sandbox.Root{Dir: dir, Binds: []sandbox.Bind{{Source: "/usr", Target: "/usr"}}}
+	return sandbox.Root{Dir: treetest.SandboxDir(t), Binds: []sandbox.Bind{{Source: "/usr", Target: "/usr"}}}
 }
 
 func TestRun(t *testing.T) {
