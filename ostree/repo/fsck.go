@@ -179,11 +179,27 @@ func (f *fsck) refs() error {
 		return err
 	}
 	for _, ref := range mirrors {
-		if _, err := f.r.Commit(ref.Checksum); err != nil {
+		c, err := f.r.Commit(ref.Checksum)
+		if err == nil && (f.o.VerifyBindings || f.o.VerifyBackRefs) {
+			if err = VerifyRefBinding(c, ref.Ref); err == nil {
+				err = VerifyCollectionBinding(c, ref.Collection)
+			}
+		}
+		if err != nil {
 			bad(ref.CollectionRef.String(), ref.Checksum, err)
 		}
 	}
 	return nil
+}
+
+// VerifyCollectionBinding checks that a commit which is bound to a collection came from it.
+func VerifyCollectionBinding(c *ostree.Commit, collection string) error {
+	bound := c.MetadataString(ostree.KeyCollectionBinding)
+	if bound == "" || bound == collection {
+		return nil
+	}
+	return fmt.Errorf("Commit has collection ID ‘%s’ in collection binding metadata, while the remote it came from has collection ID ‘%s’",
+		bound, collection)
 }
 
 // VerifyRefBinding checks that a commit, if it is bound to refs, is bound to
