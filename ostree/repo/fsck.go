@@ -271,18 +271,41 @@ func (f *fsck) commits() error {
 	return nil
 }
 
+// lookupCollectionRef returns the commit of a ref of a collection: a local branch for
+// the repository's own one or none, else a mirror.
+func (r *Repo) lookupCollectionRef(collection, ref string) (ostree.Checksum, error) {
+	if collection == "" || collection == r.CollectionID() {
+		return r.LookupRef("", ref)
+	}
+	mirrors, err := r.MirrorRefs()
+	if err != nil {
+		return ostree.Checksum{}, err
+	}
+	for _, m := range mirrors {
+		if m.Collection == collection && m.Ref == ref {
+			return m.Checksum, nil
+		}
+	}
+	return ostree.Checksum{}, notFoundError(fmt.Sprintf("Refspec '%s' not found", ref))
+}
+
 // backRefs checks the refs that a commit is bound to.
 func (f *fsck) backRefs(sum ostree.Checksum, c *ostree.Commit) error {
 	v, ok := c.Metadata.Lookup(ostree.KeyRefBinding)
 	if !f.o.VerifyBackRefs || !ok {
 		return nil
 	}
+	collection := c.MetadataString(ostree.KeyCollectionBinding)
 	for _, ref := range v.StrArray() {
-		tip, err := f.r.LookupRef("", ref)
+		name := fmt.Sprintf("Ref ‘%s’", ref)
+		if collection != "" {
+			name = fmt.Sprintf("Collection–ref (%s, %s)", collection, ref)
+		}
+		tip, err := f.r.lookupCollectionRef(collection, ref)
 		if err != nil {
 			f.report.Problems = append(f.report.Problems, &Problem{Ref: ref,
 				Object: ostree.ObjectName{Type: ostree.ObjectCommit, Checksum: sum},
-				Err:    fmt.Errorf("Collection–ref (, %s) in bindings for commit %s does not exist", ref, sum)})
+				Err:    fmt.Errorf("%s in bindings for commit %s does not exist", name, sum)})
 			continue
 		}
 		set := ObjectSet{}
@@ -292,7 +315,7 @@ func (f *fsck) backRefs(sum ostree.Checksum, c *ostree.Commit) error {
 		if !set.Has(ostree.ObjectCommit, sum) {
 			f.report.Problems = append(f.report.Problems, &Problem{Ref: ref,
 				Object: ostree.ObjectName{Type: ostree.ObjectCommit, Checksum: sum},
-				Err:    fmt.Errorf("Collection–ref (, %s) in bindings for commit %s points to unrelated commit %s", ref, sum, tip)})
+				Err:    fmt.Errorf("%s in bindings for commit %s points to unrelated commit %s", name, sum, tip)})
 		}
 	}
 	return nil
