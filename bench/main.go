@@ -11,7 +11,8 @@
 //
 // The ratio is that of the wall times, which are in seconds. The peak is the largest
 // resident set of any one process of the side, in units of 10^6 bytes. Lines that begin with
-// "#" say what the input is, how the runs differ, and how much CPU time they took.
+// "#" say what the input is, how the runs differ, and how much CPU time they took. All of it
+// takes 20 GB of disk, a case by itself at most 5 GB.
 package main
 
 import (
@@ -69,6 +70,9 @@ func run(ctx context.Context, o options) (err error) {
 	if o.dir, err = os.MkdirTemp(o.dir, "rpm-ostree-bench-"); err != nil {
 		return err
 	}
+	// Nothing is removed before the end: ext4 does not use the inodes of files again that were
+	// removed in the last minutes, and to pass over them takes it longer than all else that
+	// there is to do for a new file.
 	defer func() {
 		if err2 := os.RemoveAll(o.dir); err == nil {
 			err = err2
@@ -83,7 +87,7 @@ func run(ctx context.Context, o options) (err error) {
 		if o.rounds > 0 {
 			c.rounds = o.rounds
 		}
-		if err := c.measure(ctx, in, filepath.Join(o.dir, "run")); err != nil {
+		if err := c.measure(ctx, in, filepath.Join(o.dir, c.name)); err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
 	}

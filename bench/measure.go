@@ -44,16 +44,7 @@ type result struct {
 }
 
 // measure runs a case below the new directory dir and prints its line.
-//
-// What the runs make is removed at the end only: ext4 does not use the inodes of files again
-// that were removed in the last minutes, and to pass over them takes it longer than all else
-// that there is to do for a new file.
-func (c benchCase) measure(ctx context.Context, in *input, dir string) (err error) {
-	defer func() {
-		if err2 := os.RemoveAll(dir); err == nil {
-			err = err2
-		}
-	}()
+func (c benchCase) measure(ctx context.Context, in *input, dir string) error {
 	var results [2][]result
 	for round := range c.rounds {
 		for i := range 2 {
