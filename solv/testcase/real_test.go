@@ -133,7 +133,7 @@ func TestRealUniverse(t *testing.T) {
 		}
 	}
 	n, lines := 0, 0
-	err = Run(os.DirFS(dir).(fs.FS), "case.t", func(st *Step) error {
+	err = Run(os.DirFS(dir), "case.t", func(st *Step) error {
 		n++
 		got := st.Solve()
 		lines += len(got)

@@ -38,7 +38,6 @@ type composeFlags struct {
 	metadata         []string
 	metadataJSON     string
 	printOnly        bool
-	previousCommit   string
 	proxy            string
 	unifiedCore      bool
 }
