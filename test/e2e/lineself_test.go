@@ -49,8 +49,11 @@ func itself(t *testing.T, l *line.Line) {
 		}
 	}
 	const hello = "lab-hello; cat /usr/lib/lab-hello/configured; systemctl is-active lab-hello; cat /etc/mine.conf /var/lib/mydata/file; "
-	run("sed -i 's,^baseurl=.*/,baseurl=" + url + "/world/,' /etc/yum.repos.d/lab.repo; " +
-		"ostree remote delete lab && ostree remote add --no-gpg-verify lab " + url + "/archive")
+	from := func(world, repo string) {
+		t.Helper()
+		run("sed -i 's,^baseurl=.*/,baseurl=" + world + "/,' /etc/yum.repos.d/lab.repo; sed -i 's,^url=.*,url=" + repo + ",' /sysroot/ostree/repo/config")
+	}
+	from(url+"/world", url+"/archive")
 	want(hello+"rpm -q lab-release", "hello from lab-hello 1.0\nconfigured 1.0 1\nactive\nmine\nkept\nlab-release-12-1.noarch\n")
 	run("/run/bin/rpm-ostree install lab-config")
 	// a second change replaces what the first has staged
@@ -88,8 +91,8 @@ func itself(t *testing.T, l *line.Line) {
 	want(hello+"rpm -q lab-release; rpm -q lab-config >/dev/null || echo no lab-config",
 		"hello from lab-hello 1.0\nconfigured 1.0 1\nactive\nmine\nlate\nkept\nlab-release-12-1.noarch\nno lab-config\n")
 	// back to what the rest of the test follows
-	run("sed -i /late/d /etc/mine.conf; sed -i 's,^baseurl=.*/world/,baseurl=file://" + l.Dir + "/world/,' /etc/yum.repos.d/lab.repo; " +
-		"ostree remote delete lab && ostree remote add --no-gpg-verify lab file://" + l.Repo())
+	run("sed -i /late/d /etc/mine.conf")
+	from("file://"+l.Dir+"/world", "file://"+l.Repo())
 	if err := m.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)
 	}
