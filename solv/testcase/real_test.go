@@ -3,7 +3,6 @@ package testcase
 import (
 	"compress/gzip"
 	"fmt"
-	"io/fs"
 	"math/rand"
 	"os"
 	"os/exec"
