@@ -21,6 +21,7 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"rpmostree/test/e2e/line"
@@ -39,6 +40,22 @@ func main() {
 	}
 }
 
+// lock keeps another demo out of the directory, which it makes.
+func lock(dir string) (unlock func(), err error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("%s is in use by another demo (%w); name another directory with -dir", dir, err)
+	}
+	return func() { f.Close() }, nil
+}
+
 func run(ctx context.Context, dir, bin string, remove bool) error {
 	start := time.Now()
 	l := &line.Line{Out: os.Stdout, Color: term.IsTerminal(int(os.Stdout.Fd())) && os.Getenv("NO_COLOR") == ""}
@@ -49,8 +66,13 @@ func run(ctx context.Context, dir, bin string, remove bool) error {
 	if l.Bin, err = filepath.Abs(bin); err != nil {
 		return err
 	}
+	unlock, err := lock(l.Dir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	if remove {
-		return l.Reset()
+		return errors.Join(l.Reset(), os.Remove(filepath.Join(l.Dir, "lock")))
 	}
 	if err := line.Missing(); err != nil {
 		return err
