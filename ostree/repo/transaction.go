@@ -363,11 +363,19 @@ func (m *mover) move(path string) error {
 	return err
 }
 
+// maxDirectorySyncs is how many directories are synced one by one. Each sync
+// waits for the journal; beyond a few, one sync of the file system is quicker.
+const maxDirectorySyncs = 4
+
+// sync makes the new names durable.
 func (m *mover) sync() error {
 	touched, top := m.touched, m.top
 	m.touched, m.top = map[string]bool{}, false
 	if m.tx.options.NoFsync {
 		return nil
+	}
+	if len(touched) > maxDirectorySyncs {
+		return m.tx.repo.object.SyncFS()
 	}
 	for _, prefix := range slices.Sorted(maps.Keys(touched)) {
 		d, err := m.tx.repo.object.Open(prefix)
