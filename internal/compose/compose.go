@@ -12,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
+
 	"rpmostree/gvariant"
 	"rpmostree/internal/core"
 	"rpmostree/internal/core/materialize"
@@ -115,12 +117,13 @@ func supported(t *treefile.Treefile) error {
 
 // A composer is the state of Tree.
 type composer struct {
-	opt  Options
-	tf   *treefile.Treefile
-	dest *repo.Repo // gets the commit
-	work *repo.Repo // packages and trees; bare, since programs must see the files
-	temp string     // to be removed at the end
-	core *core.Core
+	opt      Options
+	tf       *treefile.Treefile
+	dest     *repo.Repo // gets the commit
+	work     *repo.Repo // packages and trees; bare, since programs must see the files
+	temp     string     // to be removed at the end
+	tempLock *os.File
+	core     *core.Core
 }
 
 func (c *composer) progress() progress.Sink {
@@ -129,6 +132,9 @@ func (c *composer) progress() progress.Sink {
 	}
 	return c.opt.Progress
 }
+
+// scratchDir is where trees are put on disk for a while, below the cache.
+const scratchDir = "pkgcache-repo/extensions/rpmostree/private"
 
 // open opens the repositories.
 func (c *composer) open() (err error) {
@@ -144,7 +150,7 @@ func (c *composer) open() (err error) {
 		if parent == "" {
 			parent = filepath.Join(c.opt.Repo, "tmp")
 		}
-		if c.temp, err = os.MkdirTemp(parent, "rpm-ostree-compose-"); err != nil {
+		if err := c.tempDir(parent); err != nil {
 			return err
 		}
 		cache = c.temp
@@ -159,7 +165,7 @@ func (c *composer) open() (err error) {
 	if c.work, err = repo.Init(work, repo.InitOptions{Mode: repo.Bare}); err != nil {
 		return err
 	}
-	scratch := filepath.Join(work, "extensions/rpmostree/private")
+	scratch := filepath.Join(cache, scratchDir)
 	if err := os.MkdirAll(scratch, 0o700); err != nil {
 		return err
 	}
@@ -173,6 +179,49 @@ func (c *composer) open() (err error) {
 	return nil
 }
 
+// tempPrefix begins the names of directories that last as long as one compose.
+const tempPrefix = "rpm-ostree-compose-"
+
+// tempDir makes such a directory, and removes those of composes that were
+// killed: nobody holds the lock of theirs.
+func (c *composer) tempDir(parent string) error {
+	old, err := filepath.Glob(filepath.Join(parent, tempPrefix+"*"))
+	if err != nil {
+		return err
+	}
+	for _, dir := range old {
+		lock, err := lockDir(dir)
+		if err != nil {
+			continue // in use
+		}
+		if err = materialize.Clean(filepath.Join(dir, scratchDir)); err == nil {
+			err = os.RemoveAll(dir)
+		}
+		lock.Close()
+		if err != nil {
+			return err
+		}
+	}
+	if c.temp, err = os.MkdirTemp(parent, tempPrefix); err != nil {
+		return err
+	}
+	c.tempLock, err = lockDir(c.temp)
+	return err
+}
+
+// lockDir locks a directory for as long as it is held open.
+func lockDir(path string) (*os.File, error) {
+	d, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(d.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		d.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
 func (c *composer) close() {
 	for _, r := range []*repo.Repo{c.work, c.dest} {
 		if r != nil {
@@ -181,6 +230,7 @@ func (c *composer) close() {
 	}
 	if c.temp != "" {
 		os.RemoveAll(c.temp)
+		c.tempLock.Close()
 	}
 }
 

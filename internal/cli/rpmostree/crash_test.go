@@ -172,6 +172,37 @@ func TestKill(t *testing.T) {
 	}
 }
 
+// TestKillWithoutCache kills a compose that keeps everything in a temporary
+// directory; the next one removes it.
+func TestKillWithoutCache(t *testing.T) {
+	m := newMachine(t, t.TempDir())
+	compose := []string{"compose", "tree", "--force-nocache", "--repo=" + m.repo, filepath.Join(m.world, "host.yaml")}
+	before := m.state()
+	cmd := m.command("rpm-ostree", compose...)
+	cmd.Env = append(cmd.Env, failpoint.Env+"=core.files")
+	if out, err := cmd.CombinedOutput(); err == nil {
+		t.Fatalf("not killed:\n%s", out)
+	}
+	if now := m.state(); now != before {
+		t.Errorf("the state changed from\n%s\nto\n%s", before, now)
+	}
+	left := func() int {
+		dirs, err := filepath.Glob(filepath.Join(m.repo, "tmp", "rpm-ostree-compose-*"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(dirs)
+	}
+	if left() != 1 {
+		t.Fatalf("%d directories after the kill, want 1", left())
+	}
+	m.must("rpm-ostree", compose...)
+	if left() != 0 {
+		t.Errorf("%d directories are left", left())
+	}
+	m.verify()
+}
+
 // TestFullDisk installs on a file system that has no room for it.
 func TestFullDisk(t *testing.T) {
 	treetest.NeedRoot(t)
