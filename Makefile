@@ -1,11 +1,11 @@
-# make build | demo | test | bench [BENCH=regexp] | lint | install [DESTDIR= PREFIX=] | uninstall
+# make build | demo | test | conformance | bench [BENCH=regexp] | lint | install [DESTDIR= PREFIX=] | uninstall
 GO      ?= go
 PREFIX  ?= /usr
 BINDIR  ?= $(PREFIX)/bin
 LIBDIR  ?= $(PREFIX)/lib
 export CGO_ENABLED = 0
 
-.PHONY: build demo test bench lint install uninstall clean
+.PHONY: build demo test conformance bench lint install uninstall clean
 
 build:
 	@hack/setup build
@@ -19,6 +19,11 @@ demo: build
 test: lint
 	@hack/setup test
 	$(GO) test -timeout 40m ./...
+
+# The shell tests of the C ostree, run with ours in its place.
+conformance: build
+	@hack/setup test conformance
+	$(GO) run ./test/conformance $(if $(RUN),-run '$(RUN)')
 
 # One line a case: CASE ratio=R ours=S peer=S ours_peak=MB peer_peak=MB
 bench: build

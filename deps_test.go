@@ -84,6 +84,8 @@ rpmmd/createrepo < test/mini;
 internal/compress < test/distro/deb;
 test/distro/deb, rpmmd/createrepo < test/distro/world < test/distro;
 test/distro/world < test/distro/peer < bench;
+# the C ostree's shell tests with our programs
+NONE < test/conformance;
 # the whole way, for the demo and the tests
 test/distro/world, test/e2e/nspawn < test/e2e/line < test/demo;
 `

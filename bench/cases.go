@@ -11,13 +11,13 @@ import (
 )
 
 var cases = []benchCase{
-	{"commit", "a directory into an empty bare repository", 7, commit},
-	{"checkout", "checkout -H of a bare repository", 9, checkout},
-	{"fsck", "of a bare repository with one commit", 7, fsck},
-	{"pull", "from an archive repository by HTTP into an empty bare one", 5, pull},
-	{"compose", "from local RPMs, nothing cached, no initramfs", 3, compose},
-	{"install-noscript", "one small package without a script, from a sysroot with the tree deployed", 5, install("lab-plain")},
-	{"install-script", "the same with a package that has a %post", 5, install("lab-hello")},
+	{name: "commit", what: "a directory into an empty bare repository", rounds: 7, prepare: commit},
+	{name: "checkout", what: "checkout -H of a bare repository", rounds: 9, prepare: checkout},
+	{name: "fsck", what: "of a bare repository with one commit", rounds: 7, prepare: fsck},
+	{name: "pull", what: "from an archive repository by HTTP into an empty bare one", rounds: 5, prepare: pull},
+	{name: "compose", what: "from local RPMs, nothing cached, no initramfs", rounds: 3, prepare: compose},
+	{name: "install-noscript", what: "one small package without a script, from a sysroot with the tree deployed", rounds: 5, prepare: install("lab-plain")},
+	{name: "install-script", what: "the same with a package that has a %post", rounds: 5, prepare: install("lab-hello")},
 }
 
 // newRepo makes an empty bare repository in dir.

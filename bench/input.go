@@ -24,6 +24,7 @@ type input struct {
 	dir   string
 	build string // the project's programs
 	size  string // of the tree
+	big   bigInput
 
 	world    *world.World
 	repo     string // bare repository with the composed distribution
@@ -37,6 +38,7 @@ func (in *input) close() {
 	if in.listener != nil {
 		in.listener.Close()
 	}
+	in.big.close()
 }
 
 // program returns the path of a program of a side that both have by that name.

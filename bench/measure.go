@@ -34,12 +34,15 @@ type benchCase struct {
 	// prepare makes what one run of a side needs in the new directory dir, and returns what
 	// to run there. It is not measured.
 	prepare func(ctx context.Context, in *input, s side, dir string) (command, error)
+	// note says more of what a run has left in its directory. It may be nil.
+	note func(dir string) (string, error)
 }
 
 // A result is one measured run.
 type result struct {
 	wall      time.Duration
 	peak      int64 // bytes
+	note      string
 	user, sys float64
 }
 
@@ -56,7 +59,11 @@ func (c benchCase) measure(ctx context.Context, in *input, dir string) error {
 			results[s] = append(results[s], r)
 		}
 	}
-	fmt.Printf("# %s: %s; %s; %d rounds\n", c.name, c.what, in.size, c.rounds)
+	size := in.size
+	if strings.HasPrefix(c.name, "big-") {
+		size = in.big.size
+	}
+	fmt.Printf("# %s: %s; %s; %d rounds\n", c.name, c.what, size, c.rounds)
 	for s, list := range results {
 		fmt.Printf("#   %s:", side(s))
 		for _, r := range list {
@@ -64,6 +71,9 @@ func (c benchCase) measure(ctx context.Context, in *input, dir string) error {
 		}
 		cpu := median(list, func(r result) float64 { return r.user + r.sys })
 		fmt.Printf(" s, cpu %.2f s\n", cpu)
+		if c.note != nil {
+			fmt.Printf("#   %s: %s\n", side(s), list[0].note)
+		}
 	}
 	wall := func(r result) float64 { return r.wall.Seconds() }
 	peak := func(r result) float64 { return float64(r.peak) / 1e6 }
@@ -93,7 +103,11 @@ func (c benchCase) once(ctx context.Context, in *input, s side, dir string) (res
 		return result{}, err
 	}
 	unix.Sync()
-	return timed(ctx, dir, args)
+	r, err := timed(ctx, dir, args)
+	if err == nil && c.note != nil {
+		r.note, err = c.note(dir)
+	}
+	return r, err
 }
 
 // timed runs a program under time(1). The system's count of this process's children would
