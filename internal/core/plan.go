@@ -86,9 +86,12 @@ func (c *Core) Prepare(ctx context.Context, spec Spec) (*Plan, error) {
 	if spec.Base != nil {
 		s.AddInstalled(spec.Base.Packages)
 	}
-	r, err := c.loadRepos(ctx, spec, s)
-	if err != nil {
-		return nil, err
+	r := newRepos()
+	if needsRepos(spec) {
+		var err error
+		if r, err = c.loadRepos(ctx, spec, s); err != nil {
+			return nil, err
+		}
 	}
 	task := c.progress().Begin("Resolving dependencies")
 	p := planner{core: c, spec: spec, sack: s, repos: r, overwrite: map[solv.ID]bool{}}
@@ -167,20 +170,23 @@ func (p *planner) needFiles(ctx context.Context) error {
 
 // exclude hides the packages that must not be used.
 func (p *planner) exclude() {
-	pool := p.sack.Pool
+	hide(p.sack, func(src sack.Source) bool {
+		return !p.repos.isCached(src.Package.NEVRA()) || sack.Matches(p.spec.Exclude, src.Package.NEVRA()) || p.repos.excludes(src.Repo, src.Package)
+	})
+}
+
+// hide hides the packages of repositories that are unwanted, and returns them.
+func hide(s *sack.Sack, unwanted func(sack.Source) bool) map[solv.ID]bool {
 	hidden := map[solv.ID]bool{}
-	for id := solv.ID(2); int(id) < pool.Len(); id++ {
-		src := p.sack.Source(id)
-		if src.Package == nil {
-			continue
-		}
-		if !p.repos.isCached(src.Package.NEVRA()) || sack.Matches(p.spec.Exclude, src.Package.NEVRA()) || p.repos.excludes(src.Repo, src.Package) {
+	for id := solv.ID(2); int(id) < s.Pool.Len(); id++ {
+		if src := s.Source(id); src.Package != nil && unwanted(src) {
 			hidden[id] = true
 		}
 	}
 	if len(hidden) > 0 {
-		pool.SetConsidered(func(id solv.ID) bool { return !hidden[id] })
+		s.Pool.SetConsidered(func(id solv.ID) bool { return !hidden[id] })
 	}
+	return hidden
 }
 
 // request turns the spec into jobs.

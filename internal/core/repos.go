@@ -33,13 +33,14 @@ type repos struct {
 	cached     map[string]bool               // refs of the packages that can be had; nil if all can
 }
 
+func newRepos() *repos {
+	return &repos{byID: map[string]*download.Snapshot{}, keys: map[string]*openpgp.Keyring{}, ids: map[string]map[string]solv.ID{}}
+}
+
 // loadRepos brings the metadata of the enabled repositories up to date, and
 // their packages into the sack.
 func (c *Core) loadRepos(ctx context.Context, spec Spec, s *sack.Sack) (*repos, error) {
-	r := &repos{byID: map[string]*download.Snapshot{}, keys: map[string]*openpgp.Keyring{}, ids: map[string]map[string]solv.ID{}}
-	if !needsRepos(spec) {
-		return r, nil
-	}
+	r := newRepos()
 	if len(spec.Repos) == 0 {
 		c.progress().Message("No enabled rpm-md repositories.")
 		return r, c.loadCached(r, spec, s)

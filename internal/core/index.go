@@ -1,0 +1,139 @@
+package core
+
+import (
+	"context"
+	"errors"
+
+	"rpmostree/internal/core/sack"
+	"rpmostree/rpm"
+	"rpmostree/rpm/rpmdb"
+	"rpmostree/rpmmd"
+	"rpmostree/solv"
+)
+
+// errEnough ends the reading of file lists.
+var errEnough = errors.New("enough")
+
+// An Index holds the installed packages and those of the enabled repositories,
+// to be asked about them.
+type Index struct {
+	Sack *sack.Sack
+
+	repos  *repos
+	hidden map[solv.ID]bool
+}
+
+// Index makes the index of packages that are installed and those of the
+// repositories. It downloads metadata, as far as the Core allows; without
+// repositories nothing is downloaded.
+func (c *Core) Index(ctx context.Context, installed []rpmdb.Installed, repos []rpmmd.RepoConfig) (*Index, error) {
+	x := &Index{Sack: sack.New(c.Arch), repos: newRepos()}
+	x.Sack.AddInstalled(installed)
+	if len(repos) == 0 {
+		return x, nil
+	}
+	var err error
+	// A base, so that packages of the cache count where nothing may be downloaded.
+	if x.repos, err = c.loadRepos(ctx, Spec{Repos: repos, Base: &Base{}}, x.Sack); err != nil {
+		return nil, err
+	}
+	x.hidden = hide(x.Sack, func(src sack.Source) bool {
+		return !x.repos.isCached(src.Package.NEVRA()) || x.repos.excludes(src.Repo, src.Package)
+	})
+	return x, nil
+}
+
+// IDs returns all packages that are not hidden: the installed ones first.
+func (x *Index) IDs() []solv.ID {
+	var ids []solv.ID
+	for id := solv.ID(2); int(id) < x.Sack.Pool.Len(); id++ {
+		if !x.hidden[id] {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// Hidden reports whether the configuration of a package's repository, or
+// modularity, hides it.
+func (x *Index) Hidden(id solv.ID) bool { return x.hidden[id] }
+
+// Installed reports whether a package is installed.
+func (x *Index) Installed(id solv.ID) bool { return x.Sack.Source(id).Installed != nil }
+
+// WhatProvides returns the packages that have a capability ("perl(Foo) >= 2") or
+// own a path.
+func (x *Index) WhatProvides(ctx context.Context, capability string) ([]solv.ID, error) {
+	dep, err := x.Sack.Pool.ParseDep(capability)
+	if err != nil {
+		return nil, err
+	}
+	if capability[0] == '/' {
+		if _, err := x.repos.provideFiles(ctx, x.Sack, []string{capability}); err != nil {
+			return nil, err
+		}
+	}
+	return x.Sack.Pool.Selected(solv.SelectProvides(dep)), nil
+}
+
+// Files calls fn with the paths of each of the packages, in no particular order.
+func (x *Index) Files(ctx context.Context, ids []solv.ID, fn func(solv.ID, []string)) error {
+	wanted := map[solv.ID]bool{}
+	for _, id := range ids {
+		switch src := x.Sack.Source(id); {
+		case src.Installed != nil:
+			fn(id, src.Installed.Header.Paths())
+		case src.Local != nil:
+			fn(id, src.Local.Header.Paths())
+		default:
+			wanted[id] = true
+		}
+	}
+	return x.EachFilelist(ctx, func(id solv.ID, list *rpmmd.Filelist) {
+		if !wanted[id] {
+			return
+		}
+		paths := make([]string, len(list.Files))
+		for i, f := range list.Files {
+			paths[i] = f.Path
+		}
+		fn(id, paths)
+		delete(wanted, id)
+	}, func() bool { return len(wanted) > 0 })
+}
+
+// EachFilelist calls fn with the file list of each package of the repositories,
+// for as long as more is true. The list is valid until fn returns.
+func (x *Index) EachFilelist(ctx context.Context, fn func(solv.ID, *rpmmd.Filelist), more func() bool) error {
+	for _, snapshot := range x.repos.list {
+		if !more() || !snapshot.Has("filelists") {
+			continue
+		}
+		ids := x.repos.ids[snapshot.ID()]
+		err := snapshot.Filelists(ctx, func(list *rpmmd.Filelist) error {
+			if id, ok := ids[list.PkgID]; ok {
+				fn(id, list)
+			}
+			if !more() {
+				return errEnough
+			}
+			return nil
+		})
+		if err != nil && err != errEnough {
+			return err
+		}
+	}
+	return nil
+}
+
+// Header returns the header of a package, nil if it is only known by the
+// metadata of a repository.
+func (x *Index) Header(id solv.ID) *rpm.Header {
+	switch src := x.Sack.Source(id); {
+	case src.Installed != nil:
+		return src.Installed.Header
+	case src.Local != nil:
+		return src.Local.Header
+	}
+	return nil
+}
