@@ -65,11 +65,12 @@ internal/core, treefile < internal/compose;
 internal/core, ostree/pull, ostree/sign, ostree/sysroot, internal/origin, internal/pkgdiff < internal/upgrade;
 ostree/sysroot, internal/core/scripts, internal/core/passwd, internal/pkgdiff < internal/live;
 ostree/container, internal/pkgdiff < internal/encapsulate;
+internal/core < internal/query;
 # faces
 gvariant, internal/progress < internal/dbusapi;
 internal/dbusapi < internal/client;
 internal/dbusapi, internal/upgrade, internal/live < internal/daemon;
-internal/client, internal/compose, internal/encapsulate, internal/upgrade < internal/cli/rpmostree;
+internal/client, internal/compose, internal/encapsulate, internal/upgrade, internal/query < internal/cli/rpmostree;
 ostree/pull, ostree/sign, ostree/sysroot < internal/cli/ostree;
 internal/daemon, internal/cli/rpmostree < cmd/rpm-ostree;
 internal/cli/ostree < cmd/ostree;

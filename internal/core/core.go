@@ -17,6 +17,9 @@ type Core struct {
 	CacheDir string
 	// CacheOnly forbids downloads.
 	CacheOnly bool
+	// Planning says that nothing will be fetched: with CacheOnly, packages of
+	// the metadata then count even if they were never downloaded.
+	Planning bool
 	// Progress is told what is done; nil means nobody.
 	Progress progress.Sink
 	// Arch is the architecture packages are for, by rpm's name.

@@ -95,7 +95,7 @@ func (c *Core) loadRepos(ctx context.Context, spec Spec, s *sack.Sack) (*repos, 
 // deployed can always be made again. A compose takes only packages of its
 // repositories.
 func (c *Core) loadCached(r *repos, spec Spec, s *sack.Sack) error {
-	if !c.CacheOnly {
+	if !c.CacheOnly || c.Planning {
 		return nil
 	}
 	r.cached = map[string]bool{}

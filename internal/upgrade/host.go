@@ -136,18 +136,21 @@ func osRelease(text, key string) string {
 
 // repos reads the enabled repositories of the merge deployment.
 func (h *Host) repos(t *target, vars rpmmd.Vars) ([]rpmmd.RepoConfig, error) {
-	all, err := rpmmd.LoadRepos(os.DirFS(h.Sysroot.DeploymentPath(t.merge)), vars,
-		"etc/yum.repos.d", "usr/share/dnf5/repos.d")
-	if err != nil {
-		return nil, err
-	}
-	var enabled []rpmmd.RepoConfig
+	all, err := h.allRepos(t, vars)
+	return enabled(all), err
+}
+
+func (h *Host) allRepos(t *target, vars rpmmd.Vars) ([]rpmmd.RepoConfig, error) {
+	return rpmmd.LoadRepos(os.DirFS(h.Sysroot.DeploymentPath(t.merge)), vars, "etc/yum.repos.d", "usr/share/dnf5/repos.d")
+}
+
+func enabled(all []rpmmd.RepoConfig) (out []rpmmd.RepoConfig) {
 	for _, r := range all {
 		if r.Enabled {
-			enabled = append(enabled, r)
+			out = append(out, r)
 		}
 	}
-	return enabled, nil
+	return out
 }
 
 // baseOf returns the base commit of a deployment: its own, unless it is a

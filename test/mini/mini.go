@@ -173,7 +173,7 @@ func base(shell []rpm.BuildFile) []rpm.Builder {
 		{Name: "plain", Files: []rpm.BuildFile{file("/usr/share/plain", regular, "plain\n")}},
 		many,
 		{
-			Name: "hello", Requires: requires("/bin/sh", "plain"),
+			Name: "hello", Summary: "A program that greets", Requires: requires("/bin/sh", "plain"),
 			Files: []rpm.BuildFile{
 				file("/usr/bin/hello", program, "#!/bin/sh\necho hello\n"), config("/etc/hello.conf", "hello\n"),
 				file("/usr/lib/systemd/system/hello.service", regular, "[Service]\nExecStart=/usr/bin/hello\n"),

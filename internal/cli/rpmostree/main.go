@@ -96,6 +96,8 @@ func (a *app) root() *cobra.Command {
 		a.statusCommand(), a.upgradeCommand(), a.deployCommand(), a.rebaseCommand(), a.rollbackCommand(),
 		a.installCommand(), a.uninstallCommand(), a.overrideCommand(), a.resetCommand(),
 		a.kargsCommand(), a.initramfsCommand(), a.cleanupCommand(), a.dbCommand(), a.composeCommand(),
+		a.searchCommand(), a.infoCommand(), a.listCommand(), a.providesCommand(), a.repoqueryCommand(), a.repoCommand(),
+		a.whyCommand(), a.whyNotCommand(),
 	)
 	return root
 }

@@ -1,0 +1,264 @@
+// Package query answers questions about installed and available packages: which
+// there are, what they have, who needs whom, and why a package is there.
+package query
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"rpmostree/internal/core"
+	"rpmostree/internal/core/sack"
+	"rpmostree/rpm"
+	"rpmostree/solv"
+)
+
+// System is the name of the repository of installed packages.
+const System = "@System"
+
+// A Package is what one package is.
+type Package struct {
+	Name        string `json:"name"`
+	Epoch       uint32 `json:"epoch"`
+	Version     string `json:"version"`
+	Release     string `json:"release"`
+	Arch        string `json:"arch"`
+	EVR         string `json:"evr"`   // without an epoch of 0
+	NEVRA       string `json:"nevra"` // NAME-EVR.ARCH
+	Repo        string `json:"repo"`  // System if it is installed
+	Summary     string `json:"summary"`
+	Description string `json:"description,omitempty"`
+	URL         string `json:"url,omitempty"`
+	License     string `json:"license,omitempty"`
+	SourceRPM   string `json:"source,omitempty"`
+	// Size is that of the package file, or of the files if it is installed, in
+	// bytes.
+	Size uint64 `json:"size"`
+
+	id solv.ID
+}
+
+// Installed reports whether the package is installed.
+func (p *Package) Installed() bool { return p.Repo == System }
+
+// An Index is what is searched.
+type Index struct{ *core.Index }
+
+// Package describes a package of the index.
+func (x Index) Package(id solv.ID) Package {
+	n := x.Sack.NEVRA(id)
+	p := Package{
+		Name: n.Name, Epoch: n.EVR.Epoch, Version: n.EVR.Version, Release: n.EVR.Release, Arch: n.Arch,
+		EVR: n.EVR.String(), NEVRA: n.String(), Repo: System, id: id,
+	}
+	if h := x.Header(id); h != nil {
+		p.Summary, p.Description, p.URL = h.String(rpm.TagSummary), h.String(rpm.TagDescription), h.String(rpm.TagURL)
+		p.License, p.SourceRPM, p.Size = h.String(rpm.TagLicense), h.String(rpm.TagSourceRPM), h.Size()
+	}
+	switch src := x.Sack.Source(id); {
+	case src.Package != nil:
+		m := src.Package
+		p.Summary, p.Description, p.URL = m.Summary, m.Description, m.URL
+		p.License, p.SourceRPM, p.Size = m.License, m.SourceRPM, uint64(max(m.Size, 0))
+		p.Repo = src.Repo
+	case src.Local != nil:
+		p.Repo = cmp.Or(src.Repo, "@commandline")
+	}
+	return p
+}
+
+func (x Index) packages(ids []solv.ID) []Package {
+	out := make([]Package, 0, len(ids))
+	for _, id := range ids {
+		out = append(out, x.Package(id))
+	}
+	return out
+}
+
+// Sort orders packages by name and architecture, then by version, then puts the
+// installed one first.
+func (x Index) Sort(list []Package) {
+	slices.SortStableFunc(list, func(a, b Package) int {
+		return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.Arch, b.Arch), x.Sack.Pool.Compare(a.id, b.id),
+			cmp.Compare(a.id, b.id))
+	})
+}
+
+// A Filter says which packages are wanted. The zero value wants all.
+type Filter struct {
+	Patterns  []string // shell patterns for NAME, NAME.ARCH, NAME-EVR or NEVRA; none means all
+	Installed bool     // only installed packages
+	Available bool     // only packages of repositories
+	Upgrades  bool     // only packages of repositories that are newer than an installed one
+	Latest    bool     // only the newest of each name and architecture
+
+	WhatProvides string // only packages that have this capability or path
+	WhatRequires string // only packages that require this capability or path, or a capability of the package of that name
+	File         string // only packages that own this path
+}
+
+// List returns the packages that a filter lets through, sorted.
+func (x Index) List(ctx context.Context, f Filter) ([]Package, error) {
+	ids := x.IDs()
+	keep := func(fn func(solv.ID) bool) {
+		ids = slices.DeleteFunc(ids, func(id solv.ID) bool { return !fn(id) })
+	}
+	if len(f.Patterns) > 0 {
+		keep(func(id solv.ID) bool { return sack.Matches(f.Patterns, x.Sack.NEVRA(id)) })
+	}
+	if f.Installed {
+		keep(x.Installed)
+	}
+	if f.Available || f.Upgrades {
+		keep(func(id solv.ID) bool { return !x.Installed(id) })
+	}
+	if f.Upgrades {
+		newest := x.newestInstalled()
+		keep(func(id solv.ID) bool {
+			old, ok := newest[x.key(id)]
+			return ok && x.Sack.Pool.Compare(id, old) > 0
+		})
+	}
+	for _, capability := range []string{f.WhatProvides, f.File} {
+		if capability == "" {
+			continue
+		}
+		having, err := x.WhatProvides(ctx, capability)
+		if err != nil {
+			return nil, err
+		}
+		keep(func(id solv.ID) bool { return slices.Contains(having, id) })
+	}
+	if f.WhatRequires != "" {
+		requiring, err := x.whatRequires(ctx, f.WhatRequires)
+		if err != nil {
+			return nil, err
+		}
+		keep(func(id solv.ID) bool { return requiring[id] })
+	}
+	if f.Latest {
+		ids = x.latest(ids)
+	}
+	list := x.packages(ids)
+	x.Sort(list)
+	return list, nil
+}
+
+// key is what two builds of one package have in common.
+func (x Index) key(id solv.ID) [2]string {
+	i := x.Sack.Pool.Info(id)
+	return [2]string{i.Name, i.Arch}
+}
+
+func (x Index) newestInstalled() map[[2]string]solv.ID {
+	newest := map[[2]string]solv.ID{}
+	for _, id := range x.IDs() {
+		if !x.Installed(id) {
+			continue
+		}
+		if old, ok := newest[x.key(id)]; !ok || x.Sack.Pool.Compare(id, old) > 0 {
+			newest[x.key(id)] = id
+		}
+	}
+	return newest
+}
+
+// latest leaves the newest package of each name and architecture.
+func (x Index) latest(ids []solv.ID) []solv.ID {
+	newest := map[[2]string]solv.ID{}
+	for _, id := range ids {
+		if old, ok := newest[x.key(id)]; !ok || x.Sack.Pool.Compare(id, old) > 0 {
+			newest[x.key(id)] = id
+		}
+	}
+	return slices.DeleteFunc(ids, func(id solv.ID) bool { return newest[x.key(id)] != id })
+}
+
+// whatRequires returns the packages that require a capability. A name stands for
+// all that the packages of that name provide, their paths included.
+func (x Index) whatRequires(ctx context.Context, capability string) (map[solv.ID]bool, error) {
+	having, err := x.WhatProvides(ctx, capability)
+	if err != nil {
+		return nil, err
+	}
+	target := map[solv.ID]bool{}
+	for _, id := range having {
+		target[id] = true
+	}
+	memo := map[string]bool{}
+	met := func(dep string) bool {
+		ok, known := memo[dep]
+		if !known {
+			ok = dep == capability || slices.ContainsFunc(x.providers(dep), func(id solv.ID) bool { return target[id] })
+			memo[dep] = ok
+		}
+		return ok
+	}
+	requiring := map[solv.ID]bool{}
+	for _, id := range x.IDs() {
+		if slices.ContainsFunc(x.Sack.Pool.Package(id).Requires, func(d solv.Dep) bool { return met(depString(d)) }) {
+			requiring[id] = true
+		}
+	}
+	return requiring, nil
+}
+
+// providers returns the packages that meet a dependency; none if it cannot be
+// parsed.
+func (x Index) providers(dep string) []solv.ID {
+	d, err := x.Sack.Pool.ParseDep(dep)
+	if err != nil {
+		return nil
+	}
+	return x.Sack.Pool.Selected(solv.SelectProvides(d))
+}
+
+// depString writes a dependency as spec files do.
+func depString(d solv.Dep) string {
+	if d.Op == 0 || d.EVR == "" {
+		return d.Name
+	}
+	return d.Name + " " + d.Op.String() + " " + d.EVR
+}
+
+// A DepKind is a list of dependencies of a package.
+type DepKind int
+
+// The kinds.
+const (
+	Requires DepKind = iota
+	Provides
+	Conflicts
+	Obsoletes
+	Recommends
+	Suggests
+	Supplements
+	Enhances
+)
+
+// Deps returns the dependencies of the packages, each once, sorted.
+func (x Index) Deps(list []Package, kind DepKind) []string {
+	var out []string
+	for _, p := range list {
+		m := x.Sack.Pool.Package(p.id)
+		deps := [...][]solv.Dep{m.Requires, m.Provides, m.Conflicts, m.Obsoletes, m.Recommends, m.Suggests, m.Supplements, m.Enhances}[kind]
+		for _, d := range deps {
+			out = append(out, depString(d))
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// Files returns the paths of the packages, each once, sorted.
+func (x Index) Files(ctx context.Context, list []Package) ([]string, error) {
+	var ids []solv.ID
+	for _, p := range list {
+		ids = append(ids, p.id)
+	}
+	var out []string
+	err := x.Index.Files(ctx, ids, func(_ solv.ID, paths []string) { out = append(out, paths...) })
+	slices.Sort(out)
+	return slices.Compact(out), err
+}
