@@ -19,7 +19,6 @@ import (
 
 	"github.com/ProtonMail/go-crypto/openpgp/armor"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
-	pgp "github.com/ProtonMail/go-crypto/openpgp/v2"
 )
 
 // MaxKeyring is the greatest size of a keyring's file in bytes.
@@ -27,8 +26,10 @@ const MaxKeyring = 16 << 20
 
 const publicKeyBlock = "PGP PUBLIC KEY BLOCK"
 
-// Errors of Keyring.Verify.
+// Errors of Keyring.Add and Keyring.Verify.
 var (
+	// ErrNoKeys means that there is no certificate in some data.
+	ErrNoKeys = errors.New("no usable key")
 	// ErrNoKey means that no key of the keyring made the signature.
 	ErrNoKey = errors.New("public key is not available")
 	// ErrNotTrusted means that the key or the signature must not be relied
@@ -47,15 +48,15 @@ type Keyring struct {
 	// and not only when it signed, as RPM does.
 	ValidNow bool
 
-	mu       sync.Mutex // the library caches results in the certificates
-	entities pgp.EntityList
+	mu    sync.Mutex // the library caches results in the certificates
+	certs []certificate
 }
 
 // Key describes a certificate.
 type Key struct {
 	Fingerprint string   // hex
 	ID          string   // 16 hex digits
-	UserIDs     []string // sorted by nothing in particular
+	UserIDs     []string // in the order of the certificate
 	Created     time.Time
 	Version     int // 4 or 6
 }
@@ -72,59 +73,57 @@ func NewKeyring(data ...[]byte) (*Keyring, error) {
 }
 
 // Add adds certificates in binary form, or in ASCII armor of one or several
-// blocks. Secret keys are refused, keys of unknown kinds are left out; that no
-// key is left is an error.
+// blocks. One that is there already is merged with the new one. Secret keys are
+// refused, keys of unknown kinds are left out; that no key is left is an error,
+// which wraps ErrNoKeys.
 func (k *Keyring) Add(data []byte) error {
 	if len(data) > MaxKeyring {
 		return fmt.Errorf("keyring of %d bytes is too large", len(data))
 	}
-	var list pgp.EntityList
-	if !isArmored(data) {
-		l, err := readBlock(bytes.NewReader(data))
-		if err != nil {
-			return err
-		}
-		list = l
+	data, err := dearmor(data)
+	if err != nil {
+		return err
 	}
-	for rest := bytes.NewReader(data); len(list) == 0 || isArmored(data); {
-		block, err := armor.Decode(rest)
-		if err == io.EOF && len(list) > 0 {
-			break
-		}
-		if err != nil {
-			return fmt.Errorf("reading keyring: %v", err)
-		}
-		if block.Type != publicKeyBlock {
-			return fmt.Errorf("reading keyring: %q instead of a public key", block.Type)
-		}
-		l, err := readBlock(block.Body)
-		if err != nil {
-			return err
-		}
-		list = append(list, l...)
+	certs, err := readCertificates(data)
+	if err != nil {
+		return err
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.entities = append(k.entities, list...)
+	for _, c := range certs {
+		if _, err := k.merge(c); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
 func isArmored(data []byte) bool { return bytes.Contains(data, []byte("-----BEGIN PGP")) }
 
-func readBlock(r io.Reader) (pgp.EntityList, error) {
-	list, err := pgp.ReadKeyRing(r)
-	if err != nil {
-		return nil, fmt.Errorf("reading keyring: %v", err)
+// dearmor returns the binary form of all blocks of public keys in data, and data
+// itself if it is binary.
+func dearmor(data []byte) ([]byte, error) {
+	if !isArmored(data) {
+		return data, nil
 	}
-	if len(list) == 0 {
-		return nil, errors.New("reading keyring: no usable key")
-	}
-	for _, e := range list {
-		if e.PrivateKey != nil {
-			return nil, errors.New("reading keyring: secret key instead of a public key")
+	var out []byte
+	for rest := bytes.NewReader(data); ; {
+		block, err := armor.Decode(rest)
+		if err == io.EOF && out != nil {
+			return out, nil
 		}
+		if err != nil {
+			return nil, fmt.Errorf("reading keyring: %v", err)
+		}
+		if block.Type != publicKeyBlock {
+			return nil, fmt.Errorf("reading keyring: %q instead of a public key", block.Type)
+		}
+		body, err := io.ReadAll(block.Body)
+		if err != nil {
+			return nil, fmt.Errorf("reading keyring: %v", err)
+		}
+		out = append(out, body...)
 	}
-	return list, nil
 }
 
 // Keys describes the certificates in the order in which they were added.
@@ -134,12 +133,10 @@ func (k *Keyring) Keys() []Key {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	out := make([]Key, len(k.entities))
-	for i, e := range k.entities {
-		out[i] = describe(e.PrimaryKey)
-		for name := range e.Identities {
-			out[i].UserIDs = append(out[i].UserIDs, name)
-		}
+	out := make([]Key, len(k.certs))
+	for i, c := range k.certs {
+		out[i] = describe(c.entity.PrimaryKey)
+		out[i].UserIDs = c.userIDs()
 	}
 	return out
 }

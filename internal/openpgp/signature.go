@@ -68,8 +68,8 @@ func ParseSignatures(b []byte) ([]*Signature, error) {
 
 // parsePacket reads the packet at the start of b and returns its length.
 func parsePacket(b []byte) (*Signature, int, error) {
-	if body, n, ok := packetBody(b); ok && len(body) > 0 && body[0] == 3 {
-		s, err := parseV3(body)
+	if p, n, ok := nextPacket(b); ok && p.tag == tagSignature && len(p.body) > 0 && p.body[0] == 3 {
+		s, err := parseV3(p.body)
 		return s, n, err
 	}
 	r := bytes.NewReader(b)
@@ -95,40 +95,6 @@ func parsePacket(b []byte) (*Signature, int, error) {
 		}
 	}
 	return s, len(b) - r.Len(), nil
-}
-
-// packetBody returns the body of the signature packet at the start of b and the
-// length of the whole packet. Partial and indeterminate lengths are not handled.
-func packetBody(b []byte) (body []byte, n int, ok bool) {
-	if len(b) < 2 {
-		return nil, 0, false
-	}
-	head, size := 2, int64(b[1])
-	switch {
-	case b[0]&0xfc == 0x88: // old format, tag 2, with a length of 1, 2 or 4 bytes
-		width := 1 << (b[0] & 3)
-		head = 1 + width
-		if width == 8 || len(b) < head {
-			return nil, 0, false
-		}
-		size = 0
-		for _, x := range b[1:head] {
-			size = size<<8 | int64(x)
-		}
-	case b[0] != 0xc2:
-		return nil, 0, false
-	case b[1] >= 192 && b[1] < 224 && len(b) >= 3:
-		head, size = 3, (int64(b[1])-192)<<8+int64(b[2])+192
-	case b[1] == 255 && len(b) >= 6:
-		head, size = 6, int64(binary.BigEndian.Uint32(b[2:]))
-	case b[1] >= 192:
-		return nil, 0, false
-	}
-	if int64(head)+size > int64(len(b)) {
-		return nil, 0, false
-	}
-	n = head + int(size)
-	return b[head:n], n, true
 }
 
 // Version returns the version of the signature packet: 3, 4 or 6.
@@ -193,9 +159,9 @@ func (k *Keyring) Verify(s *Signature, h hash.Hash, now time.Time) (Key, error) 
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var signers pgp.EntityList
-	for _, e := range k.entities {
-		if signedBy(e, s) {
-			signers = append(signers, e)
+	for _, c := range k.certs {
+		if signedBy(c.entity, s) {
+			signers = append(signers, c.entity)
 		}
 	}
 	if len(signers) == 0 {

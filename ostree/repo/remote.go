@@ -282,3 +282,27 @@ func (r *Repo) SetRemotesDir(dir string) {
 	s.remotesDir = dir
 	r.state.Store(&s)
 }
+
+// RemoteFile returns the content of a file that belongs to a remote, such as its
+// keyring: in the repository, in the folder of remotes, or in the same places of a
+// parent repository. The error wraps fs.ErrNotExist when there is none.
+func (r *Repo) RemoteFile(name string, limit int64) ([]byte, error) {
+	data, err := r.dir.ReadFile(name, limit)
+	if err == nil || !isMissing(err) {
+		return data, err
+	}
+	if dir := r.remotesDir(); dir != "" {
+		d, err := dirfd.Open(dir)
+		if err == nil {
+			data, err = d.ReadFile(name, limit)
+			d.Close()
+		}
+		if err == nil || !isMissing(err) {
+			return data, err
+		}
+	}
+	if r.parent != nil {
+		return r.parent.RemoteFile(name, limit)
+	}
+	return nil, err
+}

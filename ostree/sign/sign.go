@@ -1,139 +1,122 @@
-// Package sign checks the signatures of commits and summaries with the keys
-// that the configuration of a remote trusts.
+// Package sign makes and checks the signatures of commits, summaries and static
+// deltas.
 //
-// Signatures of a commit are in its detached metadata, those of a summary in
-// summary.sig; both are an a{sv}. The engines are "gpg" (OpenPGP, key
-// ostree.gpgsigs) and "ed25519" (key ostree.sign.ed25519). A remote that asks
-// for another engine is refused.
+// A signature has a type: "gpg" (OpenPGP), "ed25519", "spki" (any public key
+// that X.509 can name: Ed25519, Ed448, RSA, ECDSA) or "dummy" (for tests). It
+// covers the serialised bytes of the object, and is kept beside it in an a{sv}:
+// the detached metadata of a commit, the file summary.sig, or the envelope of a
+// delta. The key there is that of MetadataKey, the value an aay.
+//
+// Signing: NewSigner, ReadSigners or NewGPGSigner make a Signer; SignCommit and
+// Summary put its signatures where they belong, and Append adds one to any a{sv}:
+//
+//	s, err := sign.NewSigner(sign.Ed25519, secret)
+//	raw, err := s.Sign(ctx, superblock)
+//	meta = sign.Append(meta, s.Type(), raw)
+//
+// Verifying: a KeySet holds the trusted and revoked keys of one type other than
+// gpg and says which of them made one of the signatures:
+//
+//	keys, err := sign.NewKeySet(sign.Ed25519)
+//	err = keys.AddFile("/etc/keys")
+//	message, err := keys.Verify(superblock, sign.Signatures(meta, keys.Type()))
+//
+// OpenPGP signatures are checked with a keyring, and the answer is a GPGResult
+// that describes each of them. A Verifier puts both together: it checks what the
+// configuration of a remote asks for. It implements pull.Verifier.
 package sign
 
 import (
-	"bytes"
+	"context"
 	"errors"
-	"fmt"
-	"time"
 
 	"rpmostree/gvariant"
-	"rpmostree/internal/openpgp"
 	"rpmostree/ostree"
-	"rpmostree/ostree/repo"
 )
 
-// maxSignatures bounds the signatures of one object that are looked at.
+// The types of signatures.
+const (
+	GPG     = "gpg"
+	Ed25519 = "ed25519"
+	SPKI    = "spki"
+	Dummy   = "dummy"
+)
+
+// maxSignatures bounds the signatures of one type and object that are looked at.
 const maxSignatures = 64
 
-// A Verifier checks what remotes of a repository send. It implements
-// pull.Verifier.
-type Verifier struct {
-	repo *repo.Repo
-	now  func() time.Time
+// errUnknownType answers a type that is none of the above.
+var errUnknownType = errors.New("Requested signature type is not implemented")
+
+// A Signer makes signatures with one secret key.
+type Signer interface {
+	// Type is one of the types above.
+	Type() string
+	// Sign returns a signature of data.
+	Sign(ctx context.Context, data []byte) ([]byte, error)
 }
 
-// NewVerifier returns a Verifier that finds the keys of remotes in r and in the
-// directories that the system has for them.
-func NewVerifier(r *repo.Repo) *Verifier { return &Verifier{r, time.Now} }
+// MetadataKey returns the key under which signatures of a type are kept.
+func MetadataKey(typ string) string {
+	if typ == GPG {
+		return ostree.KeyGPGSigs
+	}
+	return "ostree.sign." + typ
+}
 
-// VerifyCommit checks a commit object with its detached metadata, an a{sv} or
-// nil, against each engine that the remote's configuration turns on.
-func (v *Verifier) VerifyCommit(m *repo.Remote, commit, detached []byte) error {
-	d, err := dict(detached)
-	if err != nil {
-		return err
+// Append returns the a{sv} with one more signature. The zero Value is an empty
+// dictionary. Other entries stay as they are.
+func Append(meta gvariant.Value, typ string, sig []byte) gvariant.Value {
+	sigs := append(all(meta, typ), sig)
+	return replace(meta, typ, sigs)
+}
+
+// replace sets the signatures of one type. None removes the entry.
+func replace(meta gvariant.Value, typ string, sigs [][]byte) gvariant.Value {
+	d := &gvariant.Dict{}
+	if meta.Type() == "a{sv}" {
+		d = gvariant.NewDict(meta)
 	}
-	if m.GPGVerify {
-		sigs := signatures(d, ostree.KeyGPGSigs)
-		if len(sigs) == 0 {
-			return errors.New("GPG verification enabled, but no signatures found (use gpg-verify=false in remote config to disable)")
-		}
-		if err := v.gpg(m, commit, sigs); err != nil {
-			return err
-		}
+	key := MetadataKey(typ)
+	if len(sigs) == 0 {
+		d.Delete(key)
+		return d.Value()
 	}
-	if len(m.SignVerify) == 0 {
+	values := make([]gvariant.Value, len(sigs))
+	for i, s := range sigs {
+		values[i] = gvariant.Bytes(s)
+	}
+	d.Set(key, gvariant.Array("ay", values...))
+	return d.Value()
+}
+
+// Signatures returns the signatures of one type, at most 64; nil if there is no
+// such entry.
+func Signatures(meta gvariant.Value, typ string) [][]byte {
+	sigs := all(meta, typ)
+	return sigs[:min(len(sigs), maxSignatures)]
+}
+
+func all(meta gvariant.Value, typ string) [][]byte {
+	if meta.Type() != "a{sv}" {
 		return nil
 	}
-	if detached == nil {
-		return errors.New("Can't verify commit without detached metadata")
-	}
-	if err := v.engines(m, m.SignVerify, commit, d); err != nil {
-		return fmt.Errorf("Can't verify commit: %w", err)
-	}
-	return nil
-}
-
-// VerifySummary checks a summary with the content of summary.sig, which may be
-// nil.
-func (v *Verifier) VerifySummary(m *repo.Remote, summary, sig []byte) error {
-	if summary == nil {
-		return errors.New("GPG verification enabled, but no summary found (check that the configured URL in remote config is correct)")
-	}
-	d, err := dict(sig)
-	if err != nil {
-		return err
-	}
-	if m.GPGVerifySummary {
-		if sig == nil {
-			return errors.New("GPG verification enabled, but no summary.sig found (use gpg-verify-summary=false in remote config to disable)")
-		}
-		sigs := signatures(d, ostree.KeyGPGSigs)
-		if len(sigs) == 0 {
-			return errors.New("GPG verification enabled, but no signatures found (use gpg-verify-summary=false in remote config to disable)")
-		}
-		if err := v.gpg(m, summary, sigs); err != nil {
-			return err
-		}
-	}
-	if len(m.SignSummary) == 0 {
-		return nil
-	}
-	if sig == nil {
-		return errors.New("Signatures verification enabled, but no summary.sig found (use sign-verify-summary=false in remote config to disable)")
-	}
-	if err := v.engines(m, m.SignSummary, summary, d); err != nil {
-		return fmt.Errorf("Can't verify summary: %w", err)
-	}
-	return nil
-}
-
-func dict(b []byte) (gvariant.Value, error) {
-	if b == nil {
-		return new(gvariant.Dict).Value(), nil
-	}
-	return ostree.ParseCommitMeta(b)
-}
-
-// signatures returns the byte strings of an aay.
-func signatures(d gvariant.Value, key string) [][]byte {
-	v, ok := d.Lookup(key)
+	v, ok := meta.Lookup(MetadataKey(typ))
 	if !ok || v.Type() != "aay" {
 		return nil
 	}
-	var out [][]byte
-	for i, e := range v.All() {
-		if i == maxSignatures {
-			break
-		}
+	out := make([][]byte, 0, 1)
+	for _, e := range v.All() {
 		out = append(out, e.ByteArray())
 	}
 	return out
 }
 
-// gpg accepts data if one of the signatures is good.
-func (v *Verifier) gpg(m *repo.Remote, data []byte, sigs [][]byte) error {
-	ring, err := v.keyring(m)
-	if err != nil {
-		return err
+// parseDict reads an a{sv}. What is none has no signatures.
+func parseDict(b []byte) gvariant.Value {
+	v, err := ostree.ParseCommitMeta(b)
+	if b == nil || err != nil {
+		return new(gvariant.Dict).Value()
 	}
-	var errs []error
-	for _, sig := range sigs {
-		_, err := ring.VerifyDetached(bytes.NewReader(data), sig, v.now())
-		if err == nil {
-			return nil
-		}
-		if errors.Is(err, openpgp.ErrNoKey) {
-			err = fmt.Errorf("Can't check signature: public key not found (%w)", err)
-		}
-		errs = append(errs, err)
-	}
-	return fmt.Errorf("GPG signatures found, but none are in trusted keyring: %w", errors.Join(errs...))
+	return v
 }
