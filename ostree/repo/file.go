@@ -56,6 +56,24 @@ func (f fdFile) Write(b []byte) (int, error) {
 	return n, nil
 }
 
+// ReadAt is for bsdiffs and the like, which read a file anywhere.
+func (f fdFile) ReadAt(b []byte, off int64) (int, error) {
+	n := 0
+	for n < len(b) {
+		m, err := unix.Pread(int(f), b[n:], off+int64(n))
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return n, pathError("read", "object", err)
+		case m == 0:
+			return n, io.EOF
+		default:
+			n += m
+		}
+	}
+	return n, nil
+}
+
 func (f fdFile) Close() error { return unix.Close(int(f)) }
 
 var noContent = io.NopCloser(bytes.NewReader(nil))
