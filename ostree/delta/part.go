@@ -123,8 +123,7 @@ func (p *Part) payload() []byte {
 		gvariant.Bytes(p.blob), gvariant.Bytes(p.program)).Bytes()
 }
 
-// Compress returns the file of a payload; uncompressed if compression gains
-// nothing.
+// compressPart returns the file of a payload.
 func compressPart(payload []byte) ([]byte, error) {
 	var buf bytes.Buffer
 	w, err := compress.NewWriter(&buf, compress.XZ, xzLevel)
@@ -138,6 +137,9 @@ func compressPart(payload []byte) ([]byte, error) {
 		return nil, err
 	}
 	kind, data := byte(partXZ), buf.Bytes()
+	if len(data) >= len(payload) {
+		kind, data = partStored, payload
+	}
 	return gvariant.Tuple(gvariant.Byte(kind), gvariant.Bytes(data)).Bytes(), nil
 }
 

@@ -1,0 +1,160 @@
+package delta
+
+import (
+	"encoding/binary"
+	"io"
+
+	"rpmostree/ostree"
+	"rpmostree/ostree/repo"
+)
+
+// A plan is how an item comes into a part.
+type plan struct {
+	item
+	data      []byte    // of an object that is taken as it is
+	patch     []byte    // a bsdiff to like
+	stretches []stretch // what like has of it
+	content   []byte    // with stretches: the content
+	fallback  bool
+}
+
+// weight is how many bytes of the blob it will take, about.
+func (p *plan) weight() int64 {
+	switch {
+	case p.patch != nil:
+		return int64(len(p.patch))
+	case p.stretches != nil:
+		n := p.size
+		for _, s := range p.stretches {
+			n -= int64(s.n)
+		}
+		return n
+	}
+	return p.size
+}
+
+// A builder makes a part.
+type builder struct {
+	part    Part
+	modes   map[mode]uint64
+	xattrs  map[string]uint64
+	objects []ostree.ObjectName
+	usize   uint64 // of the objects
+}
+
+func newBuilder() *builder { return &builder{modes: map[mode]uint64{}, xattrs: map[string]uint64{}} }
+
+// add adds an object.
+func (b *builder) add(r *repo.Repo, p *plan) error {
+	b.objects = append(b.objects, p.ObjectName)
+	switch {
+	case p.Type != ostree.ObjectFile:
+		data, err := r.ReadMetadata(p.Type, p.Checksum)
+		if err != nil {
+			return err
+		}
+		b.usize += uint64(len(data))
+		b.op(opSplice, uint64(len(data)), b.put(data))
+	case ostree.IsSymlink(p.header.Mode):
+		m, x := b.header(p.header)
+		b.usize += uint64(len(p.header.Target))
+		b.op(opSplice, m, x, uint64(len(p.header.Target)), b.put([]byte(p.header.Target)))
+	case p.patch != nil:
+		b.usize += uint64(p.size)
+		b.open(p)
+		b.op(opSetSource, b.put(p.like[:]))
+		b.op(opBSPatch, b.put(p.patch), uint64(len(p.patch)))
+		b.op(opClose)
+	case p.stretches != nil:
+		b.usize += uint64(p.size)
+		b.copies(p)
+	default:
+		return b.whole(r, p)
+	}
+	return nil
+}
+
+// whole adds a regular file as it is.
+func (b *builder) whole(r *repo.Repo, p *plan) error {
+	data := p.data
+	if data == nil {
+		_, size, content, err := r.File(p.Checksum)
+		if err != nil {
+			return err
+		}
+		defer content.Close()
+		data = make([]byte, size)
+		if _, err := io.ReadFull(content, data); err != nil {
+			return err
+		}
+	}
+	m, x := b.header(p.header)
+	b.usize += uint64(len(data))
+	b.op(opSplice, m, x, uint64(len(data)), b.put(data))
+	return nil
+}
+
+// copies adds a file of which stretches are in another.
+func (b *builder) copies(p *plan) {
+	b.open(p)
+	at, reading := 0, false
+	source := b.put(p.like[:])
+	fresh := func(to int) {
+		if at == to {
+			return
+		}
+		if reading {
+			b.op(opUnsetSource)
+			reading = false
+		}
+		b.op(opWrite, uint64(to-at), b.put(p.content[at:to]))
+	}
+	for _, s := range p.stretches {
+		fresh(s.at)
+		if !reading {
+			b.op(opSetSource, source)
+			reading = true
+		}
+		b.op(opWrite, uint64(s.n), uint64(s.off))
+		at = s.at + s.n
+	}
+	fresh(len(p.content))
+	b.op(opClose)
+}
+
+func (b *builder) open(p *plan) {
+	m, x := b.header(p.header)
+	b.op(opOpen, m, x, uint64(p.size))
+}
+
+func (b *builder) op(code byte, args ...uint64) {
+	b.part.program = append(b.part.program, code)
+	for _, x := range args {
+		b.part.program = binary.AppendUvarint(b.part.program, x)
+	}
+}
+
+// put appends to the blob and returns where.
+func (b *builder) put(data []byte) uint64 {
+	at := len(b.part.blob)
+	b.part.blob = append(b.part.blob, data...)
+	return uint64(at)
+}
+
+// header returns the indices of a file's mode and attributes.
+func (b *builder) header(h ostree.FileHeader) (m, x uint64) {
+	key := mode{h.UID, h.GID, h.Mode}
+	m, ok := b.modes[key]
+	if !ok {
+		m = uint64(len(b.part.modes))
+		b.modes[key] = m
+		b.part.modes = append(b.part.modes, key)
+	}
+	set := string((&ostree.DirMeta{Xattrs: h.Xattrs}).Marshal())
+	if x, ok = b.xattrs[set]; !ok {
+		x = uint64(len(b.part.xattrs))
+		b.xattrs[set] = x
+		b.part.xattrs = append(b.part.xattrs, h.Xattrs)
+	}
+	return m, x
+}

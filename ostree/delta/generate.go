@@ -1,0 +1,408 @@
+package delta
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
+
+	"rpmostree/gvariant"
+	"rpmostree/internal/dirfd"
+	"rpmostree/internal/failpoint"
+	"rpmostree/ostree"
+	"rpmostree/ostree/repo"
+
+	"golang.org/x/sys/unix"
+)
+
+// Defaults of Options, in bytes.
+const (
+	DefaultMinFallbackSize = 4_000_000
+	DefaultMaxBSDiffSize   = 128_000_000
+	DefaultMaxChunkSize    = 32_000_000
+)
+
+// Options say how a delta is made.
+type Options struct {
+	// MinFallbackSize is from how many bytes on a file that resembles none is left
+	// to be fetched by itself; 0 is the default. NoFallbacks leaves none.
+	MinFallbackSize int64
+	NoFallbacks     bool
+	MaxBSDiffSize   int64 // no bsdiff of files larger than this; 0 is the default
+	NoBSDiff        bool
+	MaxChunkSize    int64 // of a part; 0 is the default
+	Inline          bool  // put the parts into the superblock
+	// Order is the byte order of sizes; nil is little endian.
+	Order binary.ByteOrder
+	// Filename is where the superblock goes; the parts go beside it. "" is the place
+	// in the repository.
+	Filename string
+	// Metadata comes first in the metadata of the superblock.
+	Metadata *gvariant.Dict
+	// Sign returns the signatures (a{sv}) of a superblock. nil leaves it unsigned.
+	Sign func(superblock []byte) (gvariant.Value, error)
+	Time time.Time // recorded; zero is now
+}
+
+// Generate makes the delta of that name. Both commits must be whole.
+func Generate(ctx context.Context, r *repo.Repo, n Name, o Options) (*Superblock, error) {
+	unlock, err := r.Lock(ctx, repo.Shared)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	g := &generator{repo: r, opts: o.withDefaults()}
+	g.block = &Superblock{Name: n, Order: g.opts.Order, Timestamp: uint64(g.opts.Time.Unix())}
+	if g.block.Commit, err = r.ReadMetadata(ostree.ObjectCommit, n.To); err != nil {
+		return nil, err
+	}
+	if err := g.open(); err != nil {
+		return nil, err
+	}
+	defer g.out.Close()
+	if err := g.run(ctx); err != nil {
+		return nil, errors.Join(err, g.abandon())
+	}
+	if err := g.finish(); err != nil {
+		return nil, errors.Join(err, g.abandon())
+	}
+	return g.block, nil
+}
+
+func (o Options) withDefaults() Options {
+	o.MinFallbackSize = cmp.Or(o.MinFallbackSize, DefaultMinFallbackSize)
+	o.MaxBSDiffSize = cmp.Or(o.MaxBSDiffSize, DefaultMaxBSDiffSize)
+	o.MaxChunkSize = cmp.Or(o.MaxChunkSize, DefaultMaxChunkSize)
+	if o.Order == nil {
+		o.Order = binary.LittleEndian
+	}
+	if o.Time.IsZero() {
+		o.Time = time.Now()
+	}
+	return o
+}
+
+// A generator is the state of Generate.
+type generator struct {
+	repo  *repo.Repo
+	opts  Options
+	block *Superblock
+
+	out  *dirfd.Dir // where the files go
+	temp string     // its name below the repository's tmp; "" if it is the caller's directory
+
+	parts []*made
+}
+
+// made is a part that is done, or will be.
+type made struct {
+	PartMeta
+	file []byte // of an inline part
+}
+
+// open makes the directory for the files.
+func (g *generator) open() (err error) {
+	if g.opts.Filename != "" {
+		g.out, err = dirfd.Open(filepath.Dir(g.opts.Filename))
+		return err
+	}
+	tmp, err := g.repo.Dir().Open("tmp")
+	if err != nil {
+		return err
+	}
+	defer tmp.Close()
+	if g.temp, err = tmp.MkdirTemp("static-delta-", 0o755); err != nil {
+		return err
+	}
+	g.out, err = tmp.Open(g.temp)
+	return err
+}
+
+func (g *generator) abandon() error {
+	if g.temp == "" {
+		return nil
+	}
+	tmp, err := g.repo.Dir().Open("tmp")
+	if err != nil {
+		return err
+	}
+	defer tmp.Close()
+	return tmp.RemoveAll(g.temp)
+}
+
+// finish writes the superblock and puts the delta where it belongs.
+func (g *generator) finish() error {
+	if err := g.metadata(); err != nil {
+		return err
+	}
+	data := g.block.Marshal()
+	if g.opts.Sign != nil {
+		signatures, err := g.opts.Sign(data)
+		if err != nil {
+			return err
+		}
+		data = Signed{data, signatures}.Marshal()
+	}
+	if g.opts.Filename != "" {
+		return g.out.WriteFileAtomic(filepath.Base(g.opts.Filename), data, 0o644, true)
+	}
+	if err := g.out.WriteFileAtomic("superblock", data, 0o644, false); err != nil {
+		return err
+	}
+	if err := g.out.SyncFS(); err != nil {
+		return err
+	}
+	if err := failpoint.At("delta.generated"); err != nil {
+		return err
+	}
+	return g.publish()
+}
+
+// publish moves the directory to its place; what was there before goes.
+func (g *generator) publish() error {
+	tmp, err := g.repo.Dir().Open("tmp")
+	if err != nil {
+		return err
+	}
+	defer tmp.Close()
+	place := g.block.Dir()
+	parent, err := g.repo.Dir().CreatePath(path.Dir(place), 0o775)
+	if err != nil {
+		return err
+	}
+	defer parent.Close()
+	err = tmp.RenameNoReplace(g.temp, parent, path.Base(place))
+	if errors.Is(err, fs.ErrExist) || errors.Is(err, unix.EEXIST) {
+		if err = tmp.Exchange(g.temp, parent, path.Base(place)); err == nil {
+			err = tmp.RemoveAll(g.temp)
+		}
+	}
+	if err == nil {
+		err = parent.Sync()
+	}
+	return err
+}
+
+// metadata fills the metadata of the superblock.
+func (g *generator) metadata() error {
+	d := &gvariant.Dict{}
+	if m := g.opts.Metadata; m != nil {
+		for _, key := range m.Keys() {
+			v, _ := m.Get(key)
+			d.Add(key, v)
+		}
+	}
+	endianness := byte('l')
+	if g.opts.Order == binary.BigEndian {
+		endianness = 'B'
+	}
+	d.Add(keyEndianness, gvariant.Byte(endianness))
+	for i, p := range g.parts {
+		g.block.Parts = append(g.block.Parts, p.PartMeta)
+		if g.opts.Inline {
+			d.Add(g.block.PartPath(i), gvariant.New(partType, p.file, binary.LittleEndian))
+		}
+	}
+	meta, err := g.repo.ReadMetadata(ostree.ObjectCommitMeta, g.block.To)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	} else if err == nil {
+		d.Add(g.block.Dir()+"/commitmeta", gvariant.New("a{sv}", meta, binary.LittleEndian))
+	}
+	g.block.Metadata = d.Value()
+	return err
+}
+
+// run makes the parts: objects are compared with what they resemble, then put
+// into parts in order, then parts are compressed. All of it runs at once.
+func (g *generator) run(ctx context.Context) error {
+	list, err := items(ctx, g.repo, g.block.Name)
+	if err != nil {
+		return err
+	}
+	if !g.block.From.IsZero() {
+		if err := findSimilar(g.repo, g.block.From, list); err != nil {
+			return err
+		}
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	plans := g.plan(ctx, group, list)
+	group.Go(func() error { return g.build(ctx, group, plans) })
+	return group.Wait()
+}
+
+// compareMemory is how many bytes of files are compared at a time; a larger pair
+// is compared alone.
+const compareMemory = 64 << 20
+
+// plansAhead bounds how many plans wait to be put into a part.
+const plansAhead = 256
+
+// plan decides for each item, some at a time, how it is to come. The results are
+// in the order of the list, in which those that are compared come first.
+func (g *generator) plan(ctx context.Context, group *errgroup.Group, list []item) <-chan chan *plan {
+	queue := make(chan chan *plan, plansAhead)
+	memory := semaphore.NewWeighted(compareMemory)
+	group.Go(func() error {
+		defer close(queue)
+		for i := range list {
+			result := make(chan *plan, 1)
+			weight := int64(0)
+			if !list[i].like.IsZero() {
+				weight = min(list[i].size*9, compareMemory)
+			}
+			if err := memory.Acquire(ctx, weight); err != nil {
+				return err
+			}
+			select {
+			case queue <- result:
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+			decide := func() error {
+				defer memory.Release(weight)
+				p, err := g.decide(list[i])
+				if err == nil {
+					result <- p
+				}
+				return err
+			}
+			if weight == 0 {
+				if err := decide(); err != nil {
+					return err
+				}
+				continue
+			}
+			group.Go(decide)
+		}
+		return nil
+	})
+	return queue
+}
+
+// maxCompared is how large files may be to be compared, in bytes.
+const maxCompared = 512 << 20
+
+func (g *generator) decide(it item) (*plan, error) {
+	p := &plan{item: it}
+	if !it.like.IsZero() && it.size <= maxCompared {
+		if err := g.compare(p); err != nil || p.patch != nil || p.stretches != nil {
+			return p, err
+		}
+	}
+	p.fallback = it.isRegular() && !g.opts.NoFallbacks && it.size > g.opts.MinFallbackSize
+	return p, nil
+}
+
+// compare finds the shortest way to make an object from what it resembles.
+func (g *generator) compare(p *plan) error {
+	from, err := g.read(p.like)
+	if err != nil {
+		return err
+	}
+	to, err := g.read(p.Checksum)
+	if err != nil {
+		return err
+	}
+	if isCompressed(to) {
+		return nil
+	}
+	if list, same := stretches(from, to); same >= len(to)/minSameHalf {
+		p.stretches, p.content = list, to
+		return nil
+	}
+	if !g.opts.NoBSDiff && max(int64(len(from)), int64(len(to))) <= g.opts.MaxBSDiffSize {
+		p.patch = bsdiff(from, to)
+	}
+	return nil
+}
+
+func (g *generator) read(sum ostree.Checksum) ([]byte, error) {
+	_, size, content, err := g.repo.File(sum)
+	if err != nil {
+		return nil, err
+	}
+	defer content.Close()
+	data := make([]byte, size)
+	_, err = io.ReadFull(content, data)
+	return data, err
+}
+
+// build puts what comes into parts.
+func (g *generator) build(ctx context.Context, group *errgroup.Group, plans <-chan chan *plan) error {
+	free := semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0)))
+	b := newBuilder()
+	full := func() error {
+		if len(b.objects) == 0 {
+			return nil
+		}
+		if err := free.Acquire(ctx, 1); err != nil {
+			return err
+		}
+		i, done := len(g.parts), b
+		part := &made{PartMeta: PartMeta{Objects: b.objects, USize: b.usize}}
+		g.parts = append(g.parts, part)
+		b = newBuilder()
+		group.Go(func() error {
+			defer free.Release(1)
+			return g.writePart(i, done, part)
+		})
+		return nil
+	}
+	for result := range plans {
+		var p *plan
+		select {
+		case p = <-result:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		if p.fallback {
+			if err := g.fall(p); err != nil {
+				return err
+			}
+			continue
+		}
+		if len(b.objects) > 0 && int64(len(b.part.blob))+p.weight() > g.opts.MaxChunkSize {
+			if err := full(); err != nil {
+				return err
+			}
+		}
+		if err := b.add(g.repo, p); err != nil {
+			return err
+		}
+	}
+	return full()
+}
+
+// fall adds an object to those that are fetched by themselves.
+func (g *generator) fall(p *plan) error {
+	size, err := g.repo.StoredSize(p.ObjectName)
+	if err != nil {
+		return err
+	}
+	g.block.Fallbacks = append(g.block.Fallbacks, Fallback{p.ObjectName, uint64(size), uint64(p.size)})
+	return nil
+}
+
+func (g *generator) writePart(i int, b *builder, part *made) error {
+	file, err := compressPart(b.part.payload())
+	if err != nil {
+		return err
+	}
+	part.Checksum, part.Size = ostree.ChecksumOf(file), uint64(len(file))
+	if g.opts.Inline {
+		part.file = file
+		return nil
+	}
+	return g.out.WriteFileAtomic(fmt.Sprint(i), file, 0o644, false)
+}

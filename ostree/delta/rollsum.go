@@ -1,0 +1,93 @@
+package delta
+
+import (
+	"hash/crc32"
+	"slices"
+)
+
+// A stretch is bytes of a file that another has too: n of them, at off in the
+// other.
+type stretch struct{ at, off, n int }
+
+// Chunks end where the rolling checksum has its lowest bits set, as in bup: 8 KiB
+// on average, wherever they stand in the file.
+const (
+	rollWindow  = 64
+	rollOffset  = 31
+	chunkBits   = 13
+	chunkMask   = 1<<chunkBits - 1
+	maxChunk    = 1 << 17
+	minSameHalf = 2 // a file is like another if at least 1/minSameHalf of it is there
+)
+
+// eachChunk calls fn with each chunk of b.
+func eachChunk(b []byte, fn func(at, n int)) {
+	var s1, s2 uint32
+	reset := func() {
+		s1 = rollWindow * rollOffset
+		s2 = rollWindow * (rollWindow - 1) * rollOffset
+	}
+	reset()
+	start := 0
+	for i, c := range b {
+		var drop byte
+		if i-start >= rollWindow {
+			drop = b[i-rollWindow]
+		}
+		s1 += uint32(c) - uint32(drop)
+		s2 += s1 - rollWindow*(uint32(drop)+rollOffset)
+		if s2&chunkMask == chunkMask || i-start == maxChunk-1 {
+			fn(start, i+1-start)
+			start = i + 1
+			reset()
+		}
+	}
+	if start < len(b) {
+		fn(start, len(b)-start)
+	}
+}
+
+// stretches finds what of to is in from, in the order of to. Each stretch is
+// made as long as it can be.
+func stretches(from, to []byte) (list []stretch, same int) {
+	type key struct {
+		crc uint32
+		n   int
+	}
+	chunks := map[key]int{}
+	eachChunk(from, func(at, n int) {
+		k := key{crc32.ChecksumIEEE(from[at : at+n]), n}
+		if _, ok := chunks[k]; !ok {
+			chunks[k] = at
+		}
+	})
+	done := 0 // of to
+	eachChunk(to, func(at, n int) {
+		if at+n <= done {
+			return
+		}
+		off, ok := chunks[key{crc32.ChecksumIEEE(to[at : at+n]), n}]
+		if !ok || string(from[off:off+n]) != string(to[at:at+n]) {
+			return
+		}
+		for at > done && off > 0 && to[at-1] == from[off-1] {
+			at, off, n = at-1, off-1, n+1
+		}
+		if at < done {
+			at, off, n = done, off+done-at, n-(done-at)
+		}
+		n += common(from[off+n:], to[at+n:])
+		list = append(list, stretch{at, off, n})
+		same += n
+		done = at + n
+	})
+	return slices.Clip(list), same
+}
+
+// compressedMagic are the first bytes of files in which a small change of the
+// content changes everything.
+var compressedMagic = []string{"\x1f\x8b", "\xfd7zXZ\x00", "BZh", "\x28\xb5\x2f\xfd"}
+
+func isCompressed(b []byte) bool {
+	return slices.ContainsFunc(compressedMagic, func(m string) bool { return len(b) >= len(m) && string(b[:len(m)]) == m })
+}
