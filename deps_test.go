@@ -71,7 +71,7 @@ gvariant, internal/progress < internal/dbusapi;
 internal/dbusapi < internal/client;
 internal/dbusapi, internal/upgrade, internal/live < internal/daemon;
 internal/client, internal/compose, internal/encapsulate, internal/upgrade, internal/query < internal/cli/rpmostree;
-ostree/pull, ostree/sign, ostree/sysroot < internal/cli/ostree;
+ostree/delta, ostree/pull, ostree/sign, ostree/sysroot < internal/cli/ostree;
 internal/daemon, internal/cli/rpmostree < cmd/rpm-ostree;
 internal/cli/ostree < cmd/ostree;
 ostree/sysroot/prepareroot < cmd/ostree-prepare-root;

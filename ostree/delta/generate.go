@@ -243,7 +243,7 @@ func (g *generator) run(ctx context.Context) error {
 
 // compareMemory is how many bytes of files are compared at a time; a larger pair
 // is compared alone.
-const compareMemory = 64 << 20
+const compareMemory = 512 << 20
 
 // plansAhead bounds how many plans wait to be put into a part.
 const plansAhead = 256

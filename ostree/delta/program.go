@@ -11,13 +11,13 @@ import (
 
 // The operations of a part's program: a byte, and numbers as LEB128.
 const (
-	opSplice     = 'S' // a whole object out of the blob
-	opOpen       = 'o' // begin a regular file
-	opWrite      = 'w' // append bytes of the blob, or of the source
-	opSetSource  = 'r' // name a file object to read
+	opSplice      = 'S' // a whole object out of the blob
+	opOpen        = 'o' // begin a regular file
+	opWrite       = 'w' // append bytes of the blob, or of the source
+	opSetSource   = 'r' // name a file object to read
 	opUnsetSource = 'R'
-	opClose      = 'c' // the object is complete
-	opBSPatch    = 'B' // append the source, changed by a bsdiff in the blob
+	opClose       = 'c' // the object is complete
+	opBSPatch     = 'B' // append the source, changed by a bsdiff in the blob
 )
 
 // An object is what one run of operations makes.

@@ -137,7 +137,9 @@ func findSimilar(r *repo.Repo, from ostree.Checksum, list []item) error {
 	return nil
 }
 
-func (it *item) isRegular() bool { return it.Type == ostree.ObjectFile && ostree.IsRegular(it.header.Mode) }
+func (it *item) isRegular() bool {
+	return it.Type == ostree.ObjectFile && ostree.IsRegular(it.header.Mode)
+}
 
 // stem is a file's name up to the first dot.
 func stem(p string) string {

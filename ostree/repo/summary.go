@@ -230,7 +230,7 @@ func (r *Repo) UpdateSummary(ctx context.Context, extra *gvariant.Dict, sign fun
 	if err != nil {
 		return err
 	}
-	if err := r.writeDeltaIndexes(); err != nil {
+	if err := r.writeDeltaIndexes(ostree.Checksum{}); err != nil {
 		return err
 	}
 	data := s.Marshal()
@@ -302,16 +302,29 @@ func (r *Repo) commitSummaryMetadata(ctx context.Context, extra *gvariant.Dict) 
 	return err
 }
 
+// UpdateDeltaIndexes writes the indexes of static deltas anew: that of one commit,
+// or all if it is zero.
+func (r *Repo) UpdateDeltaIndexes(ctx context.Context, only ostree.Checksum) error {
+	unlock, err := r.Lock(ctx, Exclusive)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return r.writeDeltaIndexes(only)
+}
+
 // writeDeltaIndexes writes, for each commit that static deltas lead to, the list
 // of those deltas.
-func (r *Repo) writeDeltaIndexes() error {
+func (r *Repo) writeDeltaIndexes(only ostree.Checksum) error {
 	list, err := r.deltaDigests()
 	if err != nil {
 		return err
 	}
 	byTo := map[ostree.Checksum][]deltaDigest{}
 	for _, d := range list {
-		byTo[d.to] = append(byTo[d.to], d)
+		if only.IsZero() || d.to == only {
+			byTo[d.to] = append(byTo[d.to], d)
+		}
 	}
 	for to, deltas := range byTo {
 		name := strings.ReplaceAll(base64.RawStdEncoding.EncodeToString(to[:]), "/", "_")
@@ -327,10 +340,14 @@ func (r *Repo) writeDeltaIndexes() error {
 			return err
 		}
 	}
-	return r.pruneDeltaIndexes(byTo)
+	if !only.IsZero() && len(byTo) > 0 {
+		return nil
+	}
+	return r.pruneDeltaIndexes(byTo, only)
 }
 
-func (r *Repo) pruneDeltaIndexes(keep map[ostree.Checksum][]deltaDigest) error {
+// pruneDeltaIndexes removes indexes of no deltas: that of one commit, or all.
+func (r *Repo) pruneDeltaIndexes(keep map[ostree.Checksum][]deltaDigest, only ostree.Checksum) error {
 	prefixes, err := r.subdirs("delta-indexes")
 	if err != nil {
 		return err
@@ -343,7 +360,7 @@ func (r *Repo) pruneDeltaIndexes(keep map[ostree.Checksum][]deltaDigest) error {
 		entries, err := d.ReadDir()
 		for _, e := range entries {
 			_, to, err2 := parseDeltaName(prefix + strings.TrimSuffix(e.Name, ".index"))
-			if _, ok := keep[to]; err2 == nil && !ok {
+			if _, ok := keep[to]; err2 == nil && !ok && (only.IsZero() || to == only) {
 				err = cmp.Or(err, d.Unlink(e.Name))
 			}
 		}

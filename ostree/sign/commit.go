@@ -137,3 +137,30 @@ func Summary(ctx context.Context, signers ...Signer) func(summary []byte) ([]byt
 		return meta.Bytes(), nil
 	}
 }
+
+// Delete removes the signatures that keys of a set have made from a commit and
+// returns how many there were.
+func Delete(ctx context.Context, r *repo.Repo, c ostree.Checksum, keys *KeySet) (int, error) {
+	data, meta, err := readCommit(r, c)
+	if err != nil {
+		return 0, err
+	}
+	sigs := all(meta, keys.Type())
+	var rest [][]byte
+	for _, s := range sigs {
+		if _, err := keys.Verify(data, [][]byte{s}); err != nil {
+			rest = append(rest, s)
+		}
+	}
+	n := len(sigs) - len(rest)
+	if n == 0 {
+		return 0, nil
+	}
+	return n, writeDetached(ctx, r, c, replace(meta, keys.Type(), rest))
+}
+
+// CheckSummary reports on the OpenPGP signatures of a summary; sig is the content
+// of summary.sig.
+func CheckSummary(r *repo.Repo, summary, sig []byte, o GPGOptions) (*GPGResult, error) {
+	return CheckGPG(r, summary, parseDict(sig), o)
+}

@@ -133,9 +133,9 @@ func group(name, args, about string, sub ...*command) *command {
 func commands() *command {
 	return group("ostree", "COMMAND", "",
 		adminCommands(), catCommand(), checkoutCommand(), checksumCommand(), commitCommand(), configCommand(),
-		diffCommand(), exportCommand(), fsckCommand(), initCommand(), logCommand(), lsCommand(), pruneCommand(),
+		diffCommand(), exportCommand(), fsckCommand(), gpgSignCommand(), initCommand(), logCommand(), lsCommand(), pruneCommand(),
 		pullLocalCommand(), pullCommand(), refsCommand(), remoteCommands(), resetCommand(), revParseCommand(),
-		showCommand(), summaryCommand())
+		showCommand(), signCommand(), staticDeltaCommands(), summaryCommand())
 }
 
 // dispatch finds the command word among args, the first that is no option, and gives all

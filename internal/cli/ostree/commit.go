@@ -15,6 +15,7 @@ import (
 	"rpmostree/gvariant"
 	"rpmostree/ostree"
 	"rpmostree/ostree/repo"
+	"rpmostree/ostree/sign"
 	"rpmostree/ostree/tree"
 )
 
@@ -30,6 +31,7 @@ type committer struct {
 	txOptions                                                              repo.TransactionOptions
 	autoParents                                                            bool
 	pathFilter                                                             string
+	signing                                                                signOptions
 }
 
 func commitCommand() *command {
@@ -65,6 +67,7 @@ func commitCommand() *command {
 	c.str(&m.skipList, "skip-list", 0, "PATH", "File containing list of files to skip")
 	c.flag(&o.Consume, "consume", 0, "Consume (delete) content after commit (for local directories)")
 	c.flag(&m.table, "table-output", 0, "Output more information in a KEY: VALUE format")
+	c.signing(&m.signing, "commit", true)
 	c.flag(&m.sizes, "generate-sizes", 0, "Generate size information along with commit metadata")
 	c.flag(&m.txOptions.NoFsync, "disable-fsync", 0, "Do not invoke fsync()")
 	c.hide()
@@ -229,7 +232,7 @@ func (m *committer) commit(parent ostree.Checksum) (ostree.Checksum, error) {
 	if err != nil {
 		return ostree.Checksum{}, err
 	}
-	if err := m.writeDetached(m.tx, sum); err != nil {
+	if err := m.writeDetached(m.tx, &c, sum); err != nil {
 		return ostree.Checksum{}, err
 	}
 	if m.branch != "" && !m.orphan {
@@ -442,15 +445,28 @@ func addBootable(d *gvariant.Dict, t tree.Tree) error {
 	return errors.New("No kernel found in /usr/lib/modules")
 }
 
-func (m *committer) writeDetached(tx *repo.Transaction, sum ostree.Checksum) error {
-	if len(m.detached) == 0 {
-		return nil
+// writeDetached writes the detached metadata: what options say, and signatures.
+func (m *committer) writeDetached(tx *repo.Transaction, c *ostree.Commit, sum ostree.Checksum) error {
+	signers, err := m.signing.signers()
+	if err != nil || len(m.detached) == 0 && len(signers) == 0 {
+		return err
 	}
 	var d gvariant.Dict
 	if err := addMetadataStrings(&d, m.detached); err != nil {
 		return err
 	}
-	return tx.WriteDetachedMetadata(sum, d.Value().Bytes())
+	meta := d.Value()
+	if old, err := m.repo.DetachedMetadata(sum); err == nil && old != nil && len(m.detached) == 0 {
+		if meta, err = ostree.ParseCommitMeta(old); err != nil { // this commit was made before
+			return err
+		}
+	}
+	if len(signers) > 0 {
+		if meta, err = sign.Commit(m.ctx, m.repo, c.Marshal(), meta, signers...); err != nil {
+			return err
+		}
+	}
+	return tx.WriteDetachedMetadata(sum, meta.Bytes())
 }
 
 // time returns the commit's timestamp in seconds since 1970.

@@ -6,12 +6,14 @@ import (
 	"io/fs"
 	"strings"
 
+	"rpmostree/internal/openpgp"
 	"rpmostree/ostree"
+	"rpmostree/ostree/sign"
 )
 
 func remoteCommands() *command {
 	return group("remote", "COMMAND", "Remote commands that may involve internet access",
-		remoteAddCommand(), remoteDeleteCommand(), remoteShowURLCommand(), remoteListCommand(), remoteGPGImportCommand(), remoteRefsCommand(), remoteSummaryCommand())
+		remoteAddCommand(), remoteDeleteCommand(), remoteShowURLCommand(), remoteListCommand(), remoteGPGImportCommand(), remoteGPGListKeysCommand(), remoteRefsCommand(), remoteSummaryCommand())
 }
 
 // remoteAdder is the remote add command with its options.
@@ -73,7 +75,11 @@ func (a *remoteAdder) run(name, url string, branches []string) error {
 	if err := a.repo.AddRemote(name, keys); err != nil || a.gpgImport == "" {
 		return err
 	}
-	return a.importKeyFiles(name, []string{a.gpgImport})
+	source := new(openpgp.Keyring)
+	if err := addKeyFiles(source, []string{a.gpgImport}); err != nil {
+		return err
+	}
+	return a.importKeys(name, source, nil)
 }
 
 // keys returns the remote's configuration.
@@ -121,6 +127,9 @@ func (a *remoteAdder) signKeys() ([][2]string, error) {
 		kind, key, ok := strings.Cut(s, "=")
 		if !ok {
 			return nil, fmt.Errorf("Failed to parse KEYTYPE=[inline|file]:DATA in %s", s)
+		}
+		if err := sign.Known(kind); err != nil {
+			return nil, err
 		}
 		where, data, ok := strings.Cut(key, ":")
 		if !ok {

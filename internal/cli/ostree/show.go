@@ -21,6 +21,7 @@ type shower struct {
 	listKeys, listDetached        bool
 	variantType, key, detachedKey string
 	dumpOptions
+	gpgHomedir, gpgRemote string
 }
 
 func showCommand() *command {
@@ -36,6 +37,8 @@ func showCommand() *command {
 	c.flag(&s.sizes, "print-sizes", 0, "Show the commit size metadata")
 	c.flag(&s.raw, "raw", 0, "Show raw variant data")
 	c.flag(&s.noByteswap, "no-byteswap", 'B', "Do not automatically convert variant data from big endian")
+	c.str(&s.gpgHomedir, "gpg-homedir", 0, "HOMEDIR", "GPG Homedir to use when looking for keyrings")
+	c.str(&s.gpgRemote, "gpg-verify-remote", 0, "REMOTE", "Use REMOTE name for GPG configuration")
 	c.run = func(e *env) error {
 		s.env = e
 		if len(e.args) == 0 {
@@ -196,7 +199,10 @@ func (s *shower) showMetadata(sum ostree.Checksum) (bool, error) {
 			return false, err
 		}
 		if t == ostree.ObjectCommit {
-			return true, s.printCommit(sum, data, s.dumpOptions)
+			if err := s.printCommit(sum, data, s.dumpOptions); err != nil {
+				return true, err
+			}
+			return true, s.printCommitSignatures(sum, s.gpgRemote, s.gpgHomedir)
 		}
 		s.printf("%s %s\n", t, sum)
 		if s.raw || s.noByteswap {

@@ -11,39 +11,45 @@ import (
 	"rpmostree/gvariant"
 	"rpmostree/ostree"
 	"rpmostree/ostree/repo"
+	"rpmostree/ostree/sign"
 )
 
 func summaryCommand() *command {
 	c := &command{name: "summary", about: "Manage summary metadata", scope: repoScope}
 	var update, view, raw, listKeys bool
 	var add []string
+	var signing signOptions
 	key := ""
 	c.flag(&update, "update", 'u', "Update the summary")
 	c.flag(&view, "view", 'v', "View the local summary file")
 	c.flag(&raw, "raw", 0, "View the raw bytes of the summary file")
 	c.flag(&listKeys, "list-metadata-keys", 0, "List the available metadata keys")
 	c.str(&key, "print-metadata-key", 0, "KEY", "Print string value of metadata key")
+	c.signing(&signing, "summary", false)
 	c.list(&add, "add-metadata", 'm', "KEY=VALUE", "Additional metadata field to add to the summary")
 	c.run = func(e *env) error {
 		switch {
 		case update:
-			return e.updateSummary(add)
+			return e.updateSummary(add, &signing)
 		case !view && !raw && !listKeys && key == "":
 			return errors.New("No option specified; use -u to update summary")
 		}
-		data, _, err := e.repo.ReadSummary()
+		data, sig, err := e.repo.ReadSummary()
 		if err != nil {
 			return err
 		}
 		if data == nil {
 			return errors.New("openat(summary): No such file or directory")
 		}
-		return e.showSummary(data, raw, listKeys, key)
+		if err := e.showSummary(data, raw, listKeys, key); err != nil || raw || !view {
+			return err
+		}
+		return e.printSummarySignatures(data, sig, signing.homedir)
 	}
 	return c
 }
 
-func (e *env) updateSummary(add []string) error {
+func (e *env) updateSummary(add []string, signing *signOptions) error {
 	if err := e.writable(); err != nil {
 		return err
 	}
@@ -59,7 +65,24 @@ func (e *env) updateSummary(add []string) error {
 		}
 		extra.Set(key, v)
 	}
-	return e.repo.UpdateSummary(e.ctx, &extra, nil)
+	signers, err := signing.signers()
+	if err != nil {
+		return err
+	}
+	return e.repo.UpdateSummary(e.ctx, &extra, sign.Summary(e.ctx, signers...))
+}
+
+// printSummarySignatures prints the OpenPGP signatures of a summary; sig is nil if
+// there is no file of signatures.
+func (e *env) printSummarySignatures(summary, sig []byte, homedir string) error {
+	if sig == nil {
+		e.printf("Summary is unsigned\n")
+		return nil
+	}
+	res, err := sign.CheckSummary(e.repo, summary, sig, sign.GPGOptions{Homedir: homedir})
+	return e.printSignatures(res, err, func(n int, plural string) string {
+		return fmt.Sprintf("\nFound %d signature%s on the summary:\n", n, plural)
+	})
 }
 
 // showSummary prints a summary file, or a part of it.

@@ -10,7 +10,7 @@ import (
 const compatVersion = "2026.4"
 
 // features are the words of libostree's list that hold here.
-var features = []string{"inode64", "initial-var", "libarchive"}
+var features = []string{"gpgme", "inode64", "initial-var", "libarchive", "sign-ed25519", "sign-spki"}
 
 // printVersion prints YAML, as programs expect.
 func printVersion(w io.Writer) {

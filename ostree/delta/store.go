@@ -1,0 +1,204 @@
+package delta
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"rpmostree/internal/dirfd"
+	"rpmostree/ostree"
+	"rpmostree/ostree/repo"
+)
+
+// List returns the deltas of a repository, ordered by name.
+func List(r *repo.Repo) ([]Name, error) {
+	list, err := list(r.Dir(), "deltas", func(d *dirfd.Dir, name string) (Name, bool) {
+		n, err := ParseDir(path.Base(d.Name()) + "/" + name)
+		if err != nil {
+			return Name{}, false
+		}
+		ok, err := d.Exists(name + "/superblock")
+		return n, ok && err == nil
+	})
+	slices.SortFunc(list, func(a, b Name) int { return strings.Compare(a.String(), b.String()) })
+	return list, err
+}
+
+// Indexes returns the commits for which a repository has an index of deltas,
+// ordered by name.
+func Indexes(r *repo.Repo) ([]ostree.Checksum, error) {
+	list, err := list(r.Dir(), "delta-indexes", func(d *dirfd.Dir, name string) (ostree.Checksum, bool) {
+		base, ok := strings.CutSuffix(name, ".index")
+		sum, err := decode(path.Base(d.Name()) + base)
+		return sum, ok && err == nil
+	})
+	slices.SortFunc(list, ostree.Checksum.Compare)
+	return list, err
+}
+
+// list calls parse with what is in the subdirectories of a directory.
+func list[T any](root *dirfd.Dir, dir string, parse func(d *dirfd.Dir, name string) (T, bool)) (out []T, err error) {
+	top, err := root.Open(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	defer top.Close()
+	prefixes, err := top.ReadDir()
+	if err != nil {
+		return nil, err
+	}
+	for _, prefix := range prefixes {
+		d, err := top.Open(prefix.Name)
+		if err != nil {
+			continue // no directory
+		}
+		entries, err := d.ReadDir()
+		for _, e := range entries {
+			if x, ok := parse(d, e.Name); ok {
+				out = append(out, x)
+			}
+		}
+		d.Close()
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// Exists reports whether a repository has a delta.
+func Exists(r *repo.Repo, n Name) (bool, error) { return r.Dir().Exists(n.Dir() + "/superblock") }
+
+// Delete removes a delta from a repository.
+func Delete(ctx context.Context, r *repo.Repo, n Name) error {
+	if ok, err := r.Dir().Exists(n.Dir()); err != nil {
+		return err
+	} else if !ok {
+		return fmt.Errorf("Can't find delta %s", n)
+	}
+	unlock, err := r.Lock(ctx, repo.Shared)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	parent, err := r.Dir().OpenDirBeneath(path.Dir(n.Dir()), dirfd.NoSymlinks)
+	if err != nil {
+		return err
+	}
+	defer parent.Close()
+	// Without its superblock it is no delta any more, whatever happens next.
+	if d, err := parent.Open(path.Base(n.Dir())); err == nil {
+		err = d.Unlink("superblock")
+		d.Close()
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return parent.RemoveAll(path.Base(n.Dir()))
+}
+
+// A File is a superblock that was read from a file, and where its parts are.
+type File struct {
+	Superblock *Superblock
+	Signed     *Signed // nil if it has no signatures
+	dir        string
+}
+
+// Open reads the superblock of a delta in a repository.
+func Open(r *repo.Repo, n Name) (*File, error) {
+	return OpenFile(filepath.Join(r.Path(), n.Dir()))
+}
+
+// OpenFile reads a superblock, or that in a directory.
+func OpenFile(name string) (*File, error) {
+	dir, base := name, "superblock"
+	d, err := dirfd.Open(dir)
+	if err != nil {
+		dir, base = filepath.Dir(name), filepath.Base(name)
+		d, err = dirfd.Open(dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer d.Close()
+	data, err := d.ReadFile(base, MaxSuperblockSize)
+	if err != nil {
+		return nil, err
+	}
+	f := &File{dir: dir}
+	if s, ok := ParseSigned(data); ok {
+		f.Signed, data = &s, s.Superblock
+	}
+	f.Superblock, err = Parse(data)
+	return f, err
+}
+
+// Part returns the verified file of a part.
+func (f *File) Part(i int) ([]byte, error) {
+	meta := &f.Superblock.Parts[i]
+	data, ok := f.Superblock.InlinePart(i)
+	if !ok {
+		d, err := dirfd.Open(f.dir)
+		if err != nil {
+			return nil, err
+		}
+		defer d.Close()
+		if data, err = d.ReadFile(fmt.Sprint(i), MaxPartSize); err != nil {
+			return nil, err
+		}
+	}
+	return data, meta.Verify(data)
+}
+
+// Apply makes the target commit in a repository out of a delta whose parts are at
+// hand. It sets no ref.
+func (f *File) Apply(ctx context.Context, r *repo.Repo) error {
+	s := f.Superblock
+	if !s.From.IsZero() {
+		if ok, err := r.Has(ostree.ObjectCommit, s.From); err != nil {
+			return err
+		} else if !ok {
+			return &NoSourceError{s.From}
+		}
+	}
+	if len(s.Fallbacks) > 0 {
+		return errors.New("Cannot execute delta offline: contains nonempty http fallback entries")
+	}
+	had, err := r.Has(ostree.ObjectCommit, s.To)
+	if err != nil {
+		return err
+	}
+	tx, err := r.Begin(ctx, repo.TransactionOptions{})
+	if err != nil {
+		return err
+	}
+	defer tx.Abort()
+	if !had {
+		if err := r.SetPartial(s.To, true); err != nil {
+			return err
+		}
+	}
+	if err := s.WriteCommit(tx); err != nil {
+		return err
+	}
+	for i := range s.Parts {
+		file, err := f.Part(i)
+		if err == nil {
+			err = ApplyPart(ctx, tx, s.Parts[i], file)
+		}
+		if err != nil {
+			return fmt.Errorf("Executing static delta part %d: %w", i, err)
+		}
+	}
+	if _, err := tx.Commit(); err != nil {
+		return err
+	}
+	return r.SetPartial(s.To, false)
+}
