@@ -19,7 +19,7 @@ const module = "rpmostree"
 var depsRules = `
 # leaf: nothing of this module
 NONE < gvariant, rpm/evr, treefile, internal/dirfd, internal/keyfile, internal/compress,
-       internal/progress, internal/openpgp, internal/failpoint;
+       internal/progress, internal/openpgp, internal/failpoint, internal/goption, internal/background;
 # system helpers
 internal/progress < internal/fetch;
 internal/dirfd < internal/selinux, internal/sandbox, composefs;
@@ -71,9 +71,13 @@ gvariant, internal/progress < internal/dbusapi;
 internal/dbusapi < internal/client;
 internal/dbusapi, internal/upgrade, internal/live < internal/daemon;
 internal/client, internal/compose, internal/encapsulate, internal/upgrade, internal/query < internal/cli/rpmostree;
-ostree/delta, ostree/pull, ostree/sign, ostree/sysroot < internal/cli/ostree;
+ostree/delta, ostree/pull, ostree/sign, ostree/sysroot, internal/goption < internal/cli/ostree;
+internal/background, internal/goption < internal/cli/httpd;
+internal/background, internal/dirfd < internal/cli/rofiles;
 internal/daemon, internal/cli/rpmostree < cmd/rpm-ostree;
 internal/cli/ostree < cmd/ostree;
+internal/cli/httpd < cmd/ostree-trivial-httpd;
+internal/cli/rofiles < cmd/rofiles-fuse;
 ostree/sysroot/prepareroot < cmd/ostree-prepare-root;
 # machines that boot a deployment; they know it from the outside only
 NONE < test/e2e/machine < test/e2e/nspawn;

@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"golang.org/x/term"
+
+	"rpmostree/internal/goption"
 )
 
 // IO is the standard streams of a command.
@@ -82,7 +84,7 @@ type command struct {
 	hidden      bool
 	parent      *command
 	sub         []*command
-	options     []option
+	options     goption.Set
 	scope       scope
 	run         func(*env) error
 }

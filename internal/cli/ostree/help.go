@@ -3,7 +3,6 @@ package ostree
 import (
 	"fmt"
 	"io"
-	"unicode/utf8"
 )
 
 // help prints the usage, the subcommands and the options in GLib's layout.
@@ -17,13 +16,8 @@ func (c *command) help(w io.Writer) {
 	if c.about != "" {
 		fmt.Fprintf(w, "%s\n\n", c.about)
 	}
-	shown := append(append(append([]option(nil), c.options...), e.common()...), e.global()...)
-	width := len("-h, --help")
-	for _, o := range shown {
-		if !o.hidden {
-			width = max(width, utf8.RuneCountInString(o.synopsis()))
-		}
-	}
+	shown := e.shown()
+	width := shown.Width()
 	for _, s := range c.sub {
 		if !s.hidden {
 			width = max(width, len(s.name))
@@ -42,22 +36,5 @@ func (c *command) help(w io.Writer) {
 		}
 		fmt.Fprintln(w)
 	}
-	fmt.Fprintf(w, "Help Options:\n  %-*s     Show help options\n\nApplication Options:\n", width, "-h, --help")
-	for _, o := range shown {
-		if !o.hidden {
-			fmt.Fprintf(w, "  %-*s     %s\n", width, o.synopsis(), o.about)
-		}
-	}
-	fmt.Fprintln(w)
-}
-
-func (o option) synopsis() string {
-	s := "--" + o.name
-	if o.letter != 0 {
-		s = fmt.Sprintf("-%c, %s", o.letter, s)
-	}
-	if o.value != "" {
-		s += "=" + o.value
-	}
-	return s
+	shown.PrintHelp(w, width)
 }

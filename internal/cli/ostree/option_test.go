@@ -1,63 +1,6 @@
 package ostree
 
-import (
-	"strings"
-	"testing"
-)
-
-func TestParse(t *testing.T) {
-	for _, c := range []struct{ args, want string }{
-		{"", ""},
-		{"-a -b x y", "a b=x|y"},
-		{"y -ab x z", "a b=x|y z"},
-		{"--all --bee=x --bee y", "a b=y|"},
-		{"--bee= z", "b=|z"},
-		{"-- -a --all", "|-a --all"},
-		{"- -l 1 -l 2", "l=1,2|-"},
-		{"--all=yes", "error: Unknown option --all=yes"},
-		{"--al", "error: Unknown option --al"},
-		{"-ax", "error: Unknown option -ax"},
-		{"-b", "error: Missing argument for -b"},
-		{"--bee", "error: Missing argument for --bee"},
-		{"-bl x y", "error: Error parsing option -l"},
-		{"--num=4", "n=4|"},
-		{"--num=x", "error: Cannot parse integer value “x” for --num"},
-	} {
-		var all bool
-		var bee string
-		var list []string
-		num := -9
-		cmd := &command{name: "x"}
-		bee = "unset"
-		cmd.flag(&all, "all", 'a', "")
-		cmd.str(&bee, "bee", 'b', "B", "")
-		cmd.list(&list, "list", 'l', "L", "")
-		cmd.int(&num, "num", "N", "")
-		e := &env{cmd: cmd}
-		got := ""
-		if err := e.parse(strings.Fields(c.args)); err != nil {
-			got = "error: " + err.Error()
-		} else if c.args != "" {
-			var set []string
-			if all {
-				set = append(set, "a")
-			}
-			if bee != "unset" {
-				set = append(set, "b="+bee)
-			}
-			if list != nil {
-				set = append(set, "l="+strings.Join(list, ","))
-			}
-			if num != -9 {
-				set = append(set, "n=4")
-			}
-			got = strings.Join(set, " ") + "|" + strings.Join(e.args, " ")
-		}
-		if got != c.want {
-			t.Errorf("%q: got %q, want %q", c.args, got, c.want)
-		}
-	}
-}
+import "testing"
 
 func TestParseDate(t *testing.T) {
 	t.Setenv("TZ", "UTC")
