@@ -3,6 +3,8 @@ GO      ?= go
 PREFIX  ?= /usr
 BINDIR  ?= $(PREFIX)/bin
 LIBDIR  ?= $(PREFIX)/lib
+LIBEXECDIR ?= $(PREFIX)/libexec
+SYSCONFDIR ?= /etc
 export CGO_ENABLED = 0
 
 .PHONY: build demo test conformance bench lint install uninstall clean
@@ -37,14 +39,35 @@ lint:
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
+# Files beside the programs, as FROM:TO below DESTDIR.
+UNITS = ostree-prepare-root ostree-remount ostree-boot-complete ostree-finalize-staged ostree-finalize-staged-hold ostree-state-overlay@
+FILES = $(foreach u,$(UNITS),dist/systemd/$(u).service:$(LIBDIR)/systemd/system/$(u).service) \
+	dist/tmpfiles.d/ostree-tmpfiles.conf:$(LIBDIR)/tmpfiles.d/ostree-tmpfiles.conf \
+	dist/dracut/ostree.conf:$(SYSCONFDIR)/dracut.conf.d/ostree.conf
+SCRIPTS = dist/dracut/50ostree/module-setup.sh:$(LIBDIR)/dracut/modules.d/50ostree/module-setup.sh \
+	dist/initcpio/ostree:$(LIBDIR)/initcpio/install/ostree \
+	dist/grub/ostree-grub-generator:$(LIBDIR)/ostree/ostree-grub-generator \
+	dist/grub/grub2-15_ostree:$(LIBEXECDIR)/libostree/grub2-15_ostree
+# Links, as TARGET:TO: one program has three names.
+LINKS = ../../ostree/ostree-prepare-root:$(LIBDIR)/systemd/system-generators/ostree-system-generator \
+	ostree-prepare-root:$(LIBDIR)/ostree/ostree-remount \
+	$(LIBEXECDIR)/libostree/grub2-15_ostree:$(SYSCONFDIR)/grub.d/15_ostree
+
+from = $(firstword $(subst :, ,$(1)))
+to = $(DESTDIR)$(lastword $(subst :, ,$(1)))
+
 install: build
 	install -D -m 0755 build/rpm-ostree '$(DESTDIR)$(BINDIR)/rpm-ostree'
 	install -D -m 0755 build/ostree '$(DESTDIR)$(BINDIR)/ostree'
 	install -D -m 0755 build/ostree-prepare-root '$(DESTDIR)$(LIBDIR)/ostree/ostree-prepare-root'
+	@set -e; $(foreach f,$(FILES),install -D -m 0644 '$(call from,$(f))' '$(call to,$(f))';) \
+	$(foreach f,$(SCRIPTS),install -D -m 0755 '$(call from,$(f))' '$(call to,$(f))';) \
+	$(foreach f,$(LINKS),mkdir -p "$$(dirname '$(call to,$(f))')"; ln -sf '$(call from,$(f))' '$(call to,$(f))';)
 
 uninstall:
 	rm -f '$(DESTDIR)$(BINDIR)/rpm-ostree' '$(DESTDIR)$(BINDIR)/ostree' \
-		'$(DESTDIR)$(LIBDIR)/ostree/ostree-prepare-root'
+		'$(DESTDIR)$(LIBDIR)/ostree/ostree-prepare-root' \
+		$(foreach f,$(FILES) $(SCRIPTS) $(LINKS),'$(call to,$(f))')
 
 # rm alone cannot remove the demo's deployments, which are immutable.
 clean:

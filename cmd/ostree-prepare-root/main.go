@@ -6,6 +6,14 @@
 // In an initramfs SYSROOT is /sysroot, where the disk is mounted. As process 1
 // arguments are ignored: the disk is /, and /sbin/init of the deployment is
 // started afterwards.
+//
+// It is two more programs, by the name that it is called with:
+//
+//	ostree-remount
+//	ostree-system-generator [NORMAL_DIR EARLY_DIR LATE_DIR]
+//
+// The first restores the state of mounts when the system has come up, the second
+// makes units for systemd; see systemd.generator(7).
 package main
 
 import (
@@ -13,6 +21,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -21,10 +30,38 @@ import (
 )
 
 func main() {
-	if err := run(os.Args[1:]); err != nil {
-		fmt.Fprintf(os.Stderr, "ostree-prepare-root: %v\n", err)
+	name, do := path.Base(os.Args[0]), run
+	switch name {
+	case "ostree-remount":
+		do = remount
+	case "ostree-system-generator":
+		do = generate
+	default:
+		name = "ostree-prepare-root"
+	}
+	if err := do(os.Args[1:]); err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
 		os.Exit(1)
 	}
+}
+
+func remount([]string) error { return prepareroot.Remount(os.Stdout) }
+
+// generate writes to /tmp without arguments, as all generators do.
+func generate(args []string) error {
+	dir := "/tmp"
+	switch len(args) {
+	case 0:
+	case 3:
+		dir = args[0]
+	default:
+		return errors.New("This program takes three or no arguments")
+	}
+	cmdline, err := procCmdline()
+	if err != nil {
+		return err
+	}
+	return prepareroot.Generator{Root: "/", Cmdline: cmdline, Dir: dir}.Run()
 }
 
 func run(args []string) error {

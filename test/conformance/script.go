@@ -87,7 +87,9 @@ func (s *suite) environ(home string) []string {
 		}
 	}
 	env = append(env, "PATH="+filepath.Join(s.dir, "bin")+":"+os.Getenv("PATH"), "HOME="+home, "LC_ALL=C.UTF-8",
-		"TMPDIR=/var/tmp", "OT_TESTS_DEBUG=1")
+		"TMPDIR=/var/tmp", "OT_TESTS_DEBUG=1",
+		// The scripts are of 2022: boot entries had the stateroot in their names.
+		"OSTREE_SYSROOT_OPTS=bootloader-naming-1")
 	if os.Getuid() == 0 {
 		env = append(env, "OSTREE_TEST_SUDO=1")
 	}

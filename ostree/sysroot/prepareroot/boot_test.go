@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"rpmostree/ostree/sysroot/prepareroot"
 )
 
 // world makes a small initramfs in the file system at $R, with a disk mounted
@@ -36,7 +38,14 @@ echo state >$D/var/lib/file
 test -z "$GENERATOR" || { mkdir -p $N/usr/lib/systemd/system-generators; touch $N/usr/lib/systemd/system-generators/ostree-system-generator; }
 test -z "$HOTFIX" || { mkdir $N/.usr-ovl-upper $N/.usr-ovl-work; }
 cp "$SELF" $N/usr/sbin/init
-cp "$SELF" $N/usr/sbin/check
+ln $N/usr/sbin/init $N/usr/sbin/check
+ln $N/usr/sbin/init $N/usr/sbin/next
+cp "$PROGRAM" $N/usr/sbin/ostree-remount
+cp "$PROGRAM" $N/usr/sbin/ostree-system-generator
+mkdir $N/usr/lib/ostree; printf '%b' "$NEXTCONF" >$N/usr/lib/ostree/prepare-root.conf
+cp -a $N $D/deploy/$C.1
+echo next >$D/deploy/$C.1/etc/os-release
+echo "next default" >$D/deploy/$C.1/usr/etc/os-release
 mount -t proc proc $R/proc
 cd $R
 `
@@ -44,11 +53,25 @@ cd $R
 // TestMain lets the test program be a program of the deployment, too: a static
 // one, which needs nothing else there.
 func TestMain(m *testing.M) {
-	if os.Args[0] == "/sbin/init" || os.Args[0] == "/usr/sbin/check" {
+	switch os.Args[0] {
+	case "/sbin/init", "/usr/sbin/check":
 		report()
-		return
+	case "/usr/sbin/next":
+		next()
+	default:
+		os.Exit(m.Run())
 	}
-	os.Exit(m.Run())
+}
+
+// next prepares a soft reboot, and says what there is to say of it.
+func next() {
+	config, err := prepareroot.LoadConfig("/", "")
+	if err == nil {
+		err = prepareroot.PrepareNext(os.Args[1], config)
+	}
+	if err != nil {
+		fmt.Println("prepare:", err)
+	}
 }
 
 // report tells how the root looks from inside.
@@ -73,7 +96,19 @@ func report() {
 	}
 }
 
-func runWorld(t *testing.T, then string, vars ...string) string {
+// build builds the program.
+func build(t *testing.T) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "program")
+	cmd := exec.Command("go", "build", "-o", program, "rpmostree/cmd/ostree-prepare-root")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return program
+}
+
+func runWorld(t *testing.T, program, then string, vars ...string) string {
 	t.Helper()
 	if os.Getuid() != 0 {
 		t.Skip("needs root to mount")
@@ -85,24 +120,14 @@ func runWorld(t *testing.T, then string, vars ...string) string {
 	if out, err := exec.Command("unshare", "-m", "true").CombinedOutput(); err != nil {
 		t.Skipf("cannot make a mount namespace: %s", out)
 	}
-	dir := t.TempDir()
-	program := filepath.Join(dir, "program")
-	build := exec.Command("go", "build", "-o", program, "rpmostree/cmd/ostree-prepare-root")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	root := filepath.Join(dir, "root")
-	if err := os.Mkdir(root, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	root := t.TempDir()
 	args := []string{"-m", "sh", "-c", world + then}
 	if strings.Contains(then, "as-init") {
 		args = append([]string{"-p", "-f"}, args...)
 	}
 	cmd := exec.Command("unshare", args...)
 	cmd.Env = append(os.Environ(), "R="+root, "PROGRAM="+program, "SELF="+self, "DISK=/sysroot",
-		"CONF=", "REPOCONF=", "GENERATOR=", "HOTFIX=", "ARG=/ostree/boot.1/os/"+strings.Repeat("0123456789abcdef", 4)+"/0")
+		"CONF=", "REPOCONF=", "GENERATOR=", "HOTFIX=", "NEXTCONF=", "ARG=/ostree/boot.1/os/"+strings.Repeat("0123456789abcdef", 4)+"/0")
 	cmd.Env = append(cmd.Env, vars...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -112,9 +137,28 @@ func runWorld(t *testing.T, then string, vars ...string) string {
 }
 
 const (
-	inInitramfs = `chroot $R /program /sysroot "quiet ostree=$ARG" >$R/log
-ls run
+	enter = `chroot $R /program /sysroot "quiet ostree=$ARG" >$R/log
+`
+	inInitramfs = enter + `ls run
 chroot $R/sysroot /usr/sbin/check`
+	// later is the time when systemd is running: /run has moved along.
+	later = enter + `mount --bind $R/run $R/sysroot/run
+mount -t proc proc $R/sysroot/proc
+mount -t tmpfs tmp $R/sysroot/tmp
+cd $R/sysroot
+`
+	remounted = later + `for m in etc var sysroot; do mount -o remount,bind,$STATE $m 2>/dev/null || true; done
+mount -o remount,bind,$ROOT .
+chroot . /usr/sbin/ostree-remount
+for m in etc var sysroot; do findmnt -no TARGET,OPTIONS $PWD/$m | sed "s|$R/sysroot||; s/ *\(r[ow]\),.*/ \1/"; done`
+	softReboot = later + `chroot . /usr/sbin/next /sysroot/ostree/deploy/os/deploy/$C.1
+ls run/ostree | sed 's/etc\..*/etc/'
+test -e run/nextroot && chroot run/nextroot /usr/sbin/check
+ls $R/sysroot/sysroot/ostree/deploy/os/deploy/$C.1/sysroot`
+	generated = later + `printf "ostree=$ARG" >$R/run/cmdline
+mount --bind $R/run/cmdline proc/cmdline
+chroot . /usr/sbin/ostree-system-generator 2>&1 || echo failed
+ls tmp`
 	asInit = `# as-init
 umount proc
 mkdir -p $R/proc
@@ -125,6 +169,7 @@ exec chroot $R /program`
 )
 
 func TestBoot(t *testing.T) {
+	program := build(t)
 	look := func(usr, sysroot, state string) string {
 		return "/etc/os-release: deployed\n/var/lib/file: " + state + "\n/usr " + usr +
 			"\n/etc writable\n/var writable\n/sysroot " + sysroot + "\n/boot writable\n" +
@@ -135,36 +180,67 @@ func TestBoot(t *testing.T) {
 		vars         []string
 		want         string
 	}{
-		{"plain", inInitramfs, nil, "ostree-booted\n" + look("read-only", "writable", "state")},
+		{"plain", inInitramfs, nil, "ostree\nostree-booted\n" + look("read-only", "writable", "state")},
 		{
 			"readonly", inInitramfs, []string{`CONF=[sysroot]\nreadonly=true\n`},
-			"ostree-booted\nostree-sysroot-ro.stamp\n" + look("read-only", "read-only", "state"),
+			"ostree\nostree-booted\nostree-sysroot-ro.stamp\n" + look("read-only", "read-only", "state"),
 		},
 		{
 			"readonly by repository", inInitramfs, []string{`REPOCONF=[sysroot]\nreadonly=true\n`},
-			"ostree-booted\nostree-sysroot-ro.stamp\n" + look("read-only", "read-only", "state"),
+			"ostree\nostree-booted\nostree-sysroot-ro.stamp\n" + look("read-only", "read-only", "state"),
 		},
 		{
 			"generator mounts var", inInitramfs, []string{"GENERATOR=1"},
-			"ostree-booted\n" + look("read-only", "writable", "missing"),
+			"ostree\nostree-booted\n" + look("read-only", "writable", "missing"),
 		},
-		{"hotfix", inInitramfs, []string{"HOTFIX=1"}, "ostree-booted\n" + look("writable", "writable", "state")},
+		{"hotfix", inInitramfs, []string{"HOTFIX=1"}, "ostree\nostree-booted\n" + look("writable", "writable", "state")},
 		{
-			"transient etc", inInitramfs, []string{`CONF=[etc]\ntransient=true\n`},
-			"ostree\nostree-booted\n" + strings.Replace(look("read-only", "writable", "state"), "deployed", "default", 1),
+			"transient etc", inInitramfs, []string{`CONF=[etc]\ntransient=true\n[sysroot]\nreadonly=true\n`},
+			"ostree\nostree-booted\nostree-sysroot-ro.stamp\n" + strings.Replace(look("read-only", "read-only", "state"), "deployed", "default", 1),
+		},
+		{
+			"transient etc of a writable sysroot", inInitramfs, []string{`CONF=[etc]\ntransient=true\n`},
+			"ostree\nostree-booted\n" + look("read-only", "writable", "state"),
+		},
+		{
+			"transient root", inInitramfs, []string{`CONF=[root]\ntransient=true\n`},
+			"ostree-prepare-root: Must enable composefs with root.transient\n(exit status 1)\n",
 		},
 		{"without initramfs", asInit, []string{"DISK=/"}, look("read-only", "writable", "state")},
 		{
 			"composefs", inInitramfs, []string{`CONF=[composefs]\nenabled=yes\n`},
-			"ostree-prepare-root: composefs: enabled at runtime, but support is not compiled in\n(exit status 1)\n",
+			"ostree-prepare-root: Failed to mount composefs: composefs: enabled at runtime, but support is not compiled in\n(exit status 1)\n",
 		},
 		{
 			"no such target", inInitramfs, []string{"ARG=/ostree/boot.0/os/x/0"},
 			"ostree-prepare-root: Couldn't find specified OSTree root '/sysroot/ostree/boot.0/os/x/0': lstat /sysroot/ostree/boot.0/os/x/0: no such file or directory\n(exit status 1)\n",
 		},
+		{
+			"remount", remounted, []string{`CONF=[sysroot]\nreadonly=true\n`, "STATE=ro", "ROOT=rw"},
+			"Remounted rw: /etc\nRemounted rw: /var\n/etc rw\n/var rw\n/sysroot ro\n",
+		},
+		{
+			"remount of a writable sysroot", remounted, []string{"STATE=ro", "ROOT=rw"},
+			"Remounted rw: /sysroot\nRemounted rw: /var\n/var rw\n/sysroot rw\n",
+		},
+		{
+			"remount below a read-only root", remounted, []string{`CONF=[sysroot]\nreadonly=true\n`, "STATE=ro", "ROOT=ro"},
+			"/etc ro\n/var ro\n/sysroot ro\n",
+		},
+		{
+			"soft reboot", softReboot, []string{"GENERATOR=1", `NEXTCONF=[sysroot]\nreadonly=true\n`, `CONF=[sysroot]\nreadonly=true\n`},
+			"nextroot-booted\n" + strings.NewReplacer("deployed", "next", "/boot writable", "/boot read-only", " - probe", "").Replace(look("read-only", "read-only", "missing")),
+		},
+		{
+			"soft reboot with transient etc", softReboot, []string{"GENERATOR=1", `NEXTCONF=[etc]\ntransient=true\n[sysroot]\nreadonly=true\n`},
+			"nextroot-booted\ntransient-etc\n" + strings.NewReplacer("deployed", "next default").Replace(look("read-only", "read-only", "missing")),
+		},
+		{"soft reboot with composefs", softReboot, []string{`NEXTCONF=[composefs]\nenabled=yes\n`},
+			"prepare: Failed to mount composefs: composefs: enabled at runtime, but support is not compiled in\n"},
+		{"generator", generated, nil, "boot.mount\nlocal-fs.target.requires\nmulti-user.target.wants\nsysroot.mount.d\nvar.mount\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := runWorld(t, tt.script, tt.vars...); got != tt.want {
+			if got := runWorld(t, program, tt.script, tt.vars...); got != tt.want {
 				t.Errorf("got\n%s\nwant\n%s", got, tt.want)
 			}
 		})

@@ -1,6 +1,7 @@
 package prepareroot
 
 import (
+	"encoding/binary"
 	"os"
 
 	"rpmostree/gvariant"
@@ -11,6 +12,7 @@ import (
 type booted struct {
 	dev, ino        uint64 // of the deployment directory
 	sysrootReadonly bool
+	composefs       bool   // the root is an image; only read, for other initramfs programs
 	transientEtc    string // directory of the overlay, or empty
 }
 
@@ -24,7 +26,30 @@ func (b booted) value() gvariant.Value {
 	if b.transientEtc != "" {
 		d.Set("transient-etc", gvariant.String(b.transientEtc))
 	}
-	return d.Value()
+	return d.Value().WithByteOrder(hostOrder())
+}
+
+// parseBooted reads what value writes, as far as remounting depends on it.
+func parseBooted(v gvariant.Value) booted {
+	var b booted
+	if x, ok := v.Lookup("sysroot-ro"); ok && x.Type() == "b" {
+		b.sysrootReadonly = x.Bool()
+	}
+	if x, ok := v.Lookup("composefs"); ok && x.Type() == "b" {
+		b.composefs = x.Bool()
+	}
+	if x, ok := v.Lookup("transient-etc"); ok && x.Type() == "s" {
+		b.transientEtc = x.Str()
+	}
+	return b
+}
+
+// hostOrder is the byte order of files that no other machine reads.
+func hostOrder() binary.ByteOrder {
+	if binary.NativeEndian.Uint16([]byte{0, 1}) == 1 {
+		return binary.BigEndian
+	}
+	return binary.LittleEndian
 }
 
 func (b booted) write(path string) error {

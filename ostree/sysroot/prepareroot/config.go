@@ -108,7 +108,7 @@ func parseComposefs(s string) (Composefs, error) {
 // supported refuses what needs composefs.
 func (c Config) supported() error {
 	if c.Composefs >= ComposefsYes {
-		return errors.New("composefs: enabled at runtime, but support is not compiled in")
+		return errors.New("Failed to mount composefs: composefs: enabled at runtime, but support is not compiled in")
 	}
 	if c.RootTransient {
 		return errors.New("Must enable composefs with root.transient")

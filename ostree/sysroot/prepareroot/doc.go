@@ -15,4 +15,7 @@
 // systemd switches to it afterwards, and as process 1 of a kernel without
 // initramfs, where it starts /sbin/init itself. Roots that must be composefs
 // images are refused. Only mounts and files below /run change.
+//
+// What must be done about mounts later is here as well: Remount and Generator
+// in the new root, and PrepareNext for a soft reboot to another deployment.
 package prepareroot

@@ -10,11 +10,15 @@ import (
 )
 
 const (
-	// newRoot is where the root is put together before it moves to its place.
-	newRoot = "/sysroot.tmp"
+	// tmpRoot is where the root is put together before it moves to its place.
+	tmpRoot = "/sysroot.tmp"
+	// runState holds state that lives until the machine stops. In it, private is
+	// closed to everybody.
+	runState = "/run/ostree"
+	private  = ".private"
 	// mountVarMark makes us mount /var although the system has a generator
 	// for it; written by initramfs scripts.
-	mountVarMark = "/run/ostree/initramfs-mount-var"
+	mountVarMark = runState + "/initramfs-mount-var"
 	// readonlyMark tells older ostree-remount programs that /sysroot is
 	// read-only. Newer ones read bootedFile.
 	readonlyMark = "/run/ostree-sysroot-ro.stamp"
@@ -46,7 +50,11 @@ func Run(o Options) error {
 	if err != nil {
 		return err
 	}
-	for _, step := range []func() error{r.root, r.boot, r.etc, r.usr, r.sysroot, r.varDir, r.marks, r.move} {
+	return inOrder(r.state, r.unshare, r.root, r.boot, r.etc, r.usr, r.sysroot, r.varDir, r.marks, r.move)
+}
+
+func inOrder(steps ...func() error) error {
+	for _, step := range steps {
 		if err := step(); err != nil {
 			return err
 		}
@@ -58,6 +66,7 @@ func Run(o Options) error {
 type run struct {
 	Options
 	physical string // Sysroot without symbolic links; "/" for process 1
+	newRoot  string // where the root is put together
 	deploy   deployment
 	readonly bool // /sysroot shall be read-only
 	asInit   bool
@@ -72,7 +81,7 @@ func (r *run) logf(format string, a ...any) {
 
 // begin decides everything that can be decided before the first mount.
 func begin(o Options) (*run, error) {
-	r := &run{Options: o, asInit: o.Sysroot == "/"}
+	r := &run{Options: o, newRoot: tmpRoot, asInit: o.Sysroot == "/"}
 	if err := o.Config.supported(); err != nil {
 		return nil, err
 	}
@@ -115,47 +124,64 @@ func (r *run) wantReadonly() (bool, error) {
 	return repoReadonly(path.Join(r.physical, "ostree/repo/config"))
 }
 
-// root binds the deployment to the place where the root is put together.
-func (r *run) root() error {
-	// Shared mounts cannot be moved (sharedsubtree.rst in the kernel's documentation).
-	if err := mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+// state makes the directories in /run that other programs expect. Without
+// initramfs there is no /run yet.
+func (r *run) state() error {
+	if r.asInit {
+		return nil
+	}
+	if err := os.MkdirAll(runState, 0o755); err != nil {
 		return err
 	}
-	if err := os.Mkdir(newRoot, 0o755); err != nil && !os.IsExist(err) {
-		return fmt.Errorf("couldn't create temporary sysroot %s: %v", newRoot, err)
+	if err := os.Mkdir(path.Join(runState, private), 0); err != nil && !os.IsExist(err) {
+		return err
 	}
-	return bind(r.deploy.path, newRoot)
+	return nil
+}
+
+// unshare makes all mounts private: shared ones cannot be moved
+// (sharedsubtree.rst in the kernel's documentation).
+func (r *run) unshare() error { return mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, "") }
+
+// root binds the deployment to the place where the root is put together.
+func (r *run) root() error {
+	if err := os.Mkdir(r.newRoot, 0o755); err != nil && !os.IsExist(err) {
+		return fmt.Errorf("couldn't create temporary sysroot %s: %v", r.newRoot, err)
+	}
+	return bind(r.deploy.path, r.newRoot)
 }
 
 // boot shows /boot of the physical root, when the boot entries are there and
-// not on a file system of their own, which is mounted later.
+// not on a file system of their own, which is mounted later. A mount unit of
+// Generate does the same where there was no initramfs, as after a soft reboot.
 func (r *run) boot() error {
-	if !isLink(path.Join(r.physical, "boot/loader")) || !isDir(path.Join(newRoot, "boot")) {
+	if !isLink(path.Join(r.physical, "boot/loader")) || !isDir(path.Join(r.newRoot, "boot")) {
 		return nil
 	}
-	return bind(path.Join(r.physical, "boot"), path.Join(newRoot, "boot"))
+	return bind(path.Join(r.physical, "boot"), path.Join(r.newRoot, "boot"))
 }
 
 // etc gives /etc a mount of its own when it must stay writable in spite of a
-// read-only /sysroot, or an overlay that forgets changes.
+// read-only /sysroot. Only then it may be an overlay that forgets changes: a
+// writable /sysroot shows the deployment's own /etc in any case.
 func (r *run) etc() error {
-	etc := path.Join(newRoot, "etc")
-	if r.Config.EtcTransient {
+	etc := path.Join(r.newRoot, "etc")
+	switch {
+	case !r.readonly:
+		return nil
+	case r.Config.EtcTransient:
 		dir, err := r.transientEtc(etc)
 		r.booted.transientEtc = dir
 		return err
-	}
-	if !r.readonly {
-		return nil
 	}
 	return bindWritable(path.Join(r.deploy.path, "etc"), etc)
 }
 
 func (r *run) transientEtc(etc string) (string, error) {
-	if err := os.MkdirAll("/run/ostree", 0o755); err != nil {
+	if err := os.MkdirAll(runState, 0o755); err != nil {
 		return "", err
 	}
-	dir, err := os.MkdirTemp("/run/ostree", "transient-etc.")
+	dir, err := os.MkdirTemp(runState, "transient-etc.")
 	if err != nil {
 		return "", err
 	}
@@ -165,12 +191,12 @@ func (r *run) transientEtc(etc string) (string, error) {
 		}
 	}
 	return dir, mount("overlay", etc, "overlay", 0,
-		fmt.Sprintf("lowerdir=%s/usr/etc,upperdir=%s/upper,workdir=%s/work", newRoot, dir, dir))
+		fmt.Sprintf("lowerdir=%s/usr/etc,upperdir=%s/upper,workdir=%s/work", r.newRoot, dir, dir))
 }
 
 // usr makes /usr read-only, or mounts the overlay of a hotfix.
 func (r *run) usr() error {
-	usr := path.Join(newRoot, "usr")
+	usr := path.Join(r.newRoot, "usr")
 	upper, work := path.Join(r.deploy.path, ".usr-ovl-upper"), path.Join(r.deploy.path, ".usr-ovl-work")
 	if !isDir(work) {
 		if err := bind(usr, usr); err != nil {
@@ -178,7 +204,7 @@ func (r *run) usr() error {
 		}
 		return mount("", usr, "", unix.MS_BIND|unix.MS_REMOUNT|unix.MS_RDONLY, "")
 	}
-	writable, err := isWritable(newRoot)
+	writable, err := isWritable(r.newRoot)
 	if err != nil {
 		return err
 	}
@@ -186,7 +212,7 @@ func (r *run) usr() error {
 	switch {
 	case writable:
 	case r.asInit: // nobody remounts before init starts, and an upper directory must be writable
-		if err := mount("", newRoot, "", unix.MS_REMOUNT, ""); err != nil {
+		if err := mount("", r.newRoot, "", unix.MS_REMOUNT, ""); err != nil {
 			return err
 		}
 	default:
@@ -202,7 +228,7 @@ func (r *run) sysroot() error {
 	if r.asInit {
 		return nil
 	}
-	inside := path.Join(newRoot, "sysroot")
+	inside := path.Join(r.newRoot, "sysroot")
 	if err := bind(r.physical, inside); err != nil {
 		return err
 	}
@@ -225,10 +251,10 @@ func (r *run) varDir() error {
 			return err
 		}
 	}
-	if !r.asInit && !exists(mountVarMark) && exists(path.Join(newRoot, varGenerator)) {
+	if !r.asInit && !exists(mountVarMark) && exists(path.Join(r.newRoot, varGenerator)) {
 		return nil
 	}
-	target := path.Join(newRoot, "var")
+	target := path.Join(r.newRoot, "var")
 	if err := bind(state, target); err != nil {
 		return err
 	}
@@ -246,7 +272,7 @@ func (r *run) marks() error {
 		err = os.WriteFile(readonlyMark, nil, 0o644)
 	}
 	if r.asInit {
-		return nil // without initramfs /run may be a directory of a read-only disk
+		return nil // /run may be a directory of a read-only disk; see Generate
 	}
 	return err
 }
@@ -254,13 +280,13 @@ func (r *run) marks() error {
 // move puts the new root in its place.
 func (r *run) move() error {
 	if r.asInit {
-		return pivot()
+		return r.pivot()
 	}
-	if err := mount(newRoot, r.physical, "", unix.MS_MOVE, ""); err != nil {
+	if err := mount(r.newRoot, r.physical, "", unix.MS_MOVE, ""); err != nil {
 		return err
 	}
-	if err := os.Remove(newRoot); err != nil {
-		return fmt.Errorf("couldn't remove temporary sysroot %s: %v", newRoot, err)
+	if err := os.Remove(r.newRoot); err != nil {
+		return fmt.Errorf("couldn't remove temporary sysroot %s: %v", r.newRoot, err)
 	}
 	if !r.readonly {
 		return nil
@@ -269,8 +295,8 @@ func (r *run) move() error {
 }
 
 // pivot swaps the root of this process with the new root.
-func pivot() error {
-	if err := os.Chdir(newRoot); err != nil {
+func (r *run) pivot() error {
+	if err := os.Chdir(r.newRoot); err != nil {
 		return err
 	}
 	if err := unix.PivotRoot(".", "sysroot"); err != nil {
