@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strings"
 )
 
 // ChecksumSize is the length of a checksum in bytes.
@@ -17,7 +18,8 @@ type Checksum [ChecksumSize]byte
 func ParseChecksum(s string) (Checksum, error) {
 	var c Checksum
 	if len(s) != 2*ChecksumSize {
-		return c, fmt.Errorf("Invalid rev '%s'", s)
+		shown := strings.ToValidUTF8(s[:min(len(s), 2*ChecksumSize)], "\uFFFD") // it may be a page of a server
+		return c, fmt.Errorf("Invalid rev %s", strings.ReplaceAll(shown, "\n", " "))
 	}
 	for _, b := range []byte(s) {
 		if (b < '0' || b > '9') && (b < 'a' || b > 'f') {

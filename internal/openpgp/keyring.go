@@ -8,6 +8,7 @@
 package openpgp
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/hex"
 	"errors"
@@ -107,7 +108,8 @@ func dearmor(data []byte) ([]byte, error) {
 		return data, nil
 	}
 	var out []byte
-	for rest := bytes.NewReader(data); ; {
+	// The armor's reader must not buffer what follows a block.
+	for rest := bufio.NewReader(bytes.NewReader(data)); ; {
 		block, err := armor.Decode(rest)
 		if err == io.EOF && out != nil {
 			return out, nil

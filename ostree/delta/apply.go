@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"runtime"
 
@@ -172,10 +171,6 @@ type source struct {
 	io.Closer
 }
 
-// maxSourceInMemory is how large the content of a compressed object may be to be
-// kept in memory, in bytes. That of a larger one goes to a temporary file.
-const maxSourceInMemory = 4 << 20
-
 // openSource opens a file object. A temporary file goes to the directory tmp.
 func openSource(o *repo.Objects, tmp string, sum ostree.Checksum) (*source, error) {
 	h, size, content, err := o.File(sum)
@@ -192,16 +187,13 @@ func openSource(o *repo.Objects, tmp string, sum ostree.Checksum) (*source, erro
 		return &source{sum, size, at, content}, nil
 	}
 	defer content.Close()
-	if size <= maxSourceInMemory {
+	if size <= maxInMemory {
 		data, err := io.ReadAll(io.LimitReader(content, size+1))
 		return &source{sum, int64(len(data)), bytes.NewReader(data), io.NopCloser(nil)}, err
 	}
-	f, err := os.CreateTemp(tmp, "ostree-delta-source-")
+	f, err := unlinked(tmp)
 	if err != nil {
 		return nil, err
-	}
-	if err := os.Remove(f.Name()); err != nil {
-		return nil, errors.Join(err, f.Close())
 	}
 	n, err := io.Copy(f, content)
 	if err != nil {

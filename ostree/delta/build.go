@@ -3,6 +3,7 @@ package delta
 import (
 	"encoding/binary"
 	"io"
+	"slices"
 
 	"rpmostree/ostree"
 	"rpmostree/ostree/repo"
@@ -11,11 +12,10 @@ import (
 // A plan is how an item comes into a part.
 type plan struct {
 	item
-	data      []byte    // of an object that is taken as it is
-	patch     []byte    // a bsdiff to like
-	stretches []stretch // what like has of it
-	content   []byte    // with stretches: the content
-	fallback  bool
+	patch    []byte    // a bsdiff to like
+	copies   []stretch // what like has of it
+	fresh    []byte    // with copies: what is between them
+	fallback bool
 }
 
 // weight is how many bytes of the blob it will take, about.
@@ -23,12 +23,8 @@ func (p *plan) weight() int64 {
 	switch {
 	case p.patch != nil:
 		return int64(len(p.patch))
-	case p.stretches != nil:
-		n := p.size
-		for _, s := range p.stretches {
-			n -= int64(s.n)
-		}
-		return n
+	case p.copies != nil:
+		return int64(len(p.fresh))
 	}
 	return p.size
 }
@@ -40,6 +36,7 @@ type builder struct {
 	xattrs  map[string]uint64
 	objects []ostree.ObjectName
 	usize   uint64 // of the objects
+	tables  int    // bytes of modes and extended attributes
 }
 
 func newBuilder() *builder { return &builder{modes: map[mode]uint64{}, xattrs: map[string]uint64{}} }
@@ -65,7 +62,7 @@ func (b *builder) add(r *repo.Repo, p *plan) error {
 		b.op(opSetSource, b.put(p.like[:]))
 		b.op(opBSPatch, b.put(p.patch), uint64(len(p.patch)))
 		b.op(opClose)
-	case p.stretches != nil:
+	case p.copies != nil:
 		b.usize += uint64(p.size)
 		b.copies(p)
 	default:
@@ -74,23 +71,24 @@ func (b *builder) add(r *repo.Repo, p *plan) error {
 	return nil
 }
 
+// size is about what the part has without compression.
+func (b *builder) size() int64 { return int64(len(b.part.blob) + len(b.part.program) + b.tables) }
+
 // whole adds a regular file as it is.
 func (b *builder) whole(r *repo.Repo, p *plan) error {
-	data := p.data
-	if data == nil {
-		_, size, content, err := r.File(p.Checksum)
-		if err != nil {
-			return err
-		}
-		defer content.Close()
-		data = make([]byte, size)
-		if _, err := io.ReadFull(content, data); err != nil {
-			return err
-		}
+	_, size, content, err := r.File(p.Checksum)
+	if err != nil {
+		return err
+	}
+	defer content.Close()
+	at := len(b.part.blob)
+	b.part.blob = slices.Grow(b.part.blob, int(size))[:at+int(size)]
+	if _, err := io.ReadFull(content, b.part.blob[at:]); err != nil {
+		return err
 	}
 	m, x := b.header(p.header)
-	b.usize += uint64(len(data))
-	b.op(opSplice, m, x, uint64(len(data)), b.put(data))
+	b.usize += uint64(size)
+	b.op(opSplice, m, x, uint64(size), uint64(at))
 	return nil
 }
 
@@ -99,7 +97,8 @@ func (b *builder) copies(p *plan) {
 	b.open(p)
 	at, reading := 0, false
 	source := b.put(p.like[:])
-	fresh := func(to int) {
+	rest := p.fresh
+	write := func(to int) {
 		if at == to {
 			return
 		}
@@ -107,10 +106,11 @@ func (b *builder) copies(p *plan) {
 			b.op(opUnsetSource)
 			reading = false
 		}
-		b.op(opWrite, uint64(to-at), b.put(p.content[at:to]))
+		b.op(opWrite, uint64(to-at), b.put(rest[:to-at]))
+		rest = rest[to-at:]
 	}
-	for _, s := range p.stretches {
-		fresh(s.at)
+	for _, s := range p.copies {
+		write(s.at)
 		if !reading {
 			b.op(opSetSource, source)
 			reading = true
@@ -118,7 +118,7 @@ func (b *builder) copies(p *plan) {
 		b.op(opWrite, uint64(s.n), uint64(s.off))
 		at = s.at + s.n
 	}
-	fresh(len(p.content))
+	write(int(p.size))
 	b.op(opClose)
 }
 
@@ -141,6 +141,9 @@ func (b *builder) put(data []byte) uint64 {
 	return uint64(at)
 }
 
+// modeSize is that of a mode in a part, in bytes.
+const modeSize = 12
+
 // header returns the indices of a file's mode and attributes.
 func (b *builder) header(h ostree.FileHeader) (m, x uint64) {
 	key := mode{h.UID, h.GID, h.Mode}
@@ -149,12 +152,14 @@ func (b *builder) header(h ostree.FileHeader) (m, x uint64) {
 		m = uint64(len(b.part.modes))
 		b.modes[key] = m
 		b.part.modes = append(b.part.modes, key)
+		b.tables += modeSize
 	}
 	set := string((&ostree.DirMeta{Xattrs: h.Xattrs}).Marshal())
 	if x, ok = b.xattrs[set]; !ok {
 		x = uint64(len(b.part.xattrs))
 		b.xattrs[set] = x
 		b.part.xattrs = append(b.part.xattrs, h.Xattrs)
+		b.tables += len(set)
 	}
 	return m, x
 }

@@ -6,8 +6,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
+	"math"
 	"path"
 	"path/filepath"
 	"runtime"
@@ -38,7 +38,7 @@ type Options struct {
 	// to be fetched by itself; 0 is the default. NoFallbacks leaves none.
 	MinFallbackSize int64
 	NoFallbacks     bool
-	MaxBSDiffSize   int64 // no bsdiff of files larger than this; 0 is the default
+	MaxBSDiffSize   int64 // no bsdiff of two files that are larger than this together; 0 is the default
 	NoBSDiff        bool
 	MaxChunkSize    int64 // of a part; 0 is the default
 	Inline          bool  // put the parts into the superblock
@@ -54,8 +54,18 @@ type Options struct {
 	Time time.Time // recorded; zero is now
 }
 
+// A Report says what Generate has made.
+type Report struct {
+	*Superblock
+	Metadata, Files, Symlinks int    // objects that the source commit lacks
+	Similar                   int    // files that resemble one of the source commit
+	Copied, Patched           int    // those of them that stretches of it, and a bsdiff of it, make
+	CopiedBytes               uint64 // what the stretches have
+	LooseSize                 uint64 // of the objects that come whole, as they are stored, in bytes
+}
+
 // Generate makes the delta of that name. Both commits must be whole.
-func Generate(ctx context.Context, r *repo.Repo, n Name, o Options) (*Superblock, error) {
+func Generate(ctx context.Context, r *repo.Repo, n Name, o Options) (*Report, error) {
 	unlock, err := r.Lock(ctx, repo.Shared)
 	if err != nil {
 		return nil, err
@@ -63,6 +73,7 @@ func Generate(ctx context.Context, r *repo.Repo, n Name, o Options) (*Superblock
 	defer unlock()
 	g := &generator{repo: r, opts: o.withDefaults()}
 	g.block = &Superblock{Name: n, Order: g.opts.Order, Timestamp: uint64(g.opts.Time.Unix())}
+	g.report.Superblock = g.block
 	if g.block.Commit, err = r.ReadMetadata(ostree.ObjectCommit, n.To); err != nil {
 		return nil, err
 	}
@@ -76,7 +87,7 @@ func Generate(ctx context.Context, r *repo.Repo, n Name, o Options) (*Superblock
 	if err := g.finish(); err != nil {
 		return nil, errors.Join(err, g.abandon())
 	}
-	return g.block, nil
+	return &g.report, nil
 }
 
 func (o Options) withDefaults() Options {
@@ -94,9 +105,10 @@ func (o Options) withDefaults() Options {
 
 // A generator is the state of Generate.
 type generator struct {
-	repo  *repo.Repo
-	opts  Options
-	block *Superblock
+	repo   *repo.Repo
+	opts   Options
+	block  *Superblock
+	report Report
 
 	out  *dirfd.Dir // where the files go
 	temp string     // its name below the repository's tmp; "" if it is the caller's directory
@@ -235,15 +247,43 @@ func (g *generator) run(ctx context.Context) error {
 			return err
 		}
 	}
+	g.count(list)
 	group, ctx := errgroup.WithContext(ctx)
 	plans := g.plan(ctx, group, list)
 	group.Go(func() error { return g.build(ctx, group, plans) })
 	return group.Wait()
 }
 
+func (g *generator) count(list []item) {
+	g.report.Metadata = 1 // the commit
+	for i := range list {
+		switch it := &list[i]; {
+		case it.Type != ostree.ObjectFile:
+			g.report.Metadata++
+		case it.isRegular():
+			g.report.Files++
+		default:
+			g.report.Symlinks++
+		}
+		if !list[i].like.IsZero() {
+			g.report.Similar++
+		}
+	}
+}
+
 // compareMemory is how many bytes of files are compared at a time; a larger pair
 // is compared alone.
 const compareMemory = 512 << 20
+
+// memory returns how many bytes it takes to compare a file, about: the two files, and if
+// they are small enough for a bsdiff its index.
+func (g *generator) memory(size int64) int64 {
+	n := 2 * min(size, maxInMemory)
+	if 2*size <= g.opts.MaxBSDiffSize {
+		n = 14 * size
+	}
+	return min(n, compareMemory)
+}
 
 // plansAhead bounds how many plans wait to be put into a part.
 const plansAhead = 256
@@ -258,8 +298,8 @@ func (g *generator) plan(ctx context.Context, group *errgroup.Group, list []item
 		for i := range list {
 			result := make(chan *plan, 1)
 			weight := int64(0)
-			if !list[i].like.IsZero() {
-				weight = min(list[i].size*9, compareMemory)
+			if it := &list[i]; !it.like.IsZero() {
+				weight = g.memory(it.size)
 			}
 			if err := memory.Acquire(ctx, weight); err != nil {
 				return err
@@ -291,12 +331,12 @@ func (g *generator) plan(ctx context.Context, group *errgroup.Group, list []item
 }
 
 // maxCompared is how large files may be to be compared, in bytes.
-const maxCompared = 512 << 20
+const maxCompared = math.MaxInt32
 
 func (g *generator) decide(it item) (*plan, error) {
 	p := &plan{item: it}
 	if !it.like.IsZero() && it.size <= maxCompared {
-		if err := g.compare(p); err != nil || p.patch != nil || p.stretches != nil {
+		if err := g.compare(p); err != nil || p.patch != nil || p.copies != nil {
 			return p, err
 		}
 	}
@@ -306,36 +346,45 @@ func (g *generator) decide(it item) (*plan, error) {
 
 // compare finds the shortest way to make an object from what it resembles.
 func (g *generator) compare(p *plan) error {
-	from, err := g.read(p.like)
-	if err != nil {
-		return err
-	}
 	to, err := g.read(p.Checksum)
 	if err != nil {
 		return err
 	}
-	if isCompressed(to) {
+	defer to.close()
+	if isCompressed(to.data) {
 		return nil
 	}
-	if list, same := stretches(from, to); same >= len(to)/minSameHalf {
-		p.stretches, p.content = list, to
+	from, err := g.read(p.like)
+	if err != nil {
+		return err
+	}
+	defer from.close()
+	patchable := !g.opts.NoBSDiff && int64(len(from.data)+len(to.data)) <= g.opts.MaxBSDiffSize
+	if patchable && len(to.data) <= smallFile {
+		p.patch = bsdiff(from.data, to.data)
 		return nil
 	}
-	if !g.opts.NoBSDiff && max(int64(len(from)), int64(len(to))) <= g.opts.MaxBSDiffSize {
-		p.patch = bsdiff(from, to)
+	list, same := stretches(from.data, to.data)
+	rest := len(to.data) - same
+	switch {
+	case patchable && rest > len(to.data)/mostlySame:
+		p.patch = bsdiff(from.data, to.data)
+	case rest <= len(to.data)/2:
+		p.copies, p.fresh = list, fresh(to.data, list)
 	}
 	return nil
 }
 
-func (g *generator) read(sum ostree.Checksum) ([]byte, error) {
-	_, size, content, err := g.repo.File(sum)
-	if err != nil {
-		return nil, err
-	}
-	defer content.Close()
-	data := make([]byte, size)
-	_, err = io.ReadFull(content, data)
-	return data, err
+// A bsdiff is shorter than the stretches in which files are the same with what is between
+// them, but takes longer to make. So it is made of small files, and of those that differ in
+// more than one byte of mostlySame.
+const (
+	smallFile  = 64 << 10 // bytes
+	mostlySame = 64
+)
+
+func (g *generator) read(sum ostree.Checksum) (*content, error) {
+	return readContent(g.repo.Objects, filepath.Join(g.repo.Path(), "tmp"), sum)
 }
 
 // build puts what comes into parts.
@@ -343,9 +392,6 @@ func (g *generator) build(ctx context.Context, group *errgroup.Group, plans <-ch
 	free := semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0)))
 	b := newBuilder()
 	full := func() error {
-		if len(b.objects) == 0 {
-			return nil
-		}
 		if err := free.Acquire(ctx, 1); err != nil {
 			return err
 		}
@@ -372,16 +418,35 @@ func (g *generator) build(ctx context.Context, group *errgroup.Group, plans <-ch
 			}
 			continue
 		}
-		if len(b.objects) > 0 && int64(len(b.part.blob))+p.weight() > g.opts.MaxChunkSize {
+		if len(b.objects) > 0 && b.size()+p.weight() > g.opts.MaxChunkSize {
 			if err := full(); err != nil {
 				return err
 			}
+		}
+		if err := g.account(p); err != nil {
+			return err
 		}
 		if err := b.add(g.repo, p); err != nil {
 			return err
 		}
 	}
-	return full()
+	return full() // even if it is empty: a delta has at least one part
+}
+
+// account adds an object to the report.
+func (g *generator) account(p *plan) error {
+	switch {
+	case p.patch != nil:
+		g.report.Patched++
+	case p.copies != nil:
+		g.report.Copied++
+		g.report.CopiedBytes += uint64(p.size - int64(len(p.fresh)))
+	default:
+		size, err := g.repo.StoredSize(p.ObjectName)
+		g.report.LooseSize += uint64(size)
+		return err
+	}
+	return nil
 }
 
 // fall adds an object to those that are fetched by themselves.

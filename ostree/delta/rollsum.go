@@ -12,12 +12,11 @@ type stretch struct{ at, off, n int }
 // Chunks end where the rolling checksum has its lowest bits set, as in bup: 8 KiB
 // on average, wherever they stand in the file.
 const (
-	rollWindow  = 64
-	rollOffset  = 31
-	chunkBits   = 13
-	chunkMask   = 1<<chunkBits - 1
-	maxChunk    = 1 << 17
-	minSameHalf = 2 // a file is like another if at least 1/minSameHalf of it is there
+	rollWindow = 64
+	rollOffset = 31
+	chunkBits  = 13
+	chunkMask  = 1<<chunkBits - 1
+	maxChunk   = 1 << 17
 )
 
 // eachChunk calls fn with each chunk of b.
@@ -82,6 +81,17 @@ func stretches(from, to []byte) (list []stretch, same int) {
 		done = at + n
 	})
 	return slices.Clip(list), same
+}
+
+// fresh returns what of to is in none of the stretches.
+func fresh(to []byte, list []stretch) []byte {
+	var out []byte
+	at := 0
+	for _, s := range list {
+		out = append(out, to[at:s.at]...)
+		at = s.at + s.n
+	}
+	return append(out, to[at:]...)
 }
 
 // compressedMagic are the first bytes of files in which a small change of the

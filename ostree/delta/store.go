@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"rpmostree/internal/dirfd"
+	"rpmostree/internal/failpoint"
 	"rpmostree/ostree"
 	"rpmostree/ostree/repo"
 )
@@ -158,47 +159,119 @@ func (f *File) Part(i int) ([]byte, error) {
 }
 
 // Apply makes the target commit in a repository out of a delta whose parts are at
-// hand. It sets no ref.
+// hand. It sets no ref. The commit is partial if the one is partial that the delta
+// starts from.
 func (f *File) Apply(ctx context.Context, r *repo.Repo) error {
 	s := f.Superblock
+	partial := false
 	if !s.From.IsZero() {
-		if ok, err := r.Has(ostree.ObjectCommit, s.From); err != nil {
+		ok, err := r.Has(ostree.ObjectCommit, s.From)
+		if err == nil && !ok {
+			err = &NoSourceError{s.From}
+		}
+		if err == nil {
+			partial, err = r.IsPartial(s.From)
+		}
+		if err != nil {
 			return err
-		} else if !ok {
-			return &NoSourceError{s.From}
 		}
 	}
 	if len(s.Fallbacks) > 0 {
 		return errors.New("Cannot execute delta offline: contains nonempty http fallback entries")
-	}
-	had, err := r.Has(ostree.ObjectCommit, s.To)
-	if err != nil {
-		return err
 	}
 	tx, err := r.Begin(ctx, repo.TransactionOptions{})
 	if err != nil {
 		return err
 	}
 	defer tx.Abort()
-	if !had {
+	if err := f.write(ctx, tx); err != nil {
+		return err
+	}
+	if partial {
 		if err := r.SetPartial(s.To, true); err != nil {
 			return err
 		}
-	}
-	if err := s.WriteCommit(tx); err != nil {
+	} else if err := s.checkWhole(tx); err != nil {
 		return err
-	}
-	for i := range s.Parts {
-		file, err := f.Part(i)
-		if err == nil {
-			err = ApplyPart(ctx, tx, s.Parts[i], file)
-		}
-		if err != nil {
-			return fmt.Errorf("Executing static delta part %d: %w", i, err)
-		}
 	}
 	if _, err := tx.Commit(); err != nil {
 		return err
 	}
+	if err := failpoint.At("delta.applied"); err != nil || partial {
+		return err
+	}
 	return r.SetPartial(s.To, false)
+}
+
+// checkWhole makes sure that what the new objects name is there.
+func (s *Superblock) checkWhole(tx *repo.Transaction) error {
+	need := func(t ostree.ObjectType, c ostree.Checksum) error {
+		ok, err := tx.Has(t, c)
+		if err == nil && !ok {
+			err = fmt.Errorf("static delta lacks object %s", ostree.ObjectName{Type: t, Checksum: c})
+		}
+		return err
+	}
+	commit, err := ostree.ParseCommit(s.Commit)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(need(ostree.ObjectDirTree, commit.Tree), need(ostree.ObjectDirMeta, commit.Meta)); err != nil {
+		return err
+	}
+	for _, p := range s.Parts {
+		for _, n := range p.Objects {
+			if n.Type != ostree.ObjectDirTree {
+				continue
+			}
+			d, err := tx.DirTree(n.Checksum)
+			if err != nil {
+				return err
+			}
+			for _, e := range d.Files {
+				if err := need(ostree.ObjectFile, e.Checksum); err != nil {
+					return err
+				}
+			}
+			for _, e := range d.Dirs {
+				if err := errors.Join(need(ostree.ObjectDirTree, e.Tree), need(ostree.ObjectDirMeta, e.Meta)); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// write writes the target commit and the objects of all parts.
+func (f *File) write(ctx context.Context, tx *repo.Transaction) error {
+	if err := f.Superblock.WriteCommit(tx); err != nil {
+		return err
+	}
+	for i := range f.Superblock.Parts {
+		meta := &f.Superblock.Parts[i]
+		if done, err := meta.done(tx); err != nil {
+			return err
+		} else if done {
+			continue
+		}
+		file, err := f.Part(i)
+		if err == nil {
+			err = ApplyPart(ctx, tx, *meta, file)
+		}
+		if err != nil {
+			return fmt.Errorf("Executing delta part %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// done tells whether all objects of the part are there.
+func (m *PartMeta) done(tx *repo.Transaction) (bool, error) {
+	for _, n := range m.Objects {
+		if ok, err := tx.Has(n.Type, n.Checksum); !ok || err != nil {
+			return false, err
+		}
+	}
+	return true, nil
 }

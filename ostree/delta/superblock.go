@@ -165,15 +165,15 @@ func (s *Superblock) settleOrder() error {
 // never makes a part larger by a fifth, and objects do not have 4 GiB on average.
 func (s *Superblock) looksSwapped() bool {
 	const maxAverage = 4 << 30
-	var usize, objects uint64
+	var size, objects uint64
 	for _, p := range s.Parts {
-		usize += p.USize
+		size += p.Size
 		objects += uint64(len(p.Objects))
 		if float64(p.Size) > 1.2*float64(p.USize) {
 			return true
 		}
 	}
-	return objects > 0 && usize/objects > maxAverage
+	return objects > 0 && size/objects >= maxAverage
 }
 
 // Marshal returns the bytes of the superblock.

@@ -71,7 +71,11 @@ func addRemote(ring *openpgp.Keyring, r *repo.Repo, m *repo.Remote) (own bool, e
 	case !errors.Is(err, fs.ErrNotExist):
 		return false, fmt.Errorf("keys of remote \"%s\": %w", m.Name, err)
 	}
-	for _, path := range strings.FieldsFunc(m.Get("gpgkeypath"), func(c rune) bool { return c == ';' || c == ',' }) {
+	paths, err := keyPaths(m.Get("gpgkeypath"))
+	if err != nil {
+		return own, err
+	}
+	for _, path := range paths {
 		if err := addPath(ring, path); err != nil {
 			return own, fmt.Errorf("GPG: %w", err)
 		}
@@ -79,11 +83,25 @@ func addRemote(ring *openpgp.Keyring, r *repo.Repo, m *repo.Remote) (own bool, e
 	return own, nil
 }
 
+// keyPaths splits a list at semicolons or at commas; the last item may be empty.
+func keyPaths(list string) ([]string, error) {
+	sep := ";"
+	switch semicolon, comma := strings.Contains(list, ";"), strings.Contains(list, ","); {
+	case list == "":
+		return nil, nil
+	case semicolon && comma:
+		return nil, errors.New("key value list contains more than one separator")
+	case comma:
+		sep = ","
+	}
+	return strings.Split(strings.TrimSuffix(list, sep), sep), nil
+}
+
 // addPath adds the keys in a file, or in the files of a directory.
 func addPath(ring *openpgp.Keyring, path string) error {
 	st, err := os.Stat(path)
 	if err != nil {
-		return err
+		return fmt.Errorf("opendir(%s): %w", path, errors.Unwrap(err))
 	}
 	if !st.IsDir() {
 		return addFile(ring, path)

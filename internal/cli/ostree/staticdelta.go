@@ -148,8 +148,31 @@ func (e *env) generateDelta(o *generateOptions) error {
 		from = name.From.String()
 	}
 	e.printf("Generating static delta:\n  From: %s\n  To:   %s\n", from, name.To)
-	_, err = delta.Generate(e.ctx, e.repo, name, opts)
+	report, err := delta.Generate(e.ctx, e.repo, name, opts)
+	if err == nil {
+		e.reportDelta(report)
+	}
 	return err
+}
+
+// reportDelta prints what was made, for people.
+func (e *env) reportDelta(r *delta.Report) {
+	say := func(format string, args ...any) { fmt.Fprintf(e.err, format+"\n", args...) }
+	say("modified: %d", r.Similar)
+	say("new reachable: metadata=%d content regular=%d symlink=%d", r.Metadata, r.Files, r.Symlinks)
+	say("rollsum for %d/%d modified", r.Copied, r.Similar)
+	for _, f := range r.Fallbacks {
+		say("fallback for %s (%s)", f.Checksum, repo.FormatSize(f.USize))
+	}
+	var size, usize uint64
+	for i, p := range r.Parts {
+		say("part %d n:%d compressed:%d uncompressed:%d", i+1, len(p.Objects), p.Size, p.USize)
+		size += p.Size
+		usize += p.USize
+	}
+	say("uncompressed=%d compressed=%d loose=%d", usize, size, r.LooseSize)
+	say("rollsum=%d objects, %d bytes", r.Copied, r.CopiedBytes)
+	say("bsdiff=%d objects", r.Patched)
 }
 
 // deltaName resolves what the delta is to lead from and to.
@@ -177,11 +200,13 @@ func (e *env) deltaName(o *generateOptions) (n delta.Name, err error) {
 
 func (o *generateOptions) options(e *env) (delta.Options, error) {
 	opts := delta.Options{Inline: o.inline, NoBSDiff: o.noBSDiff, Filename: o.filename, Order: binary.LittleEndian}
-	switch {
-	case o.endianness == "B", o.endianness == "" && o.swap:
-		opts.Order = binary.BigEndian
-	case o.endianness != "" && o.endianness != "l":
+	switch o.endianness {
+	case "", "l", "B":
+	default:
 		return opts, fmt.Errorf("Invalid endianness '%s'", o.endianness)
+	}
+	if (o.endianness == "B") != o.swap {
+		opts.Order = binary.BigEndian
 	}
 	for _, size := range []struct {
 		text string
@@ -257,32 +282,63 @@ func (c *command) verifyingDelta(o *verifyOptions) {
 	c.str(&o.dir, "keys-dir", 0, "NAME", "Redefine system-wide directories with public and revoked keys for verification")
 }
 
-// checkDelta verifies the signature of a delta that is to be applied, if it has
-// one and keys were given, or the repository demands it.
-func (e *env) checkDelta(f *delta.File, o *verifyOptions) error {
-	if o.typ != "" {
-		if err := sign.Known(o.typ); err != nil {
-			return fmt.Errorf("Signing type %s is not supported", o.typ)
+// deltaKeys returns the public keys of the arguments and of the file or, if there are no
+// arguments, of the system.
+func (o *verifyOptions) deltaKeys(args []string) (*sign.KeySet, error) {
+	set, err := sign.NewKeySet(signType(o.typ))
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range args {
+		if err := set.Add(key); err != nil {
+			return nil, err
 		}
 	}
-	demanded, err := e.repo.Config().Bool("core", "sign-verify-deltas", false)
-	if err != nil {
-		return err
-	}
-	keys := len(e.args) > 1 || o.file != "" || o.dir != "" || o.typ != ""
 	switch {
+	case o.file != "":
+		err = set.AddFile(o.file)
+	case len(args) == 0:
+		err = set.AddSystem(o.dir)
+	}
+	return set, err
+}
+
+// checkDelta verifies the signature of a delta that is to be applied, if it has one and
+// there are keys, or the repository demands it.
+func (e *env) checkDelta(f *delta.File, o *verifyOptions) error {
+	if sign.Known(signType(o.typ)) != nil {
+		return fmt.Errorf("Signing type %s is not supported", o.typ)
+	}
+	keys, err := o.deltaKeys(e.args[1:])
+	if err != nil {
+		if len(e.args) > 1 || o.file != "" || o.dir != "" {
+			return err
+		}
+		keys = nil // the system has none
+	}
+	demanded, err := e.repo.Config().Bool("core", "sign-verify-deltas", false)
+	switch {
+	case err != nil:
+		return err
 	case f.Signed == nil && demanded:
 		return errors.New("Delta is unsigned, and core.sign-verify-deltas demands a signature")
-	case f.Signed == nil:
+	case f.Signed == nil, keys == nil && !demanded:
 		return nil
-	case demanded && !keys:
+	case keys == nil:
 		return errors.New("Key is mandatory to check delta signature")
-	case !keys:
-		return nil
 	}
-	_, err = o.verify(e.args[1:], func(set *sign.KeySet) (string, error) {
-		return set.Verify(f.Signed.Superblock, sign.Signatures(f.Signed.Signatures, set.Type()))
-	})
+	return verifyDelta(f, keys)
+}
+
+func verifyDelta(f *delta.File, keys *sign.KeySet) error {
+	if f.Signed == nil {
+		return errors.New("no signatures in static-delta")
+	}
+	sigs := sign.Signatures(f.Signed.Signatures, keys.Type())
+	if sigs == nil {
+		return fmt.Errorf("no signature for '%s' in static-delta superblock", sign.MetadataKey(keys.Type()))
+	}
+	_, err := keys.Verify(f.Signed.Superblock, sigs)
 	return err
 }
 
@@ -298,16 +354,14 @@ func deltaVerifyCommand() *command {
 			e.printf("Sign-type not supported\n")
 			return err
 		}
-		f, err := e.openDelta(e.args[0])
+		keys, err := o.deltaKeys(e.args[1:])
 		if err != nil {
 			return err
 		}
-		if f.Signed == nil {
-			return errors.New("no signatures found in static-delta")
+		f, err := e.openDelta(e.args[0])
+		if err == nil {
+			err = verifyDelta(f, keys)
 		}
-		_, err = o.verify(e.args[1:], func(set *sign.KeySet) (string, error) {
-			return set.Verify(f.Signed.Superblock, sign.Signatures(f.Signed.Signatures, set.Type()))
-		})
 		if err != nil {
 			e.printf("Verification fails\n")
 			return err
@@ -333,20 +387,19 @@ func (e *env) openDelta(arg string) (*delta.File, error) {
 func deltaShowCommand() *command {
 	c := &command{name: "show", args: "DELTA", about: "Dump information on a delta", scope: repoScope}
 	c.run = func(e *env) error {
-		n, err := e.deltaArgument()
+		if len(e.args) == 0 {
+			return errors.New("DELTA must be specified")
+		}
+		f, err := e.openDelta(e.args[0])
 		if err != nil {
 			return err
 		}
-		f, err := delta.Open(e.repo, n)
-		if err != nil {
-			return err
-		}
-		return e.showDelta(n, f)
+		return e.showDelta(e.args[0], f)
 	}
 	return c
 }
 
-func (e *env) showDelta(n delta.Name, f *delta.File) error {
+func (e *env) showDelta(id string, f *delta.File) error {
 	s := f.Superblock
 	signed, from, order := "no", "From <scratch>", "little"
 	if f.Signed != nil {
@@ -358,10 +411,13 @@ func (e *env) showDelta(n delta.Name, f *delta.File) error {
 	if s.Order == binary.BigEndian {
 		order = "big"
 	}
-	if s.OrderGuessed {
+	switch {
+	case s.OrderGuessed && order == "little":
+		order = "invalid" // this is what libostree calls a guess that is its own order
+	case s.OrderGuessed:
 		order += " (heuristic)"
 	}
-	e.printf("Delta: %s\nSigned: %s\n%s\nTo: %s\nEndianness: %s\n", n, signed, from, s.To, order)
+	e.printf("Delta: %s\nSigned: %s\n%s\nTo: %s\nEndianness: %s\n", id, signed, from, s.To, order)
 	e.printf("Timestamp: %d\nNumber of parents: 0\nNumber of fallback entries: %d\n", s.Timestamp, len(s.Fallbacks))
 	var size, usize, fallbackSize, fallbackUSize uint64
 	for _, x := range s.Fallbacks {
