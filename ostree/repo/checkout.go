@@ -202,8 +202,30 @@ func (co *checkout) makeDir(parent *dirfd.Dir, name string) (existed bool, d *di
 	if err != nil {
 		return false, nil, err
 	}
-	d, err = parent.Open(name)
-	return existed, d, err
+	if d, err = parent.Open(name); err != nil || !co.opts.RequireHardlinks {
+		return existed, d, err
+	}
+	if err := co.sameDevice(d); err != nil {
+		d.Close()
+		if !existed {
+			err = errors.Join(err, parent.Rmdir(name))
+		}
+		return existed, nil, err
+	}
+	return existed, d, nil
+}
+
+// sameDevice says early, and with its name, why there can be no hard link in d.
+func (co *checkout) sameDevice(d *dirfd.Dir) error {
+	var src unix.Stat_t
+	if err := unix.Fstat(co.from.dirs[0], &src); err != nil {
+		return err
+	}
+	dst, err := d.Stat("")
+	if err == nil && dst.Dev != src.Dev {
+		err = fmt.Errorf("Unable to do hardlink checkout across devices (src=%d destination=%d)", src.Dev, dst.Dev)
+	}
+	return err
 }
 
 func (co *checkout) selected(path string, entries []tree.Entry) ([]tree.Entry, error) {
