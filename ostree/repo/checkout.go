@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"rpmostree/internal/dirfd"
@@ -64,6 +65,9 @@ type CheckoutOptions struct {
 	// that of the object; nothing is hard linked then. It is called from several
 	// goroutines.
 	Label func(path string, mode uint32) ([]byte, error)
+	// Cache unpacks files of an archive repository into its cache and links them
+	// from there, in user mode and where core.enable-uncompressed-cache allows.
+	Cache bool
 	// DevIno is filled with the files that were hard linked.
 	DevIno *DevInoCache
 	// Fsync syncs the file system at the end.
@@ -97,6 +101,13 @@ func (o *Objects) CheckoutAt(ctx context.Context, t tree.Tree, parent *dirfd.Dir
 	if err := co.init(); err != nil {
 		return err
 	}
+	if opts.Cache && co.from.cacheParent != nil && opts.UserMode && !opts.ForceCopy && opts.Label == nil {
+		var err error
+		if co.cache, err = openCache(co.from.cacheParent); err != nil {
+			return err
+		}
+		defer co.cache.close()
+	}
 	root := t.Root()
 	if co.subpath != "/" {
 		var err error
@@ -110,6 +121,9 @@ func (o *Objects) CheckoutAt(ctx context.Context, t tree.Tree, parent *dirfd.Dir
 		}
 		return co.singleFile(parent, name, root)
 	})
+	if err == nil && co.cache != nil {
+		err = co.cache.collect()
+	}
 	if err == nil && opts.Fsync {
 		err = parent.SyncFS()
 	}
@@ -124,6 +138,7 @@ type checkout struct {
 	links   bool  // hard links are possible
 	noLinks error // why not, for the first file that would be one
 	filters bool  // paths decide what is checked out
+	cache   *unpackedCache
 }
 
 func (co *checkout) init() error {
@@ -169,15 +184,20 @@ const checkoutChunk = 128
 // dir makes the directory name with all that is in it. Its own metadata come
 // last, so that nobody else can get at a directory that is not complete.
 func (co *checkout) dir(parent *dirfd.Dir, name, path string, e tree.Entry) error {
+	entries, err := e.Tree().ReadDir("/")
+	if err != nil {
+		return err
+	}
+	if co.opts.Whiteouts {
+		if err := co.makeRoom(parent, name, entries); err != nil {
+			return err
+		}
+	}
 	existed, d, err := co.makeDir(parent, name)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	entries, err := e.Tree().ReadDir("/")
-	if err != nil {
-		return err
-	}
 	if co.opts.Whiteouts {
 		if entries, err = applyWhiteouts(d, entries); err != nil {
 			return err
@@ -192,6 +212,25 @@ func (co *checkout) dir(parent *dirfd.Dir, name, path string, e tree.Entry) erro
 		return err
 	}
 	return co.dirMetadata(d, path, e)
+}
+
+// makeRoom removes what is in the place of a directory: everything if it has an opaque
+// whiteout, files if it is merged, as overlayfs would show it.
+func (co *checkout) makeRoom(parent *dirfd.Dir, name string, entries []tree.Entry) error {
+	if slices.ContainsFunc(entries, func(e tree.Entry) bool { return !e.IsDir && e.Name == opaqueWhiteout }) {
+		return parent.RemoveAll(name)
+	}
+	if co.opts.Overwrite != UnionFiles {
+		return nil
+	}
+	st, err := parent.Stat(name)
+	if isMissing(err) {
+		return nil
+	}
+	if err == nil && !ostree.IsDir(st.Mode) {
+		err = parent.Unlink(name)
+	}
+	return err
 }
 
 func (co *checkout) makeDir(parent *dirfd.Dir, name string) (existed bool, d *dirfd.Dir, err error) {
@@ -332,10 +371,7 @@ func applyWhiteouts(d *dirfd.Dir, entries []tree.Entry) ([]tree.Entry, error) {
 		switch {
 		case e.IsDir || !isWhiteout:
 			out = append(out, e)
-		case e.Name == opaqueWhiteout:
-			if err := d.RemoveContents(); err != nil {
-				return nil, err
-			}
+		case e.Name == opaqueWhiteout: // makeRoom has seen it
 		default:
 			if err := ostree.ValidateName(name); err != nil {
 				return nil, err

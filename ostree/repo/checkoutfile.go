@@ -20,8 +20,15 @@ func (co *checkout) file(d *dirfd.Dir, e tree.Entry, dir string) error {
 			return co.whiteout(d, e, name)
 		}
 	}
-	if co.links {
-		done, err := co.link(d, e)
+	linksFrom := co.from
+	switch {
+	case co.cache != nil:
+		linksFrom = co.cache.objects
+	case !co.links:
+		linksFrom = nil
+	}
+	if linksFrom != nil {
+		done, err := co.link(linksFrom, d, e)
 		if done || err != nil {
 			return err
 		}
@@ -31,6 +38,19 @@ func (co *checkout) file(d *dirfd.Dir, e tree.Entry, dir string) error {
 		return err
 	}
 	defer content.Close()
+	if co.cache != nil && cacheable(h, size) {
+		if err := co.cache.unpack(e.Checksum, h, size, content); err != nil {
+			return fmt.Errorf("Unpacking loose object %s: %w", e.Checksum, err)
+		}
+		if done, err := co.link(linksFrom, d, e); done || err != nil {
+			return err
+		}
+		content.Close()
+		if _, _, content, err = co.from.File(e.Checksum); err != nil {
+			return err
+		}
+		defer content.Close()
+	}
 	if co.opts.RequireHardlinks && !co.links && (size > 0 || !ostree.IsRegular(h.Mode)) {
 		return co.noLinks
 	}
@@ -63,6 +83,11 @@ func (co *checkout) place(d *dirfd.Dir, name string, sum ostree.Checksum, create
 	if err := create(tmp); err != nil {
 		return err
 	}
+	if co.opts.Whiteouts { // a file replaces a directory
+		if err := d.RemoveAll(name); err != nil {
+			return err
+		}
+	}
 	err := d.Rename(tmp, d, name)
 	if err != nil {
 		d.Unlink(tmp)
@@ -70,12 +95,12 @@ func (co *checkout) place(d *dirfd.Dir, name string, sum ostree.Checksum, create
 	return err
 }
 
-// link makes a hard link to the object. It reports false when the file must be
-// copied.
-func (co *checkout) link(d *dirfd.Dir, e tree.Entry) (bool, error) {
+// link makes a hard link to the object among those of from or its parents. It
+// reports false when the file must be copied.
+func (co *checkout) link(from *Objects, d *dirfd.Dir, e tree.Entry) (bool, error) {
 	var path objPath
 	path.fileObject(&e.Checksum)
-	for o := co.from; o != nil && o.mode == co.from.mode; o = o.parent {
+	for o := from; o != nil && o.mode == from.mode; o = o.parent {
 		for _, dir := range o.dirs {
 			var st unix.Stat_t
 			err := path.stat(dir, &st)
@@ -85,12 +110,12 @@ func (co *checkout) link(d *dirfd.Dir, e tree.Entry) (bool, error) {
 			if err != nil {
 				return false, pathError("stat", e.Checksum.String(), err)
 			}
-			if !co.linkable(dir, e.Checksum, &st) {
+			if !co.linkable(o, dir, e.Checksum, &st) {
 				return false, nil
 			}
 			err = path.link(dir, d.FD(), e.Name)
 			if err == unix.EEXIST {
-				err = co.linkOver(d, e, dir, &st)
+				err = co.linkOver(d, e, o, dir, &st)
 			}
 			return co.linked(e, &st, err)
 		}
@@ -116,7 +141,7 @@ func (co *checkout) linked(e tree.Entry, st *unix.Stat_t, err error) (bool, erro
 
 // linkable tells whether an object may be linked. Empty files are not, because
 // file systems bound the number of links and a tree has many of them.
-func (co *checkout) linkable(dir int, sum ostree.Checksum, st *unix.Stat_t) bool {
+func (co *checkout) linkable(o *Objects, dir int, sum ostree.Checksum, st *unix.Stat_t) bool {
 	if !ostree.IsRegular(st.Mode) {
 		return true
 	}
@@ -125,11 +150,11 @@ func (co *checkout) linkable(dir int, sum ostree.Checksum, st *unix.Stat_t) bool
 	}
 	// In bare-user mode this may be a symbolic link: those are regular files of
 	// mode 0644 no larger than a path with its NUL.
-	if co.from.mode != BareUser || st.Mode&ostree.ModePerm != 0o644 || st.Size > unix.PathMax+1 {
+	if o.mode != BareUser || st.Mode&ostree.ModePerm != 0o644 || st.Size > unix.PathMax+1 {
 		return true
 	}
 	var buf [512]byte
-	path := dirfd.ProcPath(dir, co.from.loosePath(ostree.ObjectFile, sum))
+	path := dirfd.ProcPath(dir, o.loosePath(ostree.ObjectFile, sum))
 	n, err := unix.Lgetxattr(path, bareUserMeta, buf[:])
 	if err != nil || n < 12 { // large attributes take the slow way
 		return false
@@ -137,7 +162,7 @@ func (co *checkout) linkable(dir int, sum ostree.Checksum, st *unix.Stat_t) bool
 	return buf[10]&0xf0 != 0xa0 // uid, gid, mode as u32 big endian: is it S_IFLNK?
 }
 
-func (co *checkout) linkOver(d *dirfd.Dir, e tree.Entry, dir int, st *unix.Stat_t) error {
+func (co *checkout) linkOver(d *dirfd.Dir, e tree.Entry, o *Objects, dir int, st *unix.Stat_t) error {
 	switch co.opts.Overwrite {
 	case AddFiles:
 		return nil
@@ -150,8 +175,13 @@ func (co *checkout) linkOver(d *dirfd.Dir, e tree.Entry, dir int, st *unix.Stat_
 		return co.checkIdentical(d, e.Name, e.Checksum)
 	case UnionFiles:
 		tmp := "." + tmpName()
-		if err := unix.Linkat(dir, co.from.loosePath(ostree.ObjectFile, e.Checksum), d.FD(), tmp, 0); err != nil {
+		if err := unix.Linkat(dir, o.loosePath(ostree.ObjectFile, e.Checksum), d.FD(), tmp, 0); err != nil {
 			return err
+		}
+		if co.opts.Whiteouts { // a file replaces a directory
+			if err := d.RemoveAll(e.Name); err != nil {
+				return err
+			}
 		}
 		err := unix.Renameat(d.FD(), tmp, d.FD(), e.Name)
 		// Renaming one link over another of the same file does nothing.

@@ -31,8 +31,8 @@ type FsckOptions struct {
 	Delete bool
 	// VerifyBindings checks that commits are bound to the refs that name them.
 	VerifyBindings bool
-	// VerifyBackRefs checks also that the refs that a commit is bound to name it
-	// or a descendant.
+	// VerifyBackRefs checks also that the refs that a commit is bound to name it,
+	// which no repository with a history passes.
 	VerifyBackRefs bool
 	// AddTombstones writes tombstones for missing parents of commits, and makes
 	// the repository keep them from then on.
@@ -47,12 +47,16 @@ type Problem struct {
 	Object  ostree.ObjectName
 	Ref     string            // set when the problem is with a ref
 	Commits []ostree.Checksum // that need the object
+	Marked  []ostree.Checksum // of these, the ones that became partial
 	Missing bool              // the object is not there
 	Err     error
 }
 
 // Error is the text that upstream's fsck prints.
 func (p *Problem) Error() string {
+	if p.Ref != "" {
+		return p.Err.Error()
+	}
 	in := ""
 	for i, c := range p.Commits {
 		if i > 0 {
@@ -61,22 +65,20 @@ func (p *Problem) Error() string {
 		in += c.String()
 	}
 	switch {
-	case p.Ref != "":
-		return p.Err.Error()
+	case p.Missing && in == "":
+		return fmt.Sprintf("Object missing: %s", p.Object)
 	case p.Missing:
 		return fmt.Sprintf("Object missing in commits %s: %s", in, p.Object)
+	case in != "":
+		in = fmt.Sprintf("In commits %s: ", in)
 	}
-	return fmt.Sprintf("In commits %s: fsck %s object %s: %v", in, objectKind(p.Object.Type), p.Object.Checksum, p.Err)
+	if p.Object.Type.IsMetadata() {
+		return fmt.Sprintf("%sfsck %s: %v", in, p.Object, p.Err)
+	}
+	return fmt.Sprintf("%sfsck content object %s: %v", in, p.Object.Checksum, p.Err)
 }
 
 func (p *Problem) Unwrap() error { return p.Err }
-
-func objectKind(t ostree.ObjectType) string {
-	if t.IsMetadata() {
-		return t.String()
-	}
-	return "content"
-}
 
 // FsckReport is what Fsck found.
 type FsckReport struct {
@@ -85,6 +87,8 @@ type FsckReport struct {
 	Broken   int // of these, commits that an earlier Fsck marked
 	Objects  int // verified
 	Problems []*Problem
+	// Tombstones are the missing parents that have tombstones now.
+	Tombstones []ostree.Checksum
 }
 
 // Err returns nil for a sound repository.
@@ -157,39 +161,48 @@ func (f *fsck) refs() error {
 	if err != nil {
 		return err
 	}
-	bad := func(name string, c ostree.Checksum, err error) {
-		f.report.Problems = append(f.report.Problems, &Problem{
-			Object: ostree.ObjectName{Type: ostree.ObjectCommit, Checksum: c}, Ref: name,
-			Err: fmt.Errorf("Loading commit for ref %s: %w", name, err)})
-	}
 	for _, ref := range refs {
-		c, err := f.r.Commit(ref.Checksum)
-		if err != nil {
-			bad(ref.Refspec(), ref.Checksum, err)
-			continue
-		}
-		if f.o.VerifyBindings || f.o.VerifyBackRefs {
-			if err := VerifyRefBinding(c, ref.Name); err != nil {
-				bad(ref.Refspec(), ref.Checksum, err)
-			}
-		}
+		f.ref(ref.Name, "", ref.Name, ref.Checksum)
 	}
 	mirrors, err := f.r.MirrorRefs()
 	if err != nil {
 		return err
 	}
 	for _, ref := range mirrors {
-		c, err := f.r.Commit(ref.Checksum)
-		if err == nil && (f.o.VerifyBindings || f.o.VerifyBackRefs) {
-			if err = VerifyRefBinding(c, ref.Ref); err == nil {
-				err = VerifyCollectionBinding(c, ref.Collection)
-			}
-		}
-		if err != nil {
-			bad(ref.CollectionRef.String(), ref.Checksum, err)
-		}
+		f.ref(ref.CollectionRef.String(), ref.Collection, ref.Ref, ref.Checksum)
 	}
 	return nil
+}
+
+// ref checks one ref, of a collection or none.
+func (f *fsck) ref(text, collection, name string, sum ostree.Checksum) {
+	n := ostree.ObjectName{Type: ostree.ObjectCommit, Checksum: sum}
+	bad := func(err error) {
+		f.report.Problems = append(f.report.Problems, &Problem{Object: n, Ref: text, Err: err})
+	}
+	data, err := f.verified(n)
+	if err != nil {
+		f.problem(n, err)
+	}
+	if isMissing(err) {
+		bad(fmt.Errorf("Loading commit for ref %s: %w", text, err))
+	}
+	if err != nil {
+		return
+	}
+	c, err := ostree.ParseCommit(data)
+	if err != nil {
+		f.problem(n, structureError(n, err))
+		return
+	}
+	if !f.o.VerifyBindings && !f.o.VerifyBackRefs {
+		return
+	}
+	if err := VerifyRefBinding(&c, name); err != nil {
+		bad(fmt.Errorf("Commit %s: %w", sum, err))
+	} else if err := VerifyCollectionBinding(&c, collection); collection != "" && err != nil {
+		bad(fmt.Errorf("Commit %s: %w", sum, err))
+	}
 }
 
 // VerifyCollectionBinding checks that a commit which is bound to a collection came from it.
@@ -238,7 +251,8 @@ func (f *fsck) commits() error {
 		if err != nil {
 			return err
 		}
-		data, ok := f.metadata(ostree.ObjectCommit, c)
+		n := ostree.ObjectName{Type: ostree.ObjectCommit, Checksum: c}
+		data, ok := f.metadata(n.Type, c)
 		if partial {
 			f.report.Partial++
 			broken, err := f.r.brokenPartial(c)
@@ -257,7 +271,7 @@ func (f *fsck) commits() error {
 		}
 		commit, err := ostree.ParseCommit(data)
 		if err != nil {
-			f.problem(ostree.ObjectName{Type: ostree.ObjectCommit, Checksum: c}, err)
+			f.problem(n, structureError(n, err))
 			continue
 		}
 		f.dir(commit.Tree, commit.Meta, 0)
@@ -301,22 +315,17 @@ func (f *fsck) backRefs(sum ostree.Checksum, c *ostree.Commit) error {
 		if collection != "" {
 			name = fmt.Sprintf("Collection–ref (%s, %s)", collection, ref)
 		}
+		fault := "does not resolve to that commit"
 		tip, err := f.r.lookupCollectionRef(collection, ref)
-		if err != nil {
-			f.report.Problems = append(f.report.Problems, &Problem{Ref: ref,
-				Object: ostree.ObjectName{Type: ostree.ObjectCommit, Checksum: sum},
-				Err:    fmt.Errorf("%s in bindings for commit %s does not exist", name, sum)})
+		switch {
+		case err != nil:
+			fault = "does not exist"
+		case tip == sum:
 			continue
 		}
-		set := ObjectSet{}
-		if err := f.r.Traverse(f.ctx, tip, AllHistory, true, set); err != nil {
-			return err
-		}
-		if !set.Has(ostree.ObjectCommit, sum) {
-			f.report.Problems = append(f.report.Problems, &Problem{Ref: ref,
-				Object: ostree.ObjectName{Type: ostree.ObjectCommit, Checksum: sum},
-				Err:    fmt.Errorf("%s in bindings for commit %s points to unrelated commit %s", name, sum, tip)})
-		}
+		f.report.Problems = append(f.report.Problems, &Problem{Ref: ref,
+			Object: ostree.ObjectName{Type: ostree.ObjectCommit, Checksum: sum},
+			Err:    fmt.Errorf("%s in bindings for commit %s %s", name, sum, fault)})
 	}
 	return nil
 }
@@ -328,14 +337,23 @@ func (f *fsck) tombstone(c *ostree.Commit) error {
 	if ok, err := f.r.Has(ostree.ObjectCommit, c.Parent); ok || err != nil {
 		return err
 	}
-	k := f.r.Config()
-	if err := k.SetBool("core", "tombstone-commits", true); err != nil {
+	if err := f.r.keepTombstones(); err != nil {
 		return err
 	}
-	if err := f.r.SetConfig(k); err != nil {
-		return err
-	}
+	f.report.Tombstones = append(f.report.Tombstones, c.Parent)
 	return f.r.writeTombstone(c.Parent)
+}
+
+// verified reads a metadata object and compares its checksum.
+func (f *fsck) verified(n ostree.ObjectName) ([]byte, error) {
+	data, err := f.r.ReadMetadata(n.Type, n.Checksum)
+	if err != nil {
+		return nil, err
+	}
+	if got := ostree.ChecksumOf(data); got != n.Checksum {
+		return nil, &CorruptError{n, got}
+	}
+	return data, nil
 }
 
 // metadata reads and verifies one object, once.
@@ -345,12 +363,7 @@ func (f *fsck) metadata(t ostree.ObjectType, c ostree.Checksum) ([]byte, bool) {
 	}
 	f.report.Objects++
 	n := ostree.ObjectName{Type: t, Checksum: c}
-	data, err := f.r.ReadMetadata(t, c)
-	if err == nil {
-		if got := ostree.ChecksumOf(data); got != c {
-			err = &CorruptError{n, got}
-		}
-	}
+	data, err := f.verified(n)
 	if err != nil {
 		f.problem(n, err)
 		return nil, false
@@ -358,17 +371,18 @@ func (f *fsck) metadata(t ostree.ObjectType, c ostree.Checksum) ([]byte, bool) {
 	return data, true
 }
 
+// structureError is the error for an object that is what its checksum says, but not what it
+// should be.
+func structureError(n ostree.ObjectName, err error) error { return fmt.Errorf("%s: %w", n, err) }
+
 func (f *fsck) dir(treeSum, metaSum ostree.Checksum, depth int) {
 	if f.stopped() {
 		return
 	}
 	if data, ok := f.metadata(ostree.ObjectDirMeta, metaSum); ok {
-		meta, err := ostree.ParseDirMeta(data)
-		if err == nil {
-			err = checkDirMeta(f.r.mode, &meta)
-		}
-		if err != nil {
-			f.problem(ostree.ObjectName{Type: ostree.ObjectDirMeta, Checksum: metaSum}, err)
+		if _, err := ostree.ParseDirMeta(data); err != nil {
+			n := ostree.ObjectName{Type: ostree.ObjectDirMeta, Checksum: metaSum}
+			f.problem(n, structureError(n, err))
 		}
 	}
 	data, ok := f.metadata(ostree.ObjectDirTree, treeSum)
@@ -380,7 +394,8 @@ func (f *fsck) dir(treeSum, metaSum ostree.Checksum, depth int) {
 		err = errTooDeep
 	}
 	if err != nil {
-		f.problem(ostree.ObjectName{Type: ostree.ObjectDirTree, Checksum: treeSum}, err)
+		n := ostree.ObjectName{Type: ostree.ObjectDirTree, Checksum: treeSum}
+		f.problem(n, structureError(n, err))
 		return
 	}
 	for _, file := range d.Files {
@@ -480,10 +495,19 @@ func (f *fsck) conclude() error {
 				return err
 			}
 		}
+		if p.Object.Type == ostree.ObjectCommit {
+			continue
+		}
 		for _, c := range p.Commits {
+			if ok, err := f.r.IsPartial(c); err != nil {
+				return err
+			} else if ok {
+				continue
+			}
 			if err := f.r.setPartial(c, true, "f"); err != nil {
 				return err
 			}
+			p.Marked = append(p.Marked, c)
 		}
 	}
 	return nil

@@ -21,6 +21,7 @@ type Objects struct {
 	disableXattrs bool
 	dirs          []int // searched in order; one read-only list for all goroutines
 	parent        *Objects
+	cacheParent   *dirfd.Dir // where the cache of unpacked files may be, or nil
 }
 
 // A MissingObjectError reports an object that is not in the repository. It

@@ -29,14 +29,14 @@ type PruneOptions struct {
 	// OnlyBranches limits what is pruned to the history of these refs; the
 	// history of all others is kept. It implies RefsOnly.
 	OnlyBranches []string
-	// KeepYoungerThan, if not zero, removes commits that are older and that no
-	// ref names.
+	// KeepYoungerThan, if not zero, ends the history of each ref that has no
+	// BranchDepth before its first older commit. It implies RefsOnly.
 	KeepYoungerThan time.Time
-	// DeleteCommits are removed first. No ref may name them.
+	// DeleteCommits are removed first, and get tombstones. No ref may name them.
 	DeleteCommits []ostree.Checksum
 	// CommitOnly removes nothing but commit objects.
 	CommitOnly bool
-	// DryRun counts without removing.
+	// DryRun counts without removing; DeleteCommits are only checked.
 	DryRun bool
 }
 
@@ -58,7 +58,7 @@ func (r *Repo) Prune(ctx context.Context, o PruneOptions) (PruneStats, error) {
 		return PruneStats{}, err
 	}
 	defer unlock()
-	p := &prune{r: r, ctx: ctx, o: o, gone: map[ostree.Checksum]bool{}, keep: ObjectSet{}}
+	p := &prune{r: r, ctx: ctx, o: o, keep: ObjectSet{}}
 	if err := p.collectRefs(); err != nil {
 		return PruneStats{}, err
 	}
@@ -70,9 +70,25 @@ func (r *Repo) Prune(ctx context.Context, o PruneOptions) (PruneStats, error) {
 	}
 	stats, err := p.sweep()
 	if err == nil && !o.DryRun {
-		err = r.pruneDeltas()
+		err = r.pruneDeltas(func(to ostree.Checksum) (bool, error) {
+			ok, err := r.Has(ostree.ObjectCommit, to)
+			return !ok, err
+		})
+	}
+	if err == nil && !o.DryRun {
+		err = r.pruneSummaries()
 	}
 	return stats, err
+}
+
+// PruneDeltas removes the static deltas to a commit.
+func (r *Repo) PruneDeltas(ctx context.Context, commit ostree.Checksum) error {
+	unlock, err := r.Lock(ctx, Exclusive)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	return r.pruneDeltas(func(to ostree.Checksum) (bool, error) { return to == commit, nil })
 }
 
 type prune struct {
@@ -80,7 +96,6 @@ type prune struct {
 	ctx  context.Context
 	o    PruneOptions
 	refs map[string]ostree.Checksum // by refspec
-	gone map[ostree.Checksum]bool   // commits to delete, for a dry run too
 	keep ObjectSet
 }
 
@@ -100,11 +115,6 @@ func (p *prune) collectRefs() error {
 	for _, ref := range mirrors {
 		p.refs[ref.CollectionRef.String()] = ref.Checksum
 	}
-	for name := range p.o.BranchDepth {
-		if _, ok := p.refs[name]; !ok {
-			return fmt.Errorf("Refspec '%s' not found", name)
-		}
-	}
 	for _, name := range p.o.OnlyBranches {
 		if _, ok := p.refs[name]; !ok {
 			return fmt.Errorf("Refspec '%s' not found", name)
@@ -115,14 +125,17 @@ func (p *prune) collectRefs() error {
 
 // byRef tells whether refs alone decide what is kept.
 func (p *prune) byRef() bool {
-	return p.o.RefsOnly || len(p.o.BranchDepth) > 0 || len(p.o.OnlyBranches) > 0
+	return p.o.RefsOnly || len(p.o.BranchDepth) > 0 || len(p.o.OnlyBranches) > 0 || !p.o.KeepYoungerThan.IsZero()
 }
 
 func (p *prune) deleteCommits() error {
 	for _, c := range p.o.DeleteCommits {
 		for name, sum := range p.refs {
 			if sum == c {
-				return fmt.Errorf("Commit '%s' is referenced by '%s'", c, name)
+				if name[0] != '(' {
+					name = "'" + name + "'"
+				}
+				return fmt.Errorf("Commit '%s' is referenced by %s", c, name)
 			}
 		}
 		if ok, err := p.r.Has(ostree.ObjectCommit, c); err != nil {
@@ -130,29 +143,32 @@ func (p *prune) deleteCommits() error {
 		} else if !ok {
 			return &MissingObjectError{ostree.ObjectName{Type: ostree.ObjectCommit, Checksum: c}}
 		}
-		p.gone[c] = true
 	}
-	if p.o.KeepYoungerThan.IsZero() || len(p.o.OnlyBranches) > 0 {
+	if len(p.o.DeleteCommits) == 0 || p.o.DryRun {
 		return nil
 	}
-	heads := map[ostree.Checksum]bool{}
-	for _, c := range p.refs {
-		heads[c] = true
-	}
-	all, err := p.r.commits()
-	if err != nil {
+	if err := p.r.keepTombstones(); err != nil {
 		return err
 	}
-	for _, c := range all {
-		commit, err := p.r.Commit(c)
-		if err != nil {
+	for _, c := range p.o.DeleteCommits {
+		if err := p.delete(ostree.ObjectName{Type: ostree.ObjectCommit, Checksum: c}); err != nil {
 			return err
-		}
-		if !heads[c] && commit.Time().Before(p.o.KeepYoungerThan) {
-			p.gone[c] = true
 		}
 	}
 	return nil
+}
+
+// keepTombstones makes the repository write a tombstone for every commit that is deleted
+// from now on.
+func (r *Repo) keepTombstones() error {
+	if r.settings().tombstones {
+		return nil
+	}
+	k := r.Config()
+	if err := k.SetBool("core", "tombstone-commits", true); err != nil {
+		return err
+	}
+	return r.SetConfig(k)
 }
 
 func (p *prune) depth() int {
@@ -170,11 +186,9 @@ func (p *prune) mark() error {
 			return err
 		}
 		for _, c := range all {
-			if !p.gone[c] {
-				// Parents are in the list themselves.
-				if err := p.r.Traverse(p.ctx, c, 0, p.o.CommitOnly, p.keep); err != nil {
-					return err
-				}
+			// Parents are in the list themselves.
+			if err := p.r.Traverse(p.ctx, c, 0, p.o.CommitOnly, p.keep); err != nil {
+				return err
 			}
 		}
 		return nil
@@ -183,9 +197,6 @@ func (p *prune) mark() error {
 		if err := p.markRef(name, c); err != nil {
 			return err
 		}
-	}
-	for c := range p.gone {
-		delete(p.keep, ostree.ObjectName{Type: ostree.ObjectCommit, Checksum: c})
 	}
 	return nil
 }
@@ -196,7 +207,7 @@ func (p *prune) markRef(name string, c ostree.Checksum) error {
 	case ok:
 	case len(p.o.OnlyBranches) > 0 && !slices.Contains(p.o.OnlyBranches, name):
 		depth = AllHistory
-	case len(p.o.OnlyBranches) > 0 && !p.o.KeepYoungerThan.IsZero():
+	case !p.o.KeepYoungerThan.IsZero():
 		return p.markYounger(c)
 	default:
 		depth = p.depth()
@@ -236,7 +247,7 @@ func (p *prune) sweep() (PruneStats, error) {
 		}
 		switch {
 		case n.Type == ostree.ObjectCommit:
-			if _, ok := p.keep[n]; !ok || p.gone[n.Checksum] {
+			if _, ok := p.keep[n]; !ok {
 				commits = append(commits, n)
 			}
 		case n.Type == ostree.ObjectTombstoneCommit || n.Type == ostree.ObjectPayloadLink:
@@ -283,6 +294,11 @@ func (p *prune) remove(n ostree.ObjectName, stats *PruneStats) error {
 	if p.o.DryRun {
 		return nil
 	}
+	return p.delete(n)
+}
+
+// delete removes an object, and what belongs to it if it is a commit.
+func (p *prune) delete(n ostree.ObjectName) error {
 	if n.Type == ostree.ObjectCommit {
 		if p.r.settings().tombstones {
 			if err := p.r.writeTombstone(n.Checksum); err != nil {
@@ -341,15 +357,44 @@ func (r *Repo) writeTombstone(c ostree.Checksum) error {
 	return d.WriteFileAtomic(name, ostree.Tombstone(c), 0o644, r.settings().fsync)
 }
 
-// pruneDeltas removes static deltas to commits that are not there.
-func (r *Repo) pruneDeltas() error {
+// pruneDeltas removes the static deltas to commits for which gone is true.
+func (r *Repo) pruneDeltas(gone func(to ostree.Checksum) (bool, error)) error {
 	return r.eachDelta(func(dir *dirfd.Dir, name string, _, to ostree.Checksum) error {
-		ok, err := r.Has(ostree.ObjectCommit, to)
-		if ok || err != nil {
+		ok, err := gone(to)
+		if !ok || err != nil {
 			return err
 		}
 		return dir.RemoveAll(name)
 	})
+}
+
+// pruneSummaries removes cached summaries of remotes that are gone.
+func (r *Repo) pruneSummaries() error {
+	d, err := r.dir.OpenDirBeneath("tmp/cache/summaries", dirfd.NoSymlinks)
+	if isMissing(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	entries, err := d.ReadDir()
+	if err != nil {
+		return err
+	}
+	remotes, err := r.Remotes()
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if slices.Contains(remotes, strings.TrimSuffix(e.Name, ".sig")) {
+			continue
+		}
+		if err := d.RemoveAll(e.Name); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // eachDelta visits the static deltas: from is zero for those from scratch.

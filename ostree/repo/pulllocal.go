@@ -261,11 +261,7 @@ func (im *puller) dirMeta(c ostree.Checksum) error {
 	if err != nil {
 		return err
 	}
-	meta, err := ostree.ParseDirMeta(data)
-	if err == nil {
-		err = checkDirMeta(im.tx.mode, &meta)
-	}
-	if err != nil {
+	if _, err := ostree.ParseDirMeta(data); err != nil {
 		return metadataError(ostree.ObjectDirMeta, c, err)
 	}
 	return im.writeMetadata(ostree.ObjectDirMeta, c, data)

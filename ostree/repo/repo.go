@@ -88,6 +88,9 @@ func (r *Repo) load(depth int) error {
 		tmp.Close() // who may write finds it; others do not need it
 	}
 	r.Objects = &Objects{mode: s.mode, disableXattrs: s.disableXattrs, dirs: []int{r.object.FD()}}
+	if s.cache && s.mode == Archive {
+		r.Objects.cacheParent = r.dir
+	}
 	if s.parent == "" {
 		return nil
 	}

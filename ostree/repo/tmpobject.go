@@ -10,29 +10,34 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A tmpObject is a file in the staging directory that gets its name when its
-// checksum is known. It is a bare descriptor: os.File would cost more than the
+// A tmpObject is a file in a directory that gets its name when its checksum is
+// known. It is a bare descriptor: os.File would cost more than the
 // writing of a small object.
 type tmpObject struct {
 	fdFile
 	name string // where the file system has no O_TMPFILE
+	dir  int
 }
 
 func (tx *Transaction) createTmp() (tmpObject, error) {
 	if tx.staging == nil {
 		return tmpObject{}, errDone
 	}
-	dir := tx.staging.dir.FD()
+	return createTmp(tx.staging.dir.FD())
+}
+
+// createTmp makes a file without a name in a directory, or with one if it has to.
+func createTmp(dir int) (tmpObject, error) {
 	fd, err := dirfd.Openat(dir, ".", unix.O_TMPFILE|unix.O_RDWR, 0o600)
 	if err == nil {
-		return tmpObject{fdFile(fd), ""}, nil
+		return tmpObject{fdFile(fd), "", dir}, nil
 	}
 	if err != unix.EOPNOTSUPP && err != unix.EISDIR {
 		return tmpObject{}, pathError("open", "staging file", err)
 	}
 	name := tmpName()
 	fd, err = dirfd.Openat(dir, name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW, 0o600)
-	return tmpObject{fdFile(fd), name}, pathError("open", "staging file", err)
+	return tmpObject{fdFile(fd), name, dir}, pathError("open", "staging file", err)
 }
 
 func tmpName() string {
@@ -42,11 +47,19 @@ func tmpName() string {
 }
 
 // drop closes the file and removes it if it was not linked.
-func (tx *Transaction) drop(t tmpObject) {
+func (t tmpObject) drop() {
 	t.Close()
 	if t.name != "" {
-		unix.Unlinkat(tx.staging.dir.FD(), t.name, 0)
+		unix.Unlinkat(t.dir, t.name, 0)
 	}
+}
+
+// linkAs gives the file its path below its directory. The error is a bare errno.
+func (t tmpObject) linkAs(path string) error {
+	if t.name != "" {
+		return unix.Linkat(t.dir, t.name, t.dir, path, 0)
+	}
+	return dirfd.LinkFD(int(t.fdFile), t.dir, path)
 }
 
 // link gives a complete file its name as an object. It reports whether the
@@ -61,12 +74,7 @@ func (tx *Transaction) link(t tmpObject, typ ostree.ObjectType, c ostree.Checksu
 	if err != nil {
 		return false, err
 	}
-	dir := tx.staging.dir.FD()
-	if t.name != "" {
-		err = unix.Linkat(dir, t.name, dir, path, 0)
-	} else {
-		err = dirfd.LinkFD(int(t.fdFile), dir, path)
-	}
+	err = t.linkAs(path)
 	if err == unix.EEXIST {
 		return false, nil
 	}

@@ -42,7 +42,7 @@ func (tx *Transaction) WriteFileChecked(want ostree.Checksum, h ostree.FileHeade
 
 func (tx *Transaction) writeFile(want *ostree.Checksum, h ostree.FileHeader, size int64, content io.Reader) (ostree.Checksum, error) {
 	if err := tx.checkHeader(h); err != nil {
-		return ostree.Checksum{}, err
+		return ostree.Checksum{}, refused(want, h, size, content, err)
 	}
 	tx.stats.contentTotal.Add(1)
 	switch {
@@ -69,13 +69,25 @@ func (tx *Transaction) checkHeader(h ostree.FileHeader) error {
 	if tx.mode != BareUserOnly {
 		return nil
 	}
-	if bad := h.Mode &^ (unix.S_IFMT | bareUserOnlyBits); bad != 0 && ostree.IsRegular(h.Mode) {
-		return fmt.Errorf("Invalid mode 0%04o with bits 0%04o in bare-user-only repository", h.Mode, bad)
+	if err := CheckBareUserOnly(h); err != nil {
+		return err
 	}
 	if h.UID != 0 || h.GID != 0 || len(h.Xattrs) > 0 || ostree.IsSymlink(h.Mode) && h.Mode != unix.S_IFLNK|0o777 {
 		return errors.New("bare-user-only repository cannot store owner, extended attributes or mode of a symbolic link")
 	}
 	return nil
+}
+
+// refused says which object could not be stored.
+func refused(want *ostree.Checksum, h ostree.FileHeader, size int64, content io.Reader, err error) error {
+	if want == nil {
+		sum, hashErr := ostree.FileChecksum(h, io.LimitReader(content, size))
+		if hashErr != nil {
+			return err
+		}
+		want = &sum
+	}
+	return fmt.Errorf("Content object %s: %w", want, err)
 }
 
 // known compares the checksum of an object with the wanted one, and tells
@@ -135,7 +147,7 @@ func (tx *Transaction) storeBytes(sum ostree.Checksum, h ostree.FileHeader, data
 	if err != nil {
 		return err
 	}
-	defer tx.drop(t)
+	defer t.drop()
 	if tx.mode == Archive {
 		err = tx.deflate(t, h, int64(len(data)), func(w io.Writer) error {
 			_, err := w.Write(data)
@@ -176,7 +188,7 @@ func (tx *Transaction) writeLarge(want *ostree.Checksum, h ostree.FileHeader, si
 	if err != nil {
 		return sum, err
 	}
-	defer tx.drop(t)
+	defer t.drop()
 	digest := hashes.Get().(hash.Hash)
 	defer hashes.Put(digest)
 	digest.Reset()
@@ -294,7 +306,7 @@ func (tx *Transaction) writeSymlink(want *ostree.Checksum, h ostree.FileHeader) 
 	if err != nil {
 		return sum, err
 	}
-	defer tx.drop(t)
+	defer t.drop()
 	if tx.mode == Archive {
 		err = tx.deflate(t, h, 0, nil)
 	} else {
@@ -373,7 +385,7 @@ func (tx *Transaction) WriteArchivedFunc(want ostree.Checksum, src io.Reader, ch
 	if err != nil {
 		return err
 	}
-	defer tx.drop(t)
+	defer t.drop()
 	tee := io.TeeReader(src, t)
 	h, size, content, err := readArchived(tee)
 	if err != nil {
@@ -432,7 +444,7 @@ func (tx *Transaction) cloneLarge(h ostree.FileHeader, size int64, src fdFile) (
 	if err != nil {
 		return ostree.Checksum{}, err
 	}
-	defer tx.drop(t)
+	defer t.drop()
 	if unix.IoctlFileClone(int(t.fdFile), int(src)) != nil {
 		tx.noClone.Store(true)
 		return tx.WriteFile(h, size, src)
@@ -467,7 +479,7 @@ func (tx *Transaction) writeMetadata(typ ostree.ObjectType, c ostree.Checksum, d
 	if err != nil {
 		return err
 	}
-	defer tx.drop(t)
+	defer t.drop()
 	if _, err := t.Write(data); err != nil {
 		return err
 	}
@@ -488,19 +500,7 @@ func (tx *Transaction) WriteDirTree(d *ostree.DirTree) (ostree.Checksum, error) 
 
 // WriteDirMeta adds a dirmeta object.
 func (tx *Transaction) WriteDirMeta(d *ostree.DirMeta) (ostree.Checksum, error) {
-	if err := checkDirMeta(tx.mode, d); err != nil {
-		return ostree.Checksum{}, err
-	}
 	return tx.WriteMetadata(ostree.ObjectDirMeta, d.Marshal())
-}
-
-// checkDirMeta refuses directories that a bare-user-only repository cannot
-// check out.
-func checkDirMeta(m Mode, d *ostree.DirMeta) error {
-	if bad := d.Mode &^ (unix.S_IFMT | bareUserOnlyBits); m == BareUserOnly && bad != 0 {
-		return fmt.Errorf("Invalid mode 0%04o with bits 0%04o in bare-user-only repository", d.Mode, bad)
-	}
-	return nil
 }
 
 // WriteCommit adds a commit object.

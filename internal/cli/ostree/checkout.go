@@ -14,10 +14,10 @@ import (
 // checkouter is the checkout command with its options.
 type checkouter struct {
 	*env
-	union, unionAdd, unionIdentical, allowNoent, fromStdin, ignored bool
-	fromFile, skipList                                              string
-	noFsync                                                         bool
-	options                                                         repo.CheckoutOptions
+	union, unionAdd, unionIdentical, allowNoent, fromStdin, noCache, ignored bool
+	fromFile, skipList                                                       string
+	noFsync                                                                  bool
+	options                                                                  repo.CheckoutOptions
 }
 
 func checkoutCommand() *command {
@@ -25,7 +25,7 @@ func checkoutCommand() *command {
 	var k checkouter
 	o := &k.options
 	c.flag(&o.UserMode, "user-mode", 'U', "Do not change file ownership or initialize extended attributes")
-	c.flag(&k.ignored, "disable-cache", 0, "Do not update or use the internal repository uncompressed object cache")
+	c.flag(&k.noCache, "disable-cache", 0, "Do not update or use the internal repository uncompressed object cache")
 	c.str(&o.Subpath, "subpath", 0, "PATH", "Checkout sub-directory PATH")
 	c.flag(&k.union, "union", 0, "Keep existing directories, overwrite existing files")
 	c.flag(&k.unionAdd, "union-add", 0, "Keep existing files/directories, only add new")
@@ -97,7 +97,11 @@ func (k *checkouter) check() error {
 	if k.options.RequireHardlinks && k.options.ForceCopy {
 		return errors.New("Cannot specify both --require-hardlinks and --force-copy")
 	}
-	k.options.Fsync = !k.noFsync
+	o := &k.options
+	// As upstream, only plain checkouts use the cache.
+	o.Cache = !(k.noCache || k.unionAdd || o.Whiteouts || o.PassthroughWhiteouts || o.RequireHardlinks || o.BareUserOnlyDirs ||
+		k.skipList != "" || k.ignored)
+	o.Fsync = !k.noFsync
 	if on, err := k.repo.Config().Bool("core", "fsync", true); err == nil && !on {
 		k.options.Fsync = false
 	}

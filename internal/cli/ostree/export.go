@@ -20,6 +20,7 @@ type exporter struct {
 	subpath, prefix, output string
 	tar                     *tar.Writer
 	time                    time.Time
+	written                 map[ostree.Checksum]string // names of the regular files
 }
 
 func exportCommand() *command {
@@ -65,7 +66,7 @@ func (x *exporter) run(rev string) error {
 		defer f.Close()
 		out = f
 	}
-	x.tar, x.time = tar.NewWriter(out), commit.Time()
+	x.tar, x.time, x.written = tar.NewWriter(out), commit.Time(), map[ostree.Checksum]string{}
 	if err := x.write("", root); err != nil {
 		return err
 	}
@@ -110,6 +111,11 @@ func (x *exporter) writeFile(name string, entry tree.Entry) error {
 	kind := byte(tar.TypeReg)
 	if ostree.IsSymlink(h.Mode) {
 		kind, size = tar.TypeSymlink, 0
+	} else if first, ok := x.written[entry.Checksum]; ok {
+		h.Target = first
+		return x.tar.WriteHeader(x.tarHeader(name, tar.TypeLink, h, 0))
+	} else {
+		x.written[entry.Checksum] = name
 	}
 	if err := x.tar.WriteHeader(x.tarHeader(name, kind, h, size)); err != nil {
 		return err

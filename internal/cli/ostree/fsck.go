@@ -28,31 +28,38 @@ func fsckCommand() *command {
 			return err
 		}
 		say("Verifying content integrity of %d commit objects...\n", report.Commits)
-		if report.Partial > 0 {
-			say("%d partial commits not verified\n", report.Partial)
+		if report.Partial > 0 && !o.AddTombstones {
+			e.printf("%d partial commits not verified\n", report.Partial)
 		}
-		if len(report.Problems) > 0 {
-			return e.printProblems(report, o)
+		for _, c := range report.Tombstones {
+			e.printf("Adding tombstone for commit %s\n", c)
+		}
+		if err := e.printProblems(report, o); err != nil {
+			return err
 		}
 		if report.Broken > 0 {
-			return fmt.Errorf("%d partial commits from fsck-detected corruption", report.Broken)
+			return fmt.Errorf("%d partial commits from fsck-detected corruption", report.Partial)
 		}
-		say("object fsck of %d commits completed successfully - no errors found.\n", report.Commits)
+		e.printf("object fsck of %d commits completed successfully - no errors found.\n", report.Commits)
 		return nil
 	}
 	return c
 }
 
 // printProblems prints what fsck found. Without a wish to go on, the first broken object is
-// the error.
+// the error; what is wrong with a ref always is.
 func (e *env) printProblems(report *repo.FsckReport, o repo.FsckOptions) error {
 	for _, p := range report.Problems {
-		if !p.Missing && !o.All && !o.Delete {
+		if p.Ref != "" || !p.Missing && !o.All && !o.Delete {
 			return p
 		}
-	}
-	for _, p := range report.Problems {
 		fmt.Fprintln(e.err, p)
+		for _, c := range p.Marked {
+			fmt.Fprintf(e.err, "Marking commit as partial: %s\n", c)
+		}
 	}
-	return errors.New("Repository corruption encountered")
+	if len(report.Problems) > 0 {
+		return errors.New("Repository corruption encountered")
+	}
+	return nil
 }
