@@ -267,8 +267,11 @@ func TestPrune(t *testing.T) {
 	if _, err := r.Prune(ctx, PruneOptions{DeleteCommits: commits[3:]}); err == nil {
 		t.Error("deleted a commit that a ref names")
 	}
-	if stats, err := r.Prune(ctx, PruneOptions{DeleteCommits: commits[2:3]}); err != nil || stats.Pruned != 3 {
+	if stats, err := r.Prune(ctx, PruneOptions{DeleteCommits: commits[2:3]}); err != nil || stats.Pruned != 2 {
 		t.Errorf("delete commit: %+v, %v", stats, err)
+	}
+	if ok, _ := r.Has(ostree.ObjectTombstoneCommit, commits[2]); !ok {
+		t.Error("no tombstone for a deleted commit")
 	}
 	fsckClean(t, r)
 }

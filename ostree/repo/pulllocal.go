@@ -329,7 +329,16 @@ func (im *puller) file(c ostree.Checksum) error {
 	if ok, err := im.tx.Has(ostree.ObjectFile, c); ok || err != nil {
 		return err
 	}
-	if im.link && im.tx.mode == im.src.mode {
+	share := im.link && im.tx.mode == im.src.mode
+	if im.link && im.tx.mode == BareUserOnly && im.src.mode == BareUser {
+		h, err := im.src.FileHeader(c)
+		if err != nil {
+			return err
+		}
+		// Not for a symbolic link, which is a regular file in the other mode.
+		share = ostree.IsRegular(h.Mode) && h.Mode&unix.S_IRUSR != 0 && im.tx.checkHeader(h) == nil
+	}
+	if share {
 		if err := im.verifyFile(c); err != nil {
 			return err
 		}
