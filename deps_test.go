@@ -27,7 +27,8 @@ internal/dirfd < internal/selinux, internal/sandbox, composefs;
 gvariant < ostree < ostree/tree;
 rpm/evr, internal/compress, internal/openpgp < rpm;
 rpm < rpmmd;
-rpm/evr < solv < solv/testcase;
+rpm/evr < solv;
+solv, internal/compress < solv/testcase;
 # stores: values <-> disk
 ostree/tree, composefs, internal/keyfile, internal/compress, internal/failpoint < ostree/repo;
 rpm, internal/dirfd < rpm/rpmdb;

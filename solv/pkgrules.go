@@ -20,6 +20,7 @@ const (
 	ReasonImplicitObsoletes
 	ReasonInstalledObsoletes
 	ReasonRecommends
+	ReasonSupplements
 	ReasonUpdate
 	ReasonFeature
 	ReasonJob

@@ -124,6 +124,8 @@ func (c Cause) Fact() string {
 		return p.String(c.From) + " requires " + p.DepString(c.Dep)
 	case ReasonRecommends:
 		return p.String(c.From) + " recommends " + p.DepString(c.Dep)
+	case ReasonSupplements:
+		return p.String(c.From) + " supplements " + p.DepString(c.Dep)
 	case ReasonUpdate, ReasonFeature:
 		return p.String(c.From) + " needs to stay installed or be updated"
 	case ReasonJob:

@@ -148,8 +148,8 @@ func (s *solver) forcedOut(r *rule) (open int32) {
 	return open
 }
 
-// Unneeded returns the packages that are erased only because nothing needs them any more.
-func (r *Result) Unneeded() (ids []ID) {
+// Cleaned returns the packages that are erased only because nothing needs them any more.
+func (r *Result) Cleaned() (ids []ID) {
 	s := r.s
 	if s.cleanDeps == nil {
 		return nil

@@ -18,11 +18,26 @@ type Result struct {
 
 // SolveAll is Solve for those who want to know more.
 func SolveAll(p *Pool, jobs []Job, opts Options) *Result {
-	s := newSolver(p, jobs, opts)
+	return newSolver(p, jobs, opts).answer()
+}
+
+func (s *solver) answer() *Result {
 	s.run()
 	r := &Result{s: s, Transaction: s.transaction()}
 	r.Problems = s.explain()
 	return r
+}
+
+// Again solves other jobs with the same options. The rules made from packages are kept: they grow
+// from run to run, as those of a solver of libsolv that is used again.
+func (r *Result) Again(jobs []Job) *Result {
+	s := newSolver(r.s.pool, jobs, r.s.opts)
+	s.rules = append(s.rules[:0], r.s.rules[:r.s.pkg.end]...)
+	for i := range s.rules {
+		s.rules[i].off = false
+	}
+	copy(s.seen, r.s.seen)
+	return s.answer()
 }
 
 // Rules returns all rules of the solver.

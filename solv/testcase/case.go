@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"rpmostree/internal/compress"
 	"rpmostree/rpm/evr"
 	"rpmostree/solv"
 )
@@ -29,7 +30,11 @@ type Step struct {
 	Options solv.Options
 	Kinds   []string // kinds of result lines: "transaction", "problems", ...
 	Want    []string // expected lines; nil if the case names none
-	GenIDs  []solv.Ref
+	// Ignored are commands that make no sense here, such as those about unknown packages. As in
+	// libsolv they are left out.
+	Ignored []error
+
+	before *solv.Result // what to go on from, after "nextjob reusesolver"
 }
 
 // Run reads a case from a file and calls step for each of its solver runs. Repository and result
@@ -48,7 +53,7 @@ func Run(fsys fs.FS, name string, step func(*Step) error) error {
 		if err := step(&c.cur); err != nil {
 			return err
 		}
-		c.endStep()
+		c.endStep(more)
 		if !more {
 			return nil
 		}
@@ -61,7 +66,16 @@ func readFile(fsys fs.FS, name string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
+	var r io.Reader = f
+	if format, err := compress.Parse(path.Ext(name)); err == nil {
+		z, err := compress.NewReader(f, format, 0)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		defer z.Close()
+		r = z
+	}
+	b, err := io.ReadAll(io.LimitReader(r, MaxFile+1))
 	if err == nil && len(b) > MaxFile {
 		err = fmt.Errorf("%s: larger than %d bytes", name, MaxFile)
 	}
@@ -70,18 +84,19 @@ func readFile(fsys fs.FS, name string) ([]byte, error) {
 
 // runner executes the commands of a case one after the other.
 type runner struct {
-	fsys     fs.FS
-	dir      string
-	in       *bufio.Scanner
-	peeked   *string
-	line     int
-	pool     *solv.Pool
-	flags    solv.PoolFlags
-	disabled map[solv.ID]bool
-	genids   []solv.Ref
-	cur      Step
-	reuse    bool
-	autoinst []string // names of packages that the user did not ask for
+	fsys      fs.FS
+	dir       string
+	in        *bufio.Scanner
+	peeked    *string
+	line      int
+	pool      *solv.Pool
+	flags     solv.PoolFlags
+	disabled  map[solv.ID]bool
+	genids    []solv.Ref
+	cur       Step
+	reuse     bool // the step that is being read
+	reuseNext bool
+	autoinst  []string // names of packages that the user did not ask for
 }
 
 func newRunner(fsys fs.FS, dir string, text []byte) *runner {
@@ -97,14 +112,14 @@ func newRunner(fsys fs.FS, dir string, text []byte) *runner {
 
 func (c *runner) resetOptions() { c.cur.Options = solv.Options{DropExplicitObsoletes: true} }
 
-func (c *runner) endStep() {
-	opts := c.cur.Options
+func (c *runner) endStep(more bool) {
+	done := c.cur
 	c.cur = Step{Pool: c.pool}
 	c.resetOptions()
+	c.reuse = more && c.reuseNext
 	if c.reuse {
-		c.cur.Options = opts
+		c.cur.Options, c.cur.before = done.Options, done.before
 	}
-	c.reuse = false
 	c.genids, c.autoinst = nil, nil
 }
 
@@ -163,11 +178,14 @@ func (c *runner) step() (more bool, err error) {
 			continue
 		}
 		if f[0] == "nextjob" {
-			c.reuse = len(f) == 2 && f[1] == "reusesolver"
+			c.reuseNext = len(f) == 2 && f[1] == "reusesolver"
 			more = true
 			break
 		}
-		if err := c.command(f); err != nil {
+		err := c.command(f)
+		if errors.Is(err, errUsage) {
+			c.cur.Ignored = append(c.cur.Ignored, fmt.Errorf("line %d: %w", c.line, err))
+		} else if err != nil {
 			return false, err
 		}
 	}
@@ -198,6 +216,7 @@ func (c *runner) command(f []string) error {
 		return c.namespace(f)
 	case f[0] == "poolflags":
 		return setFlags(f[1:], c.poolFlag)
+	case f[0] == "solverflags" && c.reuse: // a solver keeps its flags
 	case f[0] == "solverflags":
 		return setFlags(f[1:], c.solverFlag)
 	case f[0] == "result" && len(f) > 1:
@@ -211,7 +230,7 @@ func (c *runner) command(f []string) error {
 		return c.disable(f[1:])
 	case f[0] == "feature":
 		for _, s := range f[1:] {
-			if s != "complex_deps" {
+			if s != "complex_deps" && s != "testcase_helixrepo" {
 				return fmt.Errorf("%w: feature %s", ErrSkip, s)
 			}
 		}
@@ -227,7 +246,7 @@ func (c *runner) command(f []string) error {
 		case 1:
 			op = 1
 		}
-		c.cur.GenIDs = append(c.cur.GenIDs, c.pool.Relate(c.pool.Intern(f[1]), op, c.pool.Intern(f[2])))
+		c.noop(c.pool.Relate(c.pool.Intern(f[1]), op, c.pool.Intern(f[2])))
 	default:
 		return fmt.Errorf("%w: %s", errUsage, f[0])
 	}
@@ -246,11 +265,12 @@ func (c *runner) repo(f []string) error {
 	if err != nil {
 		return err
 	}
-	if f[3] != "testtags" {
-		return fmt.Errorf("%w: repository type %s", errUsage, f[3])
+	switch f[3] {
+	case "testtags":
+		AddTestTags(c.pool, r, text)
+		return nil
 	}
-	AddTestTags(c.pool, r, text)
-	return nil
+	return fmt.Errorf("%w: repository type %s", errUsage, f[3])
 }
 
 func (c *runner) system(f []string) error {
@@ -347,10 +367,15 @@ func (c *runner) genid(f []string) error {
 	return nil
 }
 
+// noop adds a job that only names a dependency.
+func (c *runner) noop(d solv.Ref) {
+	c.cur.Jobs = append(c.cur.Jobs, solv.Job{Action: solv.Noop, Select: solv.SelectProvides(d)})
+}
+
 // finish adds what follows from the commands of a step as a whole.
 func (c *runner) finish() {
 	for _, id := range slices.Backward(c.genids) {
-		c.cur.GenIDs = append(c.cur.GenIDs, id)
+		c.noop(id)
 	}
 	if in := c.pool.Installed(); in != nil && len(c.autoinst) > 0 {
 		for _, id := range in.IDs() {

@@ -13,7 +13,13 @@ import (
 // Solve runs the solver and returns the result lines of the wanted kinds, sorted.
 func (st *Step) Solve() []string {
 	w := writer{pool: st.Pool, step: st}
-	res := solv.SolveAll(st.Pool, st.Jobs, st.Options)
+	var res *solv.Result
+	if st.before != nil {
+		res = st.before.Again(st.Jobs)
+	} else {
+		res = solv.SolveAll(st.Pool, st.Jobs, st.Options)
+	}
+	st.before = res
 	kinds := st.Kinds
 	if len(kinds) == 0 {
 		kinds = []string{"transaction", "problems"}
@@ -33,7 +39,15 @@ func (st *Step) Solve() []string {
 		case "rules":
 			w.rules(res)
 		case "cleandeps":
-			w.packages("cleandeps ", res.Unneeded())
+			w.packages("cleandeps ", res.Cleaned())
+		case "orphaned":
+			w.packages("orphaned ", res.Orphaned())
+		case "unneeded":
+			w.unneeded(res)
+		case "userinstalled":
+			w.userInstalled(res)
+		case "reason":
+			w.reasons(res)
 		case "recommended":
 			rec, sug := res.Recommendations(false)
 			w.packages("recommended ", rec)
@@ -248,7 +262,12 @@ func (w *writer) rules(res *solv.Result) {
 }
 
 func (w *writer) genids() {
-	for _, id := range w.step.GenIDs {
+	for i := range w.step.Jobs {
+		j := &w.step.Jobs[i]
+		kind, id, _, _ := j.Select.Parts()
+		if j.Action != solv.Noop || j.Flags != 0 || kind != "provides" {
+			continue
+		}
 		s := FormatDep(w.pool, id)
 		w.add("genid dep " + s)
 		if back := ParseDep(w.pool, s); back != id {
@@ -305,6 +324,65 @@ func (w *writer) order(res *solv.Result) {
 			what = "erase"
 		}
 		w.add(fmt.Sprintf("order %4d %s %s", i+1, what, w.str(id)))
+	}
+}
+
+// unneeded lists what nothing needs; what is needed only by others of the list is plain.
+func (w *writer) unneeded(res *solv.Result) {
+	roots := res.Unneeded(true)
+	for _, id := range res.Unneeded(false) {
+		if slices.Contains(roots, id) {
+			w.add("unneeded_filtered " + w.str(id))
+		} else {
+			w.add("unneeded " + w.str(id))
+		}
+	}
+}
+
+// userInstalled lists packages, and the names of all others.
+func (w *writer) userInstalled(res *solv.Result) {
+	user := map[string]bool{}
+	for _, id := range res.UserInstalled() {
+		w.add("userinstalled pkg " + w.str(id))
+		user[w.pool.Info(id).Name] = true
+	}
+	for id := solv.ID(2); int(id) < w.pool.Len(); id++ {
+		if name := w.pool.Info(id).Name; res.Has(id) && !user[name] {
+			user[name] = true
+			w.add("autoinst name " + name)
+		}
+	}
+}
+
+var decisionNames = [...]string{"unrelated", "unit", "keep", "job", "update", "cleandeps", "resolve", "weakdep", "orphan"}
+
+func (w *writer) reasons(res *solv.Result) {
+	for id := solv.System; int(id) < w.pool.Len(); id++ {
+		reason, rule := res.Decision(id)
+		if reason == solv.DecidedUnrelated {
+			continue
+		}
+		prefix := "reason " + w.str(id) + " "
+		causes := res.WeakCauses(id)
+		for _, c := range causes {
+			line, other := "recommended ", c.From
+			if c.Kind == solv.ReasonSupplements {
+				line, other = "supplemented ", c.To
+			}
+			line += FormatDep(w.pool, c.Dep)
+			if other != 0 {
+				line += " " + w.str(other)
+			}
+			w.add(prefix + line)
+		}
+		if len(causes) > 0 {
+			continue
+		}
+		line := prefix + decisionNames[reason]
+		if rule != nil {
+			line += " " + w.ruleID(*rule)
+		}
+		w.add(line)
 	}
 }
 

@@ -427,32 +427,43 @@ func (s *selector) canon(pattern string) selection {
 	if arch != "" {
 		sel = s.prune(s.relate(sel, solv.OpArch, arch))
 	}
-	return s.prune(s.relate(sel, solv.RelOp(evr.EQ), s.withEpoch(sel, rest[i+1:])))
+	return s.version(sel, rest[i+1:])
 }
 
-// withEpoch adds the epoch that all selected packages of the version have, if none was given.
-func (s *selector) withEpoch(sel selection, version string) string {
-	if evr.Parse(version).HasEpoch {
-		return version
+// version narrows a selection to packages of a version, with or without a release. If it has no
+// epoch, that of the packages is added; if they have several, they are listed.
+func (s *selector) version(sel selection, version string) (out selection) {
+	want := evr.Parse(version)
+	if want.HasEpoch {
+		return s.prune(s.relate(sel, solv.RelOp(evr.EQ), version))
 	}
-	epoch, first := "", true
-	for _, id := range s.packages(sel) {
-		e := evr.Parse(s.pool.Info(id).EVR)
-		plain := e
-		plain.Epoch, plain.HasEpoch = 0, false
-		if r := evr.MatchCompare(plain, evr.Parse(version)); r == 1 || r == -1 {
+	for _, j := range sel {
+		var ids []solv.ID
+		epochs := map[uint32]bool{}
+		for _, id := range s.pool.Selected(j.Select) {
+			e := evr.Parse(s.pool.Info(id).EVR)
+			plain := e
+			plain.Epoch, plain.HasEpoch = 0, false
+			if r := evr.MatchCompare(plain, want); r == 1 || r == -1 {
+				continue
+			}
+			ids = append(ids, id)
+			epochs[e.Epoch] = true
+		}
+		if len(epochs) > 1 {
+			j.Select = solv.SelectOneOf(ids...)
+			out = append(out, j)
 			continue
 		}
-		this := ""
-		if e.Epoch != 0 {
-			this = fmt.Sprint(e.Epoch) + ":"
+		full := version
+		for epoch := range epochs {
+			if epoch != 0 {
+				full = fmt.Sprintf("%d:%s", epoch, version)
+			}
 		}
-		if !first && this != epoch {
-			return version
-		}
-		epoch, first = this, false
+		out = append(out, s.prune(s.relate(selection{j}, solv.RelOp(evr.EQ), full))...)
 	}
-	return epoch + version
+	return out
 }
 
 // files selects the owners of files. Without "flat" those of each path go together.
