@@ -89,7 +89,9 @@ test/e2e/nspawn, test/e2e/qemu, test/e2e/initramfs < test/e2e/boot;
 rpmmd/createrepo < test/mini;
 internal/compress < test/distro/deb;
 test/distro/deb, rpmmd/createrepo < test/distro/world < test/distro;
-test/distro/world < test/distro/peer < bench;
+test/distro/deb, rpmmd/createrepo < test/universe;
+test/distro/world < test/distro/peer;
+test/distro/peer, test/universe < bench;
 # the C ostree's shell tests with our programs
 NONE < test/conformance;
 # the whole way, for the demo and the tests

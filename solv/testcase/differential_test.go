@@ -151,7 +151,7 @@ func randomCase(seed int64) string {
 	u.jobs(installed)
 	kinds := "transaction,problems"
 	if wide {
-		kinds += ",proof,alternatives,recommended,cleandeps,rules"
+		kinds += ",proof,alternatives,recommended,cleandeps,rules,orphaned,unneeded,userinstalled,reason"
 	}
 	u.b.WriteString("result " + kinds + " /dev/null\n")
 	return u.b.String()
