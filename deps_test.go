@@ -92,8 +92,9 @@ test/distro/deb, rpmmd/createrepo < test/distro/world < test/distro;
 test/distro/deb, rpmmd/createrepo < test/universe;
 test/distro/world < test/distro/peer;
 test/distro/peer, test/universe < bench;
-# the C ostree's shell tests with our programs
+# the C ostree's shell tests with our programs; libsolv's answers beside ours
 NONE < test/conformance;
+solv/testcase, test/universe < test/conformance/solver;
 # the whole way, for the demo and the tests
 test/distro/world, test/e2e/nspawn < test/e2e/line < test/demo;
 `

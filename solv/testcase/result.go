@@ -12,6 +12,12 @@ import (
 
 // Solve runs the solver and returns the result lines of the wanted kinds, sorted.
 func (st *Step) Solve() []string {
+	_, lines := st.Run()
+	return lines
+}
+
+// Run is Solve that returns the solver's result too.
+func (st *Step) Run() (*solv.Result, []string) {
 	w := writer{pool: st.Pool, step: st}
 	var res *solv.Result
 	if st.before != nil {
@@ -63,7 +69,7 @@ func (st *Step) Solve() []string {
 		}
 	}
 	slices.Sort(w.lines)
-	return w.lines
+	return res, w.lines
 }
 
 type writer struct {

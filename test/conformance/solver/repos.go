@@ -1,0 +1,130 @@
+package main
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"rpmostree/rpmmd"
+	"rpmostree/solv"
+)
+
+// primary returns the file of a repository's primary metadata.
+func primary(repo string) (string, error) {
+	files, err := filepath.Glob(filepath.Join(repo, "repodata", "*primary.xml.gz"))
+	if err == nil && len(files) != 1 {
+		err = fmt.Errorf("%s: %d files of primary metadata", repo, len(files))
+	}
+	if err != nil {
+		return "", err
+	}
+	return files[0], nil
+}
+
+// load adds the packages of a repository to a pool.
+func load(p *solv.Pool, name, dir string) (*solv.Repo, error) {
+	file, err := primary(dir)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		return nil, err
+	}
+	r := p.AddRepo(name, 99, 1000)
+	return r, rpmmd.ParsePrimary(z, func(k *rpmmd.Package) error {
+		r.Add(convert(k))
+		return nil
+	})
+}
+
+func convert(k *rpmmd.Package) solv.Package {
+	deps := func(list []rpmmd.Dep) []solv.Dep {
+		out := make([]solv.Dep, len(list))
+		for i, d := range list {
+			out[i] = solv.Dep{Name: d.Name, Op: d.Op, EVR: d.EVR, Pre: d.Pre}
+		}
+		return out
+	}
+	out := solv.Package{Name: k.Name, Arch: k.Arch, EVR: k.EVR.String(), Vendor: k.Vendor, BuildTime: k.BuildTime,
+		Provides: deps(k.Provides), Requires: deps(k.Requires), Conflicts: deps(k.Conflicts), Obsoletes: deps(k.Obsoletes),
+		Recommends: deps(k.Recommends), Suggests: deps(k.Suggests), Supplements: deps(k.Supplements), Enhances: deps(k.Enhances)}
+	for _, f := range k.Files {
+		out.Files = append(out.Files, f.Path)
+	}
+	return out
+}
+
+// toSolv writes a repository in libsolv's own format, which testsolv reads fastest.
+func toSolv(ctx context.Context, repo, name string) error {
+	file, err := primary(repo)
+	if err != nil {
+		return err
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		return err
+	}
+	out, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	cmd := exec.CommandContext(ctx, "rpmmd2solv")
+	var stderr bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = io.Reader(z), out, &stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("rpmmd2solv: %w\n%s", err, &stderr)
+	}
+	return out.Close()
+}
+
+// testsolv runs a case of several runs and returns the result lines of each.
+func testsolv(ctx context.Context, name string) ([][]string, error) {
+	cmd := exec.CommandContext(ctx, "testsolv", "-r", name)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	text, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("testsolv: %w\n%s", err, &stderr)
+	}
+	var runs [][]string
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSuffix(line, "\n")
+		switch {
+		case strings.HasPrefix(line, "test ") && strings.HasSuffix(line, ":"):
+			runs = append(runs, nil)
+		case len(runs) == 0: // a case of one run has no heading
+			runs = append(runs, []string{line})
+		default:
+			runs[len(runs)-1] = append(runs[len(runs)-1], line)
+		}
+	}
+	return runs, nil
+}
+
+// unsolved reports that the lines of a result tell of a problem.
+func unsolved(lines []string) bool {
+	for _, l := range lines {
+		if strings.HasPrefix(l, "problem ") {
+			return true
+		}
+	}
+	return false
+}
