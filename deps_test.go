@@ -22,6 +22,7 @@ NONE < gvariant, rpm/evr, treefile, internal/dirfd, internal/keyfile, internal/c
        internal/progress, internal/openpgp, internal/failpoint, internal/goption, internal/background;
 # system helpers
 internal/progress < internal/fetch;
+internal/goption < internal/manual;
 internal/dirfd < internal/selinux, internal/sandbox, composefs;
 # formats: bytes <-> values; no files, no network
 gvariant < ostree < ostree/tree;
@@ -72,9 +73,10 @@ gvariant, internal/progress < internal/dbusapi;
 internal/dbusapi < internal/client;
 internal/dbusapi, internal/upgrade, internal/live < internal/daemon;
 internal/client, internal/compose, internal/encapsulate, internal/upgrade, internal/query < internal/cli/rpmostree;
-ostree/delta, ostree/pull, ostree/sign, ostree/sysroot, internal/goption < internal/cli/ostree;
-internal/background, internal/goption < internal/cli/httpd;
-internal/background, internal/dirfd < internal/cli/rofiles;
+ostree/delta, ostree/pull, ostree/sign, ostree/sysroot, internal/manual < internal/cli/ostree;
+internal/background, internal/manual < internal/cli/httpd;
+internal/background, internal/dirfd, internal/manual < internal/cli/rofiles;
+internal/cli/ostree, internal/cli/httpd, internal/cli/rofiles < internal/cli/document;
 internal/daemon, internal/cli/rpmostree < cmd/rpm-ostree;
 internal/cli/ostree < cmd/ostree;
 internal/cli/httpd < cmd/ostree-trivial-httpd;

@@ -18,6 +18,7 @@ import (
 
 	"rpmostree/internal/background"
 	"rpmostree/internal/goption"
+	"rpmostree/internal/manual"
 )
 
 // options are those of the command line.
@@ -59,6 +60,17 @@ func pair(list *[][2]string) func(string) error {
 		}
 		*list = append(*list, [2]string{k, v})
 		return nil
+	}
+}
+
+// Page returns the manual page.
+func Page() manual.Page {
+	return manual.Page{
+		Name: "ostree-trivial-httpd", About: "Simple webserver for tests", Synopsis: "[OPTION...] [DIR]", Options: new(options).set(),
+		Text: `Serves the files below DIR, or the current directory, over HTTP: what everybody may read, with ETag and Last-Modified, conditional requests and ranges. Some options make it fail in ways that programs which pull from a repository have to cope with.
+
+It is meant for tests, not for the service of anything else.`,
+		SeeAlso: []string{"ostree pull"},
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -149,9 +150,6 @@ func (e *env) dispatch(c *command, args []string) error {
 	}
 	word := -1
 	for i, a := range args {
-		if a == "--" {
-			break
-		}
 		if !strings.HasPrefix(a, "-") {
 			word = i
 			break
@@ -176,13 +174,32 @@ func (e *env) dispatch(c *command, args []string) error {
 		return e.dispatch(sub, rest)
 	}
 	if c.parent == nil {
-		path, err := exec.LookPath("ostree-" + args[word])
-		if (err == nil || errors.Is(err, exec.ErrDot)) && !strings.Contains(args[word], "/") {
+		if path := extension(args[word]); path != "" {
 			return syscall.Exec(path, append([]string{path}, rest...), os.Environ())
 		}
 		return e.report(usagef("Unknown command '%s'", args[word]))
 	}
 	return e.report(usagef("Unknown \"%s\" subcommand '%s'", c.words(), args[word]))
+}
+
+// extension returns the program of a command that is not built in, or "": from the
+// directory of extensions that belongs to this program, else from PATH.
+func extension(word string) string {
+	if word == "" || strings.Contains(word, "/") {
+		return ""
+	}
+	name := "ostree-" + word
+	if self, err := os.Executable(); err == nil {
+		path := filepath.Join(filepath.Dir(self), "../libexec/libostree/ext", name)
+		if exists(path) {
+			return path
+		}
+	}
+	path, err := exec.LookPath(name)
+	if err != nil && !errors.Is(err, exec.ErrDot) {
+		return ""
+	}
+	return path
 }
 
 // words is the path without the program's name.

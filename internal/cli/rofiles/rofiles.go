@@ -18,6 +18,7 @@ import (
 
 	"rpmostree/internal/background"
 	"rpmostree/internal/dirfd"
+	"rpmostree/internal/manual"
 )
 
 const usage = `usage: rofiles-fuse basepath mountpoint [options]
@@ -43,6 +44,31 @@ type options struct {
 	copyUp, foreground bool
 	help, version      bool
 	fuse               fuse.MountOptions
+}
+
+// Page returns the manual page.
+func Page() manual.Page {
+	return manual.Page{
+		Name: "rofiles-fuse", About: "Use hard links to the files of a repository without changing them", Synopsis: "SRC MNT [OPTION...]",
+		Text: `Shows the directory SRC at MNT. New files can be made there, and all names can be moved and removed. But a regular file or symbolic link that has more than one hard link, as those of "ostree checkout -H" have, is read-only, since a change of it would change the repository. With --copyup such a file is replaced with a copy of its own before it changes.
+
+The program goes into the background. "fusermount -u MNT" ends it.
+
+   ostree checkout -H exampleos checkout
+   rofiles-fuse checkout mnt
+   chroot mnt ldconfig
+   fusermount -u mnt
+   ostree commit --branch=exampleos --link-checkout-speedup checkout`,
+		Sections: []manual.Section{{Title: "FUSE OPTIONS", Items: []manual.Item{
+			{Name: "-o OPTION[,OPTION...]", Text: "Mount options, such as allow_other and fsname=NAME."},
+			{Name: "--copyup", Text: "Copy a file that has other links before it changes."},
+			{Name: "-f", Text: "Stay in the foreground."},
+			{Name: "-d", Text: "Print what is asked of the file system; implies -f."},
+			{Name: "-s", Text: "Do one thing at a time."},
+			{Name: "-V, --version", Text: "Print the version."},
+		}}},
+		SeeAlso: []string{"ostree checkout", "ostree commit"},
+	}
 }
 
 // Main runs the program with the arguments after its name and returns its exit status.
