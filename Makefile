@@ -5,13 +5,19 @@ BINDIR  ?= $(PREFIX)/bin
 LIBDIR  ?= $(PREFIX)/lib
 LIBEXECDIR ?= $(PREFIX)/libexec
 SYSCONFDIR ?= /etc
+MANDIR  ?= $(PREFIX)/share/man
+DATADIR ?= $(PREFIX)/share
 export CGO_ENABLED = 0
 
-.PHONY: build demo test conformance bench lint install uninstall clean
+.PHONY: build doc demo test conformance bench lint install uninstall clean
 
 build:
 	@hack/setup build
 	$(GO) build -trimpath -ldflags='-s -w' -o build/ ./cmd/...
+
+# Manual pages and completions of shells.
+doc:
+	$(GO) run ./internal/cli/document build/doc
 
 # The main job: make a distribution, compose, deploy, layer, upgrade, roll back, boot.
 demo: build
@@ -39,11 +45,17 @@ lint:
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
-# Files beside the programs, as FROM:TO below DESTDIR.
+# What is installed, as FROM:TO below DESTDIR: programs first.
+PROGRAMS = $(foreach p,rpm-ostree ostree rofiles-fuse,build/$(p):$(BINDIR)/$(p)) \
+	build/ostree-prepare-root:$(LIBDIR)/ostree/ostree-prepare-root \
+	build/ostree-trivial-httpd:$(LIBEXECDIR)/libostree/ostree-trivial-httpd
 UNITS = ostree-prepare-root ostree-remount ostree-boot-complete ostree-finalize-staged ostree-finalize-staged-hold ostree-state-overlay@
 FILES = $(foreach u,$(UNITS),dist/systemd/$(u).service:$(LIBDIR)/systemd/system/$(u).service) \
 	dist/tmpfiles.d/ostree-tmpfiles.conf:$(LIBDIR)/tmpfiles.d/ostree-tmpfiles.conf \
-	dist/dracut/ostree.conf:$(SYSCONFDIR)/dracut.conf.d/ostree.conf
+	dist/dracut/ostree.conf:$(SYSCONFDIR)/dracut.conf.d/ostree.conf \
+	build/doc/bash/ostree:$(DATADIR)/bash-completion/completions/ostree \
+	build/doc/fish/ostree.fish:$(DATADIR)/fish/vendor_completions.d/ostree.fish \
+	build/doc/zsh/_ostree:$(DATADIR)/zsh/site-functions/_ostree
 SCRIPTS = dist/dracut/50ostree/module-setup.sh:$(LIBDIR)/dracut/modules.d/50ostree/module-setup.sh \
 	dist/initcpio/ostree:$(LIBDIR)/initcpio/install/ostree \
 	dist/grub/ostree-grub-generator:$(LIBDIR)/ostree/ostree-grub-generator \
@@ -56,18 +68,15 @@ LINKS = ../../ostree/ostree-prepare-root:$(LIBDIR)/systemd/system-generators/ost
 from = $(firstword $(subst :, ,$(1)))
 to = $(DESTDIR)$(lastword $(subst :, ,$(1)))
 
-install: build
-	install -D -m 0755 build/rpm-ostree '$(DESTDIR)$(BINDIR)/rpm-ostree'
-	install -D -m 0755 build/ostree '$(DESTDIR)$(BINDIR)/ostree'
-	install -D -m 0755 build/ostree-prepare-root '$(DESTDIR)$(LIBDIR)/ostree/ostree-prepare-root'
+install: build doc
 	@set -e; $(foreach f,$(FILES),install -D -m 0644 '$(call from,$(f))' '$(call to,$(f))';) \
-	$(foreach f,$(SCRIPTS),install -D -m 0755 '$(call from,$(f))' '$(call to,$(f))';) \
-	$(foreach f,$(LINKS),mkdir -p "$$(dirname '$(call to,$(f))')"; ln -sf '$(call from,$(f))' '$(call to,$(f))';)
+	$(foreach f,$(PROGRAMS) $(SCRIPTS),install -D -m 0755 '$(call from,$(f))' '$(call to,$(f))';) \
+	$(foreach f,$(LINKS),mkdir -p "$$(dirname '$(call to,$(f))')"; ln -sf '$(call from,$(f))' '$(call to,$(f))';) \
+	install -D -m 0644 -t '$(DESTDIR)$(MANDIR)/man1' build/doc/man1/*
 
 uninstall:
-	rm -f '$(DESTDIR)$(BINDIR)/rpm-ostree' '$(DESTDIR)$(BINDIR)/ostree' \
-		'$(DESTDIR)$(LIBDIR)/ostree/ostree-prepare-root' \
-		$(foreach f,$(FILES) $(SCRIPTS) $(LINKS),'$(call to,$(f))')
+	rm -f $(foreach f,$(PROGRAMS) $(FILES) $(SCRIPTS) $(LINKS),'$(call to,$(f))')
+	cd '$(DESTDIR)$(MANDIR)/man1' && rm -f ostree.1 ostree-*.1 rofiles-fuse.1
 
 # rm alone cannot remove the demo's deployments, which are immutable.
 clean:
