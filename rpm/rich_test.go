@@ -1,0 +1,73 @@
+package rpm
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestParseRich(t *testing.T) {
+	for in, want := range map[string]string{ // "" is an error
+		"(a and b)":                         "(a and b)",
+		"(a  or\tb or c)":                   "(a or b or c)",
+		"(a if b)":                          "(a if b)",
+		"(a >= 1:2-3 if (b or c) else d)":   "(a >= 1:2-3 if (b or c) else d)",
+		"(a unless b else (c with d))":      "(a unless b else (c with d))",
+		"(a without b)":                     "(a without b)",
+		"(libc.so.6()(64bit) and x(y) < 2)": "(libc.so.6()(64bit) and x(y) < 2)",
+		"((a))":                             "a",
+		"":                                  "",
+		"a":                                 "",
+		"(":                                 "",
+		"()":                                "",
+		"(a":                                "",
+		"(a and)":                           "",
+		"(a b)":                             "",
+		"(a and b) c":                       "",
+		"(a and b or c)":                    "",
+		"(a if b if c)":                     "",
+		"(a without b without c)":           "",
+		"(a else b)":                        "",
+		"(a if b else c else d)":            "",
+		"(a >)":                             "",
+		strings.Repeat("(", 100) + "a":      "",
+	} {
+		got, err := ParseRich(in)
+		if want == "" && err == nil || want != "" && (err != nil || got.String() != want) {
+			t.Errorf("ParseRich(%q) = %v, %v; want %q", in, got, err, want)
+		}
+	}
+}
+
+func FuzzParseRich(f *testing.F) {
+	for _, s := range []string{"(a and b)", "(a >= 1 if (b or c) else d)", "((x(y) without z) unless w)"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		r, err := ParseRich(s)
+		if err != nil || r.Op == "" {
+			return
+		}
+		again, err := ParseRich(r.String())
+		if err != nil || again.String() != r.String() {
+			t.Errorf("%q: %q: %v", s, r, err)
+		}
+	})
+}
+
+func TestDepMatchedBy(t *testing.T) {
+	for _, c := range []struct {
+		want, have Dep
+		match      bool
+	}{
+		{Dep{"a", 0, ""}, Dep{"a", DepEqual, "1-1"}, true},
+		{Dep{"a", 0, ""}, Dep{"b", 0, ""}, false},
+		{Dep{"a", DepGreater | DepEqual, "2"}, Dep{"a", DepEqual, "1:1-1"}, true},
+		{Dep{"a", DepGreater | DepEqual, "2"}, Dep{"a", DepEqual, "1-1"}, false},
+		{Dep{"a", DepLess, "2"}, Dep{"a", 0, ""}, true},
+		{Dep{"a", DepEqual | DepPre, "2"}, Dep{"a", DepEqual, "2-7"}, true},
+	} {
+		if got := c.want.MatchedBy(c.have); got != c.match {
+			t.Errorf("%v by %v: %v", c.want, c.have, got)
+		}
+	}
+}
