@@ -44,8 +44,8 @@ ostree/repo < ostree/delta;
 ostree/delta, internal/fetch < ostree/pull;
 ostree/repo, internal/fetch < ostree/container;
 internal/dirfd, internal/failpoint < ostree/bootloader;
-ostree/repo, ostree/bootloader, internal/progress < ostree/sysroot;
 internal/keyfile, gvariant < ostree/sysroot/prepareroot;
+ostree/repo, ostree/bootloader, internal/progress, ostree/sysroot/prepareroot < ostree/sysroot;
 rpmmd, internal/fetch < rpmmd/download;
 rpmmd < rpmmd/createrepo;
 # core: packages -> root filesystem -> commit

@@ -47,6 +47,8 @@ type Deployment struct {
 	Staged, FinalizationLocked bool
 	// Booted is set for the deployment that is running.
 	Booted bool
+	// SoftReboot is set for the deployment that the next soft reboot leads to.
+	SoftReboot bool
 }
 
 // Name returns CHECKSUM.SERIAL.

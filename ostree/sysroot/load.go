@@ -76,7 +76,10 @@ func (s *Sysroot) load() (*State, error) {
 	if err := s.markBooted(st, running); err != nil {
 		return nil, err
 	}
-	return st, s.addStaged(st)
+	if err := s.addStaged(st); err != nil {
+		return nil, err
+	}
+	return st, s.markSoftReboot(st)
 }
 
 // readBootVersion reads the link boot/loader.

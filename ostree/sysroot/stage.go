@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 
 	"rpmostree/gvariant"
@@ -36,6 +37,9 @@ func (s *Sysroot) stage(ctx context.Context, st *State, o DeployOptions) (Deploy
 func (s *Sysroot) stageDeployment(ctx context.Context, st *State, o DeployOptions) (Deployment, *State, error) {
 	if _, ok := st.Booted(); !ok {
 		return Deployment{}, nil, fmt.Errorf("Cannot stage deployment: %w", errNotBooted)
+	}
+	if err := s.ClearSoftReboot(st); err != nil {
+		return Deployment{}, nil, err
 	}
 	if err := s.startFinalizeService(ctx); err != nil {
 		return Deployment{}, nil, err
@@ -209,8 +213,18 @@ func (s *Sysroot) finalizeStaged(ctx context.Context) error {
 }
 
 // BootComplete returns the error of the last FinalizeStaged, for use after the
-// machine has booted, and forgets it.
+// machine has booted, and forgets it. If there is none, it ends a soft reboot.
 func (s *Sysroot) BootComplete() error {
+	if err := s.lastFailure(); err != nil {
+		return err
+	}
+	if err := os.Rename(s.nextRootPath(), filepath.Join(s.host.run, "ostree-booted")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+func (s *Sysroot) lastFailure() error {
 	if s.boot == nil {
 		return nil
 	}

@@ -47,11 +47,14 @@ type Options struct {
 type host struct {
 	root, run, cmdline string // "/", "/run", "/proc/cmdline"
 	systemctl          string // program that starts units; empty in tests
+	// prepareNext and clearNext make and remove the root of a soft reboot.
+	prepareNext func(deployment string) error
+	clearNext   func() error
 }
 
 func (h host) orDefault() host {
-	if h == (host{}) {
-		return host{"/", "/run", "/proc/cmdline", "systemctl"}
+	if h.root == "" {
+		return host{"/", "/run", "/proc/cmdline", "systemctl", prepareNext, clearNext}
 	}
 	return h
 }

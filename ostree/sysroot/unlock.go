@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
@@ -32,6 +31,9 @@ func (s *Sysroot) Unlock(ctx context.Context, st *State, mode Unlocked) error {
 		return err
 	}
 	defer root.Close()
+	if err := setImmutable(root.FD(), false); err != nil {
+		return err
+	}
 	switch mode {
 	case UnlockedHotfix:
 		err = s.unlockHotfix(ctx, st, d, root)
@@ -47,18 +49,24 @@ func (s *Sysroot) Unlock(ctx context.Context, st *State, mode Unlocked) error {
 }
 
 func (s *Sysroot) unlockForNow(d Deployment, root *dirfd.Dir, mode Unlocked) error {
-	// systemd-tmpfiles removes directories of this name at the next boot.
-	dir, err := os.MkdirTemp(filepath.Join(s.host.root, "var/tmp"), "ostree-unlock-ovl.")
+	// Beside the deployment: /var may be a file system of its own, too small for
+	// what somebody does to /usr.
+	backing, err := s.ostree.CreatePath(d.backingPath(), 0o700)
 	if err != nil {
 		return err
 	}
-	over, err := dirfd.Open(dir)
+	defer backing.Close()
+	const name = "usr-transient"
+	if err := backing.RemoveAll(name); err != nil { // of an earlier boot
+		return err
+	}
+	over, err := s.overlayDir(root, backing, name)
 	if err != nil {
 		return err
 	}
 	defer over.Close()
 	if err := s.overlayUsr(root, over, "upper", "work", mode == UnlockedTransient); err != nil {
-		return errors.Join(err, os.RemoveAll(dir))
+		return errors.Join(err, backing.RemoveAll(name))
 	}
 	mark := filepath.Join(s.host.run, "ostree/deployment-state", d.Name(), "unlocked-"+string(mode))
 	return writeRunFile(mark, nil, 0o644)
@@ -78,9 +86,6 @@ func (s *Sysroot) unlockHotfix(ctx context.Context, st *State, d Deployment, roo
 	if _, err := s.Write(ctx, st, st.With(copied, &d, Retain{NotDefault: true}), WriteOptions{}); err != nil {
 		return err
 	}
-	if err := setImmutable(root.FD(), false); err != nil {
-		return err
-	}
 	if err := s.overlayUsr(root, root, ".usr-ovl-upper", ".usr-ovl-work", false); err != nil {
 		return err
 	}
@@ -94,19 +99,29 @@ func (s *Sysroot) unlockHotfix(ctx context.Context, st *State, d Deployment, roo
 	return s.writeOrigin(d, origin, true)
 }
 
-// overlayUsr mounts an overlay on /usr whose changes go to directories in dir.
-func (s *Sysroot) overlayUsr(root, dir *dirfd.Dir, upper, work string, readonly bool) error {
+// overlayDir makes a directory for an overlay on /usr, with the mode of that.
+func (s *Sysroot) overlayDir(root, in *dirfd.Dir, name string) (*dirfd.Dir, error) {
 	usr, err := root.Stat("usr")
 	if err != nil {
-		return err
+		return nil, err
 	}
+	if err := in.Mkdir(name, usr.Mode&0o7777); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	if err := in.Chmod(name, usr.Mode&0o7777); err != nil {
+		return nil, err
+	}
+	return in.Open(name)
+}
+
+// overlayUsr mounts an overlay on /usr whose changes go to directories in dir.
+func (s *Sysroot) overlayUsr(root, dir *dirfd.Dir, upper, work string, readonly bool) error {
 	for _, name := range []string{upper, work} {
-		if err := dir.Mkdir(name, usr.Mode&0o7777); err != nil && !errors.Is(err, fs.ErrExist) {
+		d, err := s.overlayDir(root, dir, name)
+		if err != nil {
 			return err
 		}
-		if err := dir.Chmod(name, usr.Mode&0o7777); err != nil {
-			return err
-		}
+		d.Close()
 	}
 	var flags uintptr
 	if readonly {

@@ -19,11 +19,13 @@ import (
 // one, so unless it has it already, the program is executed again: call
 // EnsureWritable at the start of main. Without privileges, or if the system was
 // not booted by OSTree, nothing happens.
-func EnsureWritable() error {
-	return ensureWritable("/")
-}
+func EnsureWritable() error { return ensureWritable("/", unix.MS_SLAVE) }
 
-func ensureWritable(root string) error {
+// EnsureWritableShared is EnsureWritable for operations that mount something,
+// which other processes then do see.
+func EnsureWritableShared() error { return ensureWritable("/", 0) }
+
+func ensureWritable(root string, propagation uintptr) error {
 	if os.Geteuid() != 0 || !lexists(filepath.Join(root, "run/ostree-booted")) {
 		return nil
 	}
@@ -57,8 +59,10 @@ func ensureWritable(root string) error {
 	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
 		return fmt.Errorf("Failed to invoke unshare(CLONE_NEWNS): %w", err)
 	}
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
-		return fmt.Errorf("making mounts private: %w", err)
+	if propagation != 0 {
+		if err := unix.Mount("", "/", "", unix.MS_REC|propagation, ""); err != nil {
+			return fmt.Errorf("making mounts private: %w", err)
+		}
 	}
 	if err := remount(readonly); err != nil {
 		return err

@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // tryWritable is the environment variable that makes this test program try to
@@ -15,7 +17,7 @@ const tryWritable = "SYSROOT_TEST_WRITABLE"
 
 // beWriter is what the test program does then.
 func beWriter(root string) {
-	err := ensureWritable(root)
+	err := ensureWritable(root, unix.MS_SLAVE)
 	if err == nil {
 		err = os.WriteFile(root+"/sysroot/file", nil, 0o644)
 	}

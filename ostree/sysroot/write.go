@@ -44,8 +44,12 @@ func (s *Sysroot) Write(ctx context.Context, st *State, list []Deployment, o Wri
 	if err != nil {
 		return nil, err
 	}
+	before, given := st, list
 	st, list, dropped, err := s.takeStaged(st, list)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.dropSoftReboot(before, given); err != nil {
 		return nil, err
 	}
 	list = renumber(list)
