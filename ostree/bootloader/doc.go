@@ -4,6 +4,5 @@
 //
 // All follow libostree: arguments keep their order, entries are written with a
 // fixed order of keys and sort by their version, highest first. Find returns
-// the Loader of a sysroot: Syslinux, GRUB 2, U-Boot or zipl. Android boot
-// images (aboot) are not written.
+// the Loader of a sysroot: Syslinux, GRUB 2, U-Boot, zipl or aboot.
 package bootloader

@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -99,8 +98,12 @@ func (g *grub2) Write(ctx context.Context, t Target) error {
 	if err != nil {
 		return err
 	}
-	if text, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w: %s", cmd.Path, err, text)
+	text, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s: %w: %s", cmd.Args[0], err, text)
+	}
+	if t.env("OSTREE_DEBUG_GRUB2") != "" {
+		_, _ = os.Stderr.Write(text)
 	}
 	if err := syncFile(file); err != nil {
 		return err
@@ -111,26 +114,10 @@ func (g *grub2) Write(ctx context.Context, t Target) error {
 	return g.replaceEFI(filepath.Join(t.Root, "boot", g.efi, "grub.cfg"))
 }
 
-// inChroot runs a program in the root directory $1, with the directory $2 as
-// its /boot.
-const inChroot = `set -e
-mount --make-rprivate /
-mount --bind "$1" "$1"
-mount --bind "$2" "$1/boot"
-mount --rbind /dev "$1/dev"
-mount --rbind /sys "$1/sys"
-mount -t proc proc "$1/proc"
-root=$1
-shift 2
-exec chroot "$root" "$@"`
-
 // command returns the generator, to write the file out, a path below /boot.
 func (g *grub2) command(ctx context.Context, t Target, out string) (*exec.Cmd, error) {
 	boot := filepath.Join(t.Root, "boot")
-	program := ""
-	if t.Env != nil {
-		program = t.Env("OSTREE_GRUB2_EXEC")
-	}
+	program := t.env("OSTREE_GRUB2_EXEC")
 	var cmd *exec.Cmd
 	switch {
 	case program != "" && !strings.HasSuffix(program, "grub2-mkconfig"), program != "" && t.Chroot == "":
@@ -139,13 +126,12 @@ func (g *grub2) command(ctx context.Context, t Target, out string) (*exec.Cmd, e
 		if program == "" {
 			program = "grub2-mkconfig"
 		}
-		cmd = exec.CommandContext(ctx, "/bin/sh", "-c", inChroot, "sh", t.Chroot, boot, program, "-o", path.Join("/boot", out))
-		cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}
+		cmd = t.chroot(ctx, boot, program, "-o", path.Join("/boot", out))
 	default:
 		found, err := exec.LookPath("grub2-mkconfig")
 		if err != nil {
 			if found, err = exec.LookPath("grub-mkconfig"); err != nil { // as Debian calls it
-				return nil, errors.New("grub2-mkconfig: not found")
+				return nil, errors.New("grub2-mkconfig is not found; OSTREE_GRUB2_EXEC may name another generator, such as /usr/lib/ostree/ostree-grub-generator")
 			}
 		}
 		cmd = exec.CommandContext(ctx, found, "-o", filepath.Join(boot, out))

@@ -32,8 +32,16 @@ type Target struct {
 	// Chroot is the path of a deployment to run programs in, if the sysroot is
 	// not that of the running system; else empty.
 	Chroot string
-	// Env is where OSTREE_GRUB2_EXEC is looked up; nil is nowhere.
+	// Env is where OSTREE_GRUB2_EXEC and OSTREE_DEBUG_GRUB2 are looked up; nil is
+	// nowhere.
 	Env func(string) string
+}
+
+func (t Target) env(name string) string {
+	if t.Env == nil {
+		return ""
+	}
+	return t.Env(name)
 }
 
 func (t Target) dir() string { return fmt.Sprintf("loader.%d", t.Version) }
@@ -71,6 +79,8 @@ func Find(name string, t Target) (Loader, error) {
 		return nil, nil
 	case "zipl":
 		return new(zipl), nil
+	case "aboot":
+		return new(aboot), nil
 	case "", "auto":
 		for _, l := range loaders {
 			if ok, err := l.Active(t); err != nil {
