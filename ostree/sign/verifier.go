@@ -3,6 +3,7 @@ package sign
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"rpmostree/gvariant"
@@ -58,10 +59,45 @@ func (v *Verifier) VerifyCommit(m *repo.Remote, commit, detached []byte) error {
 	if detached == nil {
 		return errors.New("Can't verify commit without detached metadata")
 	}
-	if err := verifyAny(keys, commit, meta); err != nil {
+	if _, err := verifyAny(keys, commit, meta); err != nil {
 		return fmt.Errorf("Can't verify commit: %w", err)
 	}
 	return nil
+}
+
+// DescribeCommit checks a commit as VerifyCommit does and returns what there is to
+// say about its signatures. That nothing is demanded is an error.
+func (v *Verifier) DescribeCommit(m *repo.Remote, commit, detached []byte) (string, error) {
+	if detached == nil {
+		return "", errors.New("Can't verify commit without detached metadata")
+	}
+	keys, err := keySets(m, m.SignVerify)
+	if err != nil {
+		return "", err
+	}
+	if !m.GPGVerify && len(keys) == 0 {
+		return "", fmt.Errorf("Cannot verify commit for remote %s; GPG verification disabled, and no signapi verifiers configured", m.Name)
+	}
+	meta := parseDict(detached)
+	var text []string
+	if m.GPGVerify {
+		res, err := CheckGPG(v.repo, commit, meta, GPGOptions{Remote: m, Now: v.now()})
+		if err == nil {
+			err = res.Err()
+		}
+		if err != nil {
+			return "", err
+		}
+		text = append(text, res.Describe("GPG: "))
+	}
+	if len(keys) > 0 {
+		said, err := verifyAny(keys, commit, meta)
+		if err != nil {
+			return "", fmt.Errorf("Can't verify commit: %w", err)
+		}
+		text = append(text, said)
+	}
+	return strings.Join(text, "\n"), nil
 }
 
 // VerifySummary checks a summary, nil if the remote has none, with the content of
@@ -95,7 +131,8 @@ func (v *Verifier) VerifySummary(m *repo.Remote, summary, sig []byte) error {
 	case sig == nil:
 		return errors.New("Signatures verification enabled, but no summary.sig found (use sign-verify-summary=false in remote config to disable)")
 	}
-	return verifyAny(keys, summary, meta)
+	_, err = verifyAny(keys, summary, meta)
+	return err
 }
 
 // keySets returns the keys of a remote for each type of signature that may verify
@@ -139,8 +176,9 @@ func (k *KeySet) addRemote(m *repo.Remote, required bool) error {
 }
 
 // verifyAny accepts data if it has a signature of one of the types. A type for
-// which the remote has no keys falls back to those of the system.
-func verifyAny(sets []*KeySet, data []byte, meta gvariant.Value) error {
+// which the remote has no keys falls back to those of the system. It returns
+// libostree's message about the signature.
+func verifyAny(sets []*KeySet, data []byte, meta gvariant.Value) (string, error) {
 	var first error
 	bad := 0
 	for _, k := range sets {
@@ -148,15 +186,16 @@ func verifyAny(sets []*KeySet, data []byte, meta gvariant.Value) error {
 		if sigs == nil {
 			continue
 		}
+		var said string
 		var err error
 		if k.Len() == 0 && k.typ != Dummy {
 			err = k.AddSystem("")
 		}
 		if err == nil {
-			_, err = k.Verify(data, sigs)
+			said, err = k.Verify(data, sigs)
 		}
 		if err == nil {
-			return nil
+			return said, nil
 		}
 		if first == nil {
 			first = err
@@ -165,9 +204,9 @@ func verifyAny(sets []*KeySet, data []byte, meta gvariant.Value) error {
 	}
 	switch {
 	case first == nil:
-		return errors.New("No signatures found")
+		return "", errors.New("No signatures found")
 	case bad > 1:
-		return fmt.Errorf("(%d other invalid signatures): %w", bad-1, first)
+		return "", fmt.Errorf("(%d other invalid signatures): %w", bad-1, first)
 	}
-	return first
+	return "", first
 }

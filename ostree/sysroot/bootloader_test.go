@@ -94,6 +94,7 @@ func TestBootLoaderChoice(t *testing.T) {
 		{"auto", "grub2", ""},
 		{"none", "", ""},
 		{"zipl", "zipl", ""},
+		{"aboot", "aboot", ""},
 		{"syslinux", "syslinux", ""},
 		{"lilo", "", "Invalid bootloader configuration: 'lilo'"},
 	} {

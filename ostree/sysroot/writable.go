@@ -53,6 +53,10 @@ func ensureWritable(root string, propagation uintptr) error {
 	if private {
 		return remount(readonly)
 	}
+	self, err := os.Executable() // before its path means something else
+	if err != nil {
+		return err
+	}
 	// From here this thread is alone in the new namespace, and no other code
 	// must run on it; exec makes it the whole process.
 	runtime.LockOSThread()
@@ -65,10 +69,6 @@ func ensureWritable(root string, propagation uintptr) error {
 		}
 	}
 	if err := remount(readonly); err != nil {
-		return err
-	}
-	self, err := os.Executable()
-	if err != nil {
 		return err
 	}
 	return fmt.Errorf("executing %s again: %w", self, unix.Exec(self, os.Args, os.Environ()))

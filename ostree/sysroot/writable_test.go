@@ -15,8 +15,15 @@ import (
 // write to sysroot below the directory that it names, and nothing else.
 const tryWritable = "SYSROOT_TEST_WRITABLE"
 
-// beWriter is what the test program does then.
+// beWriter is what the test program does then. With "outside" as its argument it
+// makes a mount that the system sees.
 func beWriter(root string) {
+	if len(os.Args) > 1 {
+		fmt.Println("mount:", inSystemMounts(func() error {
+			return unix.Mount("tmpfs", root+"/run", "tmpfs", 0, "mode=700")
+		}))
+		return
+	}
 	err := ensureWritable(root, unix.MS_SLAVE)
 	if err == nil {
 		err = os.WriteFile(root+"/sysroot/file", nil, 0o644)
@@ -52,6 +59,8 @@ cd $R
 	for _, tt := range []struct{ name, script, want string }{
 		{"not booted", again, "write: read-only file system\nkept\n"},
 		{"shared", "touch run/ostree-booted\n" + again, "write: <nil>\nkept\n"},
+		{"outside", "unshare -m --propagation private $SELF outside; stat -c %a run\n", "mount: <nil>\n700\n"},
+		{"outside at once", "$SELF outside; stat -c %a run\n", "mount: <nil>\n700\n"},
 		{"private", "touch run/ostree-booted\nunshare -m " + again, "write: <nil>\nkept\n"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"strconv"
+
+	"golang.org/x/sys/unix"
 
 	"rpmostree/internal/progress"
 	"rpmostree/ostree/sysroot"
@@ -13,9 +16,10 @@ import (
 func adminCommands() *command {
 	c := group("admin", "--print-current-dir|COMMAND", "Commands for managing a host system booted with ostree",
 		adminCleanupCommand(), adminConfigDiffCommand(), adminDeployCommand(), adminFinalizeCommand(), adminBootCompleteCommand(),
-		adminInitFSCommand(), adminStaterootCommand(), adminPinCommand(), adminSetDefaultCommand(), adminStatusCommand(),
-		adminUndeployCommand(), adminKargsCommands(), adminInstutilCommands(), adminUpgradeCommand(), adminSwitchCommand(),
-		adminSetOriginCommand(), adminUnlockCommand(), adminLockFinalizationCommand())
+		adminInitFSCommand(), adminStaterootCommand("os-init"), adminStaterootCommand("stateroot-init"), adminPinCommand(),
+		adminPostCopyCommand(), adminSetDefaultCommand(), adminStatusCommand(), adminUndeployCommand(), adminKargsCommands(),
+		adminInstutilCommands(), adminUpgradeCommand(), adminSwitchCommand(), adminSetOriginCommand(), adminUnlockCommand(),
+		adminLockFinalizationCommand(), adminSoftRebootCommand(), adminImplSoftRebootCommand(), adminStateOverlayCommand())
 	c.scope = sysrootScope
 	printDir := false
 	c.flag(&printDir, "print-current-dir", 0, "If specified, return current deployment directory")
@@ -37,12 +41,19 @@ func (e *env) openSysroot() (*sysroot.Sysroot, error) {
 	if path == "" {
 		path = "/"
 	}
-	if path == "/" && os.Geteuid() != 0 {
-		return nil, errors.New("You must be root to perform this command")
-	}
 	o := sysroot.OptionsFromEnv()
 	o.Progress = lines{e}
 	return sysroot.Open(path, o)
+}
+
+// openAsRoot is openSysroot for those who may change the running system.
+func (e *env) openAsRoot() (*sysroot.Sysroot, error) {
+	s, err := e.openSysroot()
+	if err == nil && s.IsBooted() && os.Geteuid() != 0 {
+		s.Close()
+		return nil, errors.New("You must be root to perform this command")
+	}
+	return s, err
 }
 
 // lines prints the messages of an operation.
@@ -56,12 +67,12 @@ func (e *env) withState(f func(*sysroot.Sysroot, *sysroot.State) error) error {
 	if err := sysroot.EnsureWritable(); err != nil {
 		return err
 	}
-	return e.withMounts(f)
+	return e.withLock(f)
 }
 
-// withMounts is withState with the mounts as they are.
-func (e *env) withMounts(f func(*sysroot.Sysroot, *sysroot.State) error) error {
-	s, err := e.openSysroot()
+// withLock is withState with the mounts as they are.
+func (e *env) withLock(f func(*sysroot.Sysroot, *sysroot.State) error) error {
+	s, err := e.openAsRoot()
 	if err != nil {
 		return err
 	}
@@ -71,6 +82,20 @@ func (e *env) withMounts(f func(*sysroot.Sysroot, *sysroot.State) error) error {
 		return err
 	}
 	defer unlock()
+	st, err := s.Load()
+	if err != nil {
+		return err
+	}
+	return f(s, st)
+}
+
+// readState runs f on a sysroot and its state without a lock.
+func (e *env) readState(open func() (*sysroot.Sysroot, error), f func(*sysroot.Sysroot, *sysroot.State) error) error {
+	s, err := open()
+	if err != nil {
+		return err
+	}
+	defer s.Close()
 	st, err := s.Load()
 	if err != nil {
 		return err
@@ -88,29 +113,28 @@ func adminCommand(name, args, about string, run func(*env, *sysroot.Sysroot, *sy
 }
 
 func (e *env) printCurrentDir() error {
-	s, err := e.openSysroot()
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	st, err := s.Load()
-	if err != nil {
-		return err
-	}
-	if len(st.Deployments) == 0 {
-		return errors.New("Unable to find a deployment in sysroot")
-	}
-	e.printf("%s\n", s.DeploymentPath(st.Deployments[0]))
-	return nil
+	return e.readState(e.openSysroot, func(s *sysroot.Sysroot, st *sysroot.State) error {
+		if len(st.Deployments) == 0 {
+			return errNoDeployment
+		}
+		e.printf("%s\n", s.DeploymentPath(st.Deployments[0]))
+		return nil
+	})
 }
+
+var errNoDeployment = errors.New("Unable to find a deployment in sysroot")
 
 // deployment reads an index among the deployments.
 func deployment(st *sysroot.State, index string) (sysroot.Deployment, error) {
 	n, err := strconv.Atoi(index)
-	if err != nil {
+	switch {
+	case errors.Is(err, strconv.ErrRange):
+		return sysroot.Deployment{}, fmt.Errorf("Index too large: %s", index)
+	case err != nil:
 		return sysroot.Deployment{}, fmt.Errorf("Invalid index: %s", index)
-	}
-	if n < 0 || n >= len(st.Deployments) {
+	case n < 0:
+		return sysroot.Deployment{}, fmt.Errorf("Invalid index %d", n)
+	case n >= len(st.Deployments):
 		return sysroot.Deployment{}, fmt.Errorf("Out of range deployment index %d, expected < %d", n, len(st.Deployments))
 	}
 	return st.Deployments[n], nil
@@ -126,29 +150,29 @@ func adminConfigDiffCommand() *command {
 	osname := ""
 	c.str(&osname, "os", 0, "OSNAME", "Use a different operating system root than the current one")
 	c.run = func(e *env) error {
-		s, err := e.openSysroot()
-		if err != nil {
-			return err
-		}
-		defer s.Close()
-		st, err := s.Load()
-		if err != nil {
-			return err
-		}
-		d, ok := st.MergeDeployment(osname)
-		if !ok {
-			return fmt.Errorf("No deployment for OS '%s'", osname)
-		}
-		diff, err := s.ConfigDiff(d)
-		if err != nil {
-			return err
-		}
-		printPaths(e, "M", diff.Modified)
-		printPaths(e, "D", diff.Removed)
-		printPaths(e, "A", diff.Added)
-		return nil
+		return e.readState(e.openAsRoot, func(s *sysroot.Sysroot, st *sysroot.State) error {
+			return e.configDiff(s, st, osname)
+		})
 	}
 	return c
+}
+
+func (e *env) configDiff(s *sysroot.Sysroot, st *sysroot.State, osname string) error {
+	if _, booted := st.Booted(); !booted && osname == "" {
+		return errors.New("Not currently booted into an OSTree system and no --os= argument given")
+	}
+	d, ok := st.MergeDeployment(osname)
+	if !ok {
+		return fmt.Errorf("No deployment for OS '%s'", osname)
+	}
+	diff, err := s.ConfigDiff(d)
+	if err != nil {
+		return err
+	}
+	printPaths(e, "M", diff.Modified)
+	printPaths(e, "D", diff.Removed)
+	printPaths(e, "A", diff.Added)
+	return nil
 }
 
 func printPaths(e *env, letter string, paths []string) {
@@ -157,18 +181,51 @@ func printPaths(e *env, letter string, paths []string) {
 	}
 }
 
+// booted reports whether OSTree has booted the running system. Commands that are
+// part of its boot or shutdown do nothing elsewhere.
+func booted() bool { return exists("/run/ostree-booted") }
+
 func adminFinalizeCommand() *command {
-	c := adminCommand("finalize-staged", "", "Internal command to run at shutdown time",
-		func(e *env, s *sysroot.Sysroot, _ *sysroot.State) error { return s.FinalizeStaged(e.ctx) })
-	c.hidden = true
+	c := &command{name: "finalize-staged", about: "Internal command to run at shutdown time", scope: sysrootScope, hidden: true}
+	hold := false
+	c.flag(&hold, "hold", 0, "Hold /boot open during finalization")
+	c.run = func(e *env) error {
+		switch {
+		case !booted():
+			return nil
+		case hold:
+			return e.holdBoot()
+		}
+		return e.withState(func(s *sysroot.Sysroot, _ *sysroot.State) error { return s.FinalizeStaged(e.ctx) })
+	}
 	return c
 }
 
+// holdBoot keeps /boot, which is open with the sysroot, from being unmounted until
+// we are told to end.
+func (e *env) holdBoot() error {
+	ctx, stop := signal.NotifyContext(e.ctx, unix.SIGTERM, unix.SIGINT)
+	defer stop()
+	return e.readState(e.openAsRoot, func(*sysroot.Sysroot, *sysroot.State) error {
+		<-ctx.Done()
+		return nil
+	})
+}
+
 func adminBootCompleteCommand() *command {
-	c := adminCommand("boot-complete", "", "Internal command to run at boot after an update was applied",
-		func(_ *env, s *sysroot.Sysroot, _ *sysroot.State) error { return s.BootComplete() })
-	c.hidden = true
+	c := &command{name: "boot-complete", about: "Internal command to run at boot after an update was applied", scope: sysrootScope, hidden: true}
+	c.run = func(e *env) error {
+		if !booted() {
+			return nil
+		}
+		return e.withState(func(s *sysroot.Sysroot, _ *sysroot.State) error { return s.BootComplete() })
+	}
 	return c
+}
+
+func adminPostCopyCommand() *command {
+	return adminCommand("post-copy", "", "Update the repo and deployments as needed after a copy",
+		func(_ *env, s *sysroot.Sysroot, _ *sysroot.State) error { return s.UpdatePostCopy() })
 }
 
 func adminInitFSCommand() *command {
@@ -193,9 +250,8 @@ func adminInitFSCommand() *command {
 	return c
 }
 
-func adminStaterootCommand() *command {
-	c := adminCommand("stateroot-init", "STATEROOT", "Initialize empty state for given operating system", nil)
-	c.aliases = []string{"os-init"}
+func adminStaterootCommand(name string) *command {
+	c := adminCommand(name, "STATEROOT", "Initialize empty state for given operating system", nil)
 	c.run = func(e *env) error {
 		if len(e.args) == 0 {
 			return usagef("STATEROOT must be specified")
@@ -212,7 +268,7 @@ func adminStaterootCommand() *command {
 }
 
 func adminPinCommand() *command {
-	c := &command{name: "pin", args: "INDEX...", about: "Change the \"pinning\" state of a deployment", scope: sysrootScope}
+	c := &command{name: "pin", args: "INDEX", about: "Change the \"pinning\" state of a deployment, INDEX can be >= 0 or one of booted, pending or rollback strings", scope: sysrootScope}
 	unpin := false
 	c.flag(&unpin, "unpin", 'u', "Unset pin")
 	c.run = func(e *env) error {
@@ -221,19 +277,13 @@ func adminPinCommand() *command {
 		}
 		return e.withState(func(s *sysroot.Sysroot, st *sysroot.State) error {
 			for _, arg := range e.args {
-				d, err := deployment(st, arg)
+				d, err := namedDeployment(st, arg)
+				if err == nil {
+					err = e.pin(s, d, !unpin)
+				}
 				if err != nil {
 					return err
 				}
-				word := map[bool]string{true: "unpinned", false: "pinned"}[unpin]
-				if d.Pinned() != unpin {
-					e.printf("Deployment %s is already %s\n", arg, word)
-					continue
-				}
-				if err := s.Pin(d, !unpin); err != nil {
-					return err
-				}
-				e.printf("Deployment %s is now %s\n", arg, word)
 			}
 			return nil
 		})
@@ -241,8 +291,42 @@ func adminPinCommand() *command {
 	return c
 }
 
+func (e *env) pin(s *sysroot.Sysroot, d sysroot.Deployment, pinned bool) error {
+	word := map[bool]string{false: "unpinned", true: "pinned"}[pinned]
+	if d.Pinned() == pinned {
+		e.printf("Deployment %d is already %s\n", d.Index, word)
+		return nil
+	}
+	if err := s.Pin(d, pinned); err != nil {
+		return err
+	}
+	e.printf("Deployment %d is now %s\n", d.Index, word)
+	return nil
+}
+
+// namedDeployment reads an index or what a deployment is to the running system.
+func namedDeployment(st *sysroot.State, name string) (sysroot.Deployment, error) {
+	booted, ok := st.Booted()
+	find := func(string) (sysroot.Deployment, bool) { return booted, true }
+	switch name {
+	case "booted":
+	case "pending":
+		find = st.Pending
+	case "rollback":
+		find = st.Rollback
+	default:
+		return deployment(st, name)
+	}
+	if ok {
+		if d, ok := find(""); ok {
+			return d, nil
+		}
+	}
+	return sysroot.Deployment{}, fmt.Errorf("Deployment type not found: %s", name)
+}
+
 func adminSetDefaultCommand() *command {
-	return adminCommand("set-default", "INDEX", "Make deployment INDEX the default for the next boot",
+	return adminCommand("set-default", "INDEX", "Make deployment INDEX the default",
 		func(e *env, s *sysroot.Sysroot, st *sysroot.State) error {
 			if len(e.args) == 0 {
 				return usagef("INDEX must be specified")
@@ -251,12 +335,11 @@ func adminSetDefaultCommand() *command {
 			if err != nil {
 				return err
 			}
-			if d.Index == 0 {
-				e.printf("Deployment %d is already the default\n", d.Index)
-				return nil
+			next, err := s.Write(e.ctx, st, st.WithDefault(d.Index), sysroot.WriteOptions{NoClean: true})
+			if err != nil {
+				return err
 			}
-			_, err = s.Write(e.ctx, st, st.WithDefault(d.Index), sysroot.WriteOptions{})
-			return err
+			return s.Cleanup(e.ctx, next)
 		})
 }
 
@@ -273,10 +356,14 @@ func adminUndeployCommand() *command {
 			if d.Booted {
 				return fmt.Errorf("Cannot undeploy currently booted deployment %d", d.Index)
 			}
-			if _, err := s.Write(e.ctx, st, st.Without(d.Index), sysroot.WriteOptions{}); err != nil {
+			next, err := s.Write(e.ctx, st, st.Without(d.Index), sysroot.WriteOptions{NoClean: true})
+			if err != nil {
 				return err
 			}
-			e.printf("Deleted deployment %s.%d\n", d.Checksum, d.Serial)
+			e.printf("Deleted deployment %s\n", d.Name())
+			if err := s.Cleanup(e.ctx, next); err != nil {
+				return fmt.Errorf("Performing final cleanup: %w", err)
+			}
 			return nil
 		})
 }

@@ -67,19 +67,19 @@ func adminDeployCommand() *command {
 func (d *deployer) deploy(s *sysroot.Sysroot, st *sysroot.State) error {
 	refspec := d.args[0]
 	o := d.options
-	var err error
-	if o.Commit, err = s.Repo().ResolveRev(refspec); err != nil {
-		return err
-	}
-	if o.Origin, err = d.origin(refspec); err != nil {
-		return err
-	}
 	if o.Stateroot == "" {
 		booted, ok := st.Booted()
 		if !ok {
 			return errors.New("Looking for booted deployment: Not currently booted into an OSTree system and no --os= argument given")
 		}
 		o.Stateroot = booted.OSName
+	}
+	var err error
+	if o.Origin, err = d.origin(refspec); err != nil {
+		return err
+	}
+	if o.Commit, err = s.Repo().ResolveRev(refspec); err != nil {
+		return err
 	}
 	merge, hasMerge := st.MergeDeployment(o.Stateroot)
 	if hasMerge && !d.noMerge {
@@ -157,7 +157,7 @@ func adminKargsCommands() *command {
 	c.run = func(e *env) error {
 		return e.withState(func(s *sysroot.Sysroot, st *sysroot.State) error {
 			if len(st.Deployments) == 0 {
-				return errors.New("Unable to find a deployment in sysroot")
+				return errNoDeployment
 			}
 			for _, d := range st.Deployments {
 				k := d.Kargs().Clone()
@@ -187,7 +187,7 @@ func adminInstutilCommands() *command {
 	c.run = func(e *env) error {
 		return e.withState(func(s *sysroot.Sysroot, st *sysroot.State) error {
 			if len(st.Deployments) == 0 {
-				return errors.New("Unable to find a deployment in sysroot")
+				return errNoDeployment
 			}
 			first := st.Deployments[0]
 			var k bootloader.Kargs
@@ -211,7 +211,7 @@ func adminInstutilCommands() *command {
 			return err
 		})
 	}
-	g := group("instutil", "COMMAND", "Provide instutil commands, allow admin to change boot configuration and relabel selinux", c, grub2GenerateCommand())
+	g := group("instutil", "COMMAND", "Deprecated commands intended for installer programs", c, grub2GenerateCommand())
 	g.scope, g.hidden = sysrootScope, true
 	return g
 }

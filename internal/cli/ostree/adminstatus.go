@@ -1,54 +1,62 @@
 package ostree
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 
 	"rpmostree/ostree"
+	"rpmostree/ostree/repo"
+	"rpmostree/ostree/sign"
 	"rpmostree/ostree/sysroot"
 )
 
+// statusPrinter is the admin status command with its options.
+type statusPrinter struct {
+	*env
+	s                      *sysroot.Sysroot
+	st                     *sysroot.State
+	verify, skipSignatures bool
+}
+
 func adminStatusCommand() *command {
 	c := &command{name: "status", about: "List deployments", scope: sysrootScope}
+	var p statusPrinter
 	asJSON, isDefault := false, false
+	c.flag(&p.verify, "verify", 'V', "Print the commit verification status")
 	c.flag(&asJSON, "json", 'J', "Emit JSON")
-	c.flag(&isDefault, "is-default", 'D', "Output \"default\" if booted into default, otherwise \"not-default\"")
+	c.flag(&p.skipSignatures, "skip-signatures", 'S', "Skip signatures in output")
+	c.flag(&isDefault, "is-default", 'D', "Output \"default\" if booted into the default deployment, otherwise \"not-default\"")
 	c.run = func(e *env) error {
-		s, err := e.openSysroot()
-		if err != nil {
-			return err
-		}
-		defer s.Close()
-		st, err := s.Load()
-		if err != nil {
-			return err
-		}
-		switch {
-		case isDefault:
-			return e.printDefault(st)
-		case asJSON:
-			return e.printJSON(s, st)
-		case len(st.Deployments) == 0:
-			e.printf("No deployments.\n")
-		}
-		for _, d := range st.Deployments {
-			if err := e.printDeployment(s, st, d); err != nil {
-				return err
+		return e.readState(e.openSysroot, func(s *sysroot.Sysroot, st *sysroot.State) error {
+			p.env, p.s, p.st = e, s, st
+			switch {
+			case asJSON:
+				return p.printJSON()
+			case isDefault:
+				return p.printDefault()
+			case len(st.Deployments) == 0:
+				p.printf("No deployments.\n")
 			}
-		}
-		return nil
+			for _, d := range st.Deployments {
+				if err := p.print(d); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 	}
 	return c
 }
 
-func (e *env) printDefault(st *sysroot.State) error {
-	if _, ok := st.Booted(); !ok {
-		return fmt.Errorf("Not in a booted OSTree system")
-	}
-	if st.Deployments[0].Booted {
-		e.printf("default\n")
-	} else {
-		e.printf("not-default\n")
+func (p *statusPrinter) printDefault() error {
+	switch {
+	case len(p.st.Deployments) == 0:
+		return errors.New("Not in a booted OSTree system")
+	case p.st.Deployments[0].Booted:
+		p.printf("default\n")
+	default:
+		p.printf("not-default\n")
 	}
 	return nil
 }
@@ -64,89 +72,195 @@ func roles(st *sysroot.State, d sysroot.Deployment) (pending, rollback bool) {
 	return pending, ok && r.Same(d)
 }
 
-func (e *env) printDeployment(s *sysroot.Sysroot, st *sysroot.State, d sysroot.Deployment) error {
-	mark, role := ' ', ""
-	pending, rollback := roles(st, d)
+// state is what there is to say of a deployment behind its name.
+func (p *statusPrinter) state(d sysroot.Deployment) string {
+	text := ""
+	pending, rollback := roles(p.st, d)
 	switch {
-	case d.Booted:
-		mark = '*'
-	case d.Staged && d.FinalizationLocked:
-		role = " (finalization locked)"
+	case d.FinalizationLocked:
+		text = " (finalization locked)"
 	case d.Staged:
-		role = " (staged)"
+		text = " (staged)"
 	case pending:
-		role = " (pending)"
+		text = " (pending)"
 	case rollback:
-		role = " (rollback)"
+		text = " (rollback)"
 	}
-	e.printf("%c %s %s%s\n", mark, d.OSName, d.Name(), role)
-	commit, err := s.Repo().Commit(d.Checksum)
-	if err != nil {
-		return err
+	if d.SoftReboot {
+		text += " (soft-reboot)"
 	}
-	if v := commit.Version(); v != "" {
-		e.printf("    Version: %s\n", v)
+	return text
+}
+
+func (p *statusPrinter) print(d sysroot.Deployment) error {
+	mark := ' '
+	if d.Booted {
+		mark = '*'
+	}
+	p.printf("%c %s %s%s\n", mark, d.OSName, d.Name(), p.state(d))
+	commit, commitErr := p.s.Repo().Commit(d.Checksum)
+	version, title := "", ""
+	if commitErr == nil { // a deployment is told of even if its commit is lost
+		version, title = commit.Version(), commit.MetadataString(ostree.KeySourceTitle)
+	}
+	if version != "" {
+		p.printf("    Version: %s\n", version)
 	}
 	if d.Unlocked != sysroot.UnlockedNone && d.Unlocked != "" {
-		e.printf("    Unlocked: %s\n", d.Unlocked)
+		red, plain := "", ""
+		if p.terminal {
+			red, plain = "\x1b[31m\x1b[1m", "\x1b[22m\x1b[0m"
+		}
+		p.printf("    %sUnlocked: %s%s\n", red, d.Unlocked, plain)
 	}
 	if d.Pinned() {
-		e.printf("    Pinned: yes\n")
+		p.printf("    Pinned: yes\n")
 	}
 	switch {
 	case d.Origin == nil:
-		e.printf("    origin: none\n")
+		p.printf("    origin: none\n")
 	case d.Refspec() == "":
-		e.printf("    origin: <unknown origin type>\n")
+		p.printf("    origin: <unknown origin type>\n")
 	default:
-		e.printf("    origin refspec: %s\n", d.Refspec())
+		p.printf("    origin refspec: %s\n", d.Refspec())
 	}
-	if t := commit.MetadataString(ostree.KeySourceTitle); t != "" {
-		e.printf("    `- %s\n", t)
+	if d.Origin != nil && title != "" {
+		p.printf("    `- %s\n", title)
 	}
+	if p.verify && commitErr != nil {
+		return errors.New("Cannot verify, failed to load commit")
+	}
+	return p.printSignatures(d)
+}
+
+// printSignatures tells of the signatures that the remote of a deployment is
+// asked for.
+func (p *statusPrinter) printSignatures(d sysroot.Deployment) error {
+	var m *repo.Remote
+	remote := ""
+	if refspec := d.Refspec(); refspec != "" {
+		var err error
+		if remote, _, err = ostree.ParseRefspec(refspec); err != nil {
+			return err
+		}
+	} else if p.verify {
+		return errors.New("No origin/refspec, cannot verify")
+	}
+	if remote != "" {
+		var err error
+		if m, err = p.s.Repo().Remote(remote); err != nil && p.verify {
+			return err
+		}
+	}
+	switch {
+	case p.verify && remote == "":
+		return errors.New("Cannot verify deployment without remote")
+	case p.verify:
+		return p.verifyDeployment(m, d)
+	case m == nil || !m.GPGVerify || p.skipSignatures:
+		return nil
+	}
+	res, err := sign.CheckCommit(p.s.Repo(), d.Checksum, sign.GPGOptions{Remote: m})
+	if errors.Is(err, sign.ErrNoSignatures) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("Deployment %d: %w", d.Index, err)
+	}
+	p.printf("%s", res.Describe("    GPG: "))
 	return nil
 }
 
-// deploymentJSON is a deployment in the output of status --json.
-type deploymentJSON struct {
-	Checksum    string  `json:"checksum"`
-	Stateroot   string  `json:"stateroot"`
-	Refspec     *string `json:"refspec"`
-	Serial      int     `json:"serial"`
-	Index       int     `json:"index"`
-	Booted      bool    `json:"booted"`
-	Pending     bool    `json:"pending"`
-	Rollback    bool    `json:"rollback"`
-	Finalized   bool    `json:"finalization-locked"`
-	SoftReboot  bool    `json:"soft-reboot-target"`
-	Staged      bool    `json:"staged"`
-	Pinned      bool    `json:"pinned"`
-	Unlocked    string  `json:"unlocked"`
-	Version     string  `json:"version,omitempty"`
-	SourceTitle string  `json:"source-title,omitempty"`
+func (p *statusPrinter) verifyDeployment(m *repo.Remote, d sysroot.Deployment) error {
+	commit, err := p.s.Repo().ReadMetadata(ostree.ObjectCommit, d.Checksum)
+	if err != nil {
+		return err
+	}
+	detached, err := p.s.Repo().DetachedMetadata(d.Checksum)
+	if err != nil {
+		return err
+	}
+	text, err := sign.NewVerifier(p.s.Repo()).DescribeCommit(m, commit, detached)
+	if err == nil {
+		p.printf("%s\n", text)
+	}
+	return err
 }
 
-func (e *env) printJSON(s *sysroot.Sysroot, st *sysroot.State) error {
-	list := []deploymentJSON{}
-	for i, d := range st.Deployments {
-		commit, err := s.Repo().Commit(d.Checksum)
+func (p *statusPrinter) printJSON() error {
+	p.printf("{\n   \"deployments\": [\n")
+	for i, d := range p.st.Deployments {
+		commit, err := p.s.Repo().Commit(d.Checksum)
 		if err != nil {
 			return err
 		}
-		var refspec *string
-		if r := d.Refspec(); r != "" {
-			refspec = &r
+		pending, rollback := roles(p.st, d)
+		unlocked := d.Unlocked
+		if unlocked == "" {
+			unlocked = sysroot.UnlockedNone
 		}
-		pending, rollback := roles(st, d)
-		list = append(list, deploymentJSON{
-			Checksum: d.Checksum.String(), Stateroot: d.OSName, Refspec: refspec, Serial: d.Serial, Index: i, Booted: d.Booted,
-			Pending: pending, Rollback: rollback, Finalized: d.FinalizationLocked, Staged: d.Staged,
-			Pinned: d.Pinned(), Unlocked: string(d.Unlocked), Version: commit.Version(),
-			SourceTitle: commit.MetadataString(ostree.KeySourceTitle),
-		})
+		fields := []jsonField{
+			{"checksum", d.Checksum.String()}, {"stateroot", d.OSName}, {"refspec", d.Refspec()}, {"serial", d.Serial}, {"index", i},
+			{"booted", d.Booted}, {"pending", pending}, {"rollback", rollback}, {"finalization-locked", d.FinalizationLocked},
+			{"soft-reboot-target", d.SoftReboot}, {"staged", d.Staged}, {"pinned", d.Pinned()}, {"unlocked", string(unlocked)},
+		}
+		if v := commit.Version(); v != "" {
+			fields = append(fields, jsonField{"version", v})
+		}
+		if t := commit.MetadataString(ostree.KeySourceTitle); t != "" {
+			fields = append(fields, jsonField{"source-title", t})
+		}
+		if i > 0 {
+			p.printf(",")
+		} else {
+			p.printf("      ")
+		}
+		p.printf("{\n%s\n      }", joinJSON(fields, "         "))
 	}
-	out := json.NewEncoder(e.out)
-	out.SetIndent("", "   ")
-	out.SetEscapeHTML(false)
-	return out.Encode(map[string]any{"deployments": list})
+	p.printf("\n   ]\n}\n")
+	return nil
+}
+
+// jsonField is a member of an object; an empty string is null.
+type jsonField struct {
+	name  string
+	value any
+}
+
+// joinJSON lays the members out as util-linux's JSON writer does, which has other
+// line breaks than encoding/json.
+func joinJSON(fields []jsonField, indent string) string {
+	var lines []string
+	for _, f := range fields {
+		value := fmt.Sprint(f.value)
+		if s, ok := f.value.(string); ok {
+			value = quoteJSON(s)
+		}
+		lines = append(lines, fmt.Sprintf("%s%q: %s", indent, f.name, value))
+	}
+	return strings.Join(lines, ",\n")
+}
+
+func quoteJSON(s string) string {
+	if s == "" {
+		return "null"
+	}
+	var b strings.Builder
+	b.WriteByte('"')
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '"' || c == '\\':
+			b.WriteString("\\" + string(c))
+		case c >= 0x20:
+			b.WriteByte(c)
+		default:
+			if at := strings.IndexByte("\b\t\n\f\r", c); at >= 0 {
+				b.WriteString("\\" + "btnfr"[at:at+1])
+			} else {
+				fmt.Fprintf(&b, "\\u00%02x", c)
+			}
+		}
+	}
+	b.WriteByte('"')
+	return b.String()
 }

@@ -2,6 +2,7 @@ package ostree
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strconv"
 
@@ -27,8 +28,10 @@ func adminUnlockCommand() *command {
 		case transient:
 			mode, text = sysroot.UnlockedTransient, "A writable overlayfs is prepared for /usr, but is mounted read-only by default.\nAll changes there will be discarded on reboot.\n"
 		}
-		// Without private mounts: everybody shall see this one.
-		err := e.withMounts(func(s *sysroot.Sysroot, st *sysroot.State) error { return s.Unlock(e.ctx, st, mode) })
+		if err := sysroot.EnsureWritableShared(); err != nil {
+			return err
+		}
+		err := e.withLock(func(s *sysroot.Sysroot, st *sysroot.State) error { return s.Unlock(e.ctx, st, mode) })
 		if err == nil {
 			e.printf("%s", text)
 		}
@@ -72,6 +75,11 @@ func adminLockFinalizationCommand() *command {
 func grub2GenerateCommand() *command {
 	c := &command{name: "grub2-generate", args: "[BOOTVERSION]", about: "Generate GRUB2 configuration from given BLS entries", scope: sysrootScope}
 	c.run = func(e *env) error {
+		for _, name := range []string{"GRUB2_BOOT_DEVICE_ID", "GRUB2_PREPARE_ROOT_CACHE"} {
+			if _, ok := os.LookupEnv(name); !ok {
+				return fmt.Errorf("%s is not set: this command is for a script of grub2-mkconfig", name)
+			}
+		}
 		version := -1
 		text := os.Getenv("_OSTREE_GRUB2_BOOTVERSION")
 		if len(e.args) > 0 {
@@ -84,7 +92,7 @@ func grub2GenerateCommand() *command {
 			}
 			version = n
 		}
-		s, err := e.openSysroot()
+		s, err := e.openAsRoot()
 		if err != nil {
 			return err
 		}

@@ -137,7 +137,7 @@ func (u *upgrader) upgrade(s *sysroot.Sysroot, st *sysroot.State) error {
 	return u.restart()
 }
 
-// fetch pulls the branch and returns its commit.
+// fetch pulls the branch and returns the commit to deploy.
 func (u *upgrader) fetch() (ostree.Checksum, error) {
 	var override ostree.Checksum
 	want := u.ref
@@ -155,14 +155,22 @@ func (u *upgrader) fetch() (ostree.Checksum, error) {
 	if err := u.pull(want, from); err != nil {
 		return override, err
 	}
-	if !override.IsZero() {
-		return override, u.s.Repo().SetRef(u.remote, u.ref, override)
-	}
 	commit, err := u.newest()
-	if err != nil || commit == u.merge.Checksum || u.allowOld {
+	if err != nil {
 		return commit, err
 	}
-	return commit, pull.CheckTimestamp(u.s.Repo(), u.merge.Checksum, commit)
+	if !override.IsZero() {
+		commit = override
+	}
+	if commit != u.merge.Checksum && !u.allowOld {
+		if err := pull.CheckTimestamp(u.s.Repo(), u.merge.Checksum, commit); err != nil {
+			return commit, err
+		}
+	}
+	if !override.IsZero() {
+		err = u.s.Repo().SetRef(u.remote, u.ref, override)
+	}
+	return commit, err
 }
 
 // pull pulls a branch or commit from the remote, if there is one.
@@ -208,7 +216,10 @@ func (u *upgrader) deploy(commit ostree.Checksum) error {
 	if err != nil || !u.kexec || stage {
 		return err
 	}
-	return u.s.LoadKexec(d)
+	if err := u.s.LoadKexec(d); err != nil {
+		return fmt.Errorf("Loading kernel into kexec: %w", err)
+	}
+	return nil
 }
 
 // restart restarts the machine if that was asked for and the sysroot is its own.
@@ -323,9 +334,9 @@ func addRemoteIfMissing(r *repo.Repo, name, url string, set []string) error {
 	}
 	keys := [][2]string{{"url", url}}
 	for _, kv := range set {
-		key, value, ok := strings.Cut(kv, "=")
-		if !ok {
-			return fmt.Errorf("Missing '=' in KEY=VALUE for --set")
+		key, value, err := keyValue(kv)
+		if err != nil {
+			return err
 		}
 		keys = append(keys, [2]string{key, value})
 	}

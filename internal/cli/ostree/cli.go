@@ -27,7 +27,7 @@ type IO struct {
 // status.
 func Main(ctx context.Context, args []string, streams IO) int {
 	out := bufio.NewWriter(streams.Out)
-	env := &env{ctx: ctx, in: streams.In, out: out, err: streams.Err}
+	env := &env{ctx: ctx, in: streams.In, out: out, err: streams.Err, terminal: isTerminal(streams.Out)}
 	err := env.dispatch(commands(), args)
 	env.close()
 	if flushErr := out.Flush(); err == nil && flushErr != nil {
@@ -41,11 +41,16 @@ func Main(ctx context.Context, args []string, streams IO) int {
 		return int(silent)
 	}
 	prefix := "error: "
-	if f, ok := streams.Err.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	if isTerminal(streams.Err) {
 		prefix = "\x1b[31m\x1b[1merror: \x1b[22m\x1b[0m"
 	}
 	fmt.Fprintf(streams.Err, "%s%s\n", prefix, errorText(err))
 	return 1
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // errorText gives a system error at the end of a message the spelling of C, which
@@ -80,7 +85,6 @@ func usagef(format string, args ...any) error { return usageError{fmt.Sprintf(fo
 // command is a command word: a group of others, or one that runs.
 type command struct {
 	name, about string
-	aliases     []string
 	args        string // the arguments, for the usage line
 	hidden      bool
 	parent      *command
@@ -113,11 +117,6 @@ func (c *command) lookup(name string) *command {
 	for _, s := range c.sub {
 		if s.name == name {
 			return s
-		}
-		for _, a := range s.aliases {
-			if a == name {
-				return s
-			}
 		}
 	}
 	return nil

@@ -16,6 +16,7 @@ type env struct {
 	ctx                   context.Context
 	in                    io.Reader
 	out, err              io.Writer
+	terminal              bool // out is one
 	cmd                   *command
 	args                  []string
 	verbose               bool
