@@ -174,8 +174,11 @@ func (b *Body) total() int64 {
 // canResume reports whether bytes of a second transfer can be appended: the
 // checksum will tell, or the server can say that the file is still the same.
 func (b *Body) canResume() bool {
-	return b.off == 0 || len(b.req.Checksums) > 0 || len(b.plan.sources) == 1 && b.result.ETag != ""
+	return b.off == 0 || b.pieces() || len(b.plan.sources) == 1 && b.result.ETag != ""
 }
+
+// pieces reports whether any two transfers can be put together.
+func (b *Body) pieces() bool { return len(b.req.Checksums) > 0 || b.req.Immutable }
 
 // rewind makes the Body start from its first byte again.
 func (b *Body) rewind() {
@@ -219,9 +222,9 @@ func (p *plan) failure() error {
 }
 
 // validator is what If-Range needs so that a server does not continue another
-// file. With a checksum it is left out: mirrors have different ETags.
+// file. It is left out where any two can be continued: mirrors have different ETags.
 func (b *Body) validator(s *source) string {
-	if len(b.req.Checksums) > 0 {
+	if b.pieces() {
 		return ""
 	}
 	return b.result.ETag
@@ -240,7 +243,7 @@ func (b *Body) accept(s *source, conn *connection) error {
 	}
 	if conn.off != b.off {
 		// The server ignored the Range: skip what is there already, if it is the same file.
-		if len(b.req.Checksums) == 0 && conn.etag != b.result.ETag {
+		if !b.pieces() && conn.etag != b.result.ETag {
 			return fmt.Errorf("%s: %w", s.url, errChanged)
 		}
 		if _, err := io.CopyN(io.Discard, conn, b.off-conn.off); err != nil {

@@ -57,6 +57,9 @@ type Options struct {
 	ProxyPassword string
 
 	TLS TLSOptions
+	// Cookies are sent to the servers they are for; new ones are kept as long as
+	// the Client.
+	Cookies []Cookie
 	// IPVersion is 4 or 6 to use only addresses of that family.
 	IPVersion int
 	// HTTP1 switches HTTP/2 off.
@@ -89,9 +92,13 @@ func New(opts Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	jar, err := newJar(opts.Cookies)
+	if err != nil {
+		return nil, err
+	}
 	return &Client{
 		opts:  opts,
-		http:  &http.Client{Transport: transport, CheckRedirect: checkRedirect},
+		http:  &http.Client{Transport: transport, CheckRedirect: checkRedirect, Jar: jar},
 		hosts: map[string]chan struct{}{},
 	}, nil
 }

@@ -23,6 +23,10 @@ type Request struct {
 	// none, the content is not verified.
 	Checksums []Checksum
 
+	// Immutable says that whatever serves the file serves the same content, so that
+	// a transfer can be continued without a checksum.
+	Immutable bool
+
 	// IfNoneMatch is the ETag and IfModifiedSince the Last-Modified time of a
 	// copy that the caller has; if the file is still that one, the Result says
 	// NotModified and there is no content.

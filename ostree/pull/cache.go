@@ -2,50 +2,136 @@ package pull
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
+	"time"
 
 	"rpmostree/internal/dirfd"
+	"rpmostree/ostree"
+	"rpmostree/ostree/repo"
+
+	"golang.org/x/sys/unix"
 )
 
-// A signed summary is kept in tmp/cache/summaries/<remote>, with its signature
-// in <remote>.sig: the next pull fetches the small signature only, when it is
-// still the same. A cache that cannot be read or written is no error.
+// A cache keeps the summary of a remote, with its signature, in
+// tmp/cache/summaries/<remote> and <remote>.sig: the next pull fetches what has
+// changed. The server's ETag is an extended attribute, its time that of the file.
+// A cache that cannot be read or written is no error, and a nil one is empty.
+type cache struct {
+	dir    *dirfd.Dir // nil until something is written
+	parent string
+	remote string
+}
 
-// cachedSummary returns the summary that has this signature, or nil.
-func (p *puller) cachedSummary(sig []byte) []byte {
-	if sig == nil || p.m.Name == "" {
+// age is what a server tells about the version of a file.
+type age struct {
+	etag     string
+	modified time.Time
+}
+
+const (
+	etagXattr = "user.etag"
+	maxETag   = 4 << 10 // bytes
+)
+
+func openCache(r *repo.Repo, o *Options, remote string) *cache {
+	if remote == "" {
 		return nil
 	}
-	d, err := p.r.Dir().OpenDirBeneath("tmp/cache/summaries", dirfd.NoSymlinks)
-	if err != nil {
+	c := &cache{parent: o.CacheDir, remote: remote}
+	if c.parent == "" {
+		c.parent = filepath.Join(r.Path(), "tmp/cache")
+	}
+	c.dir, _ = dirfd.Open(filepath.Join(c.parent, "summaries"))
+	return c
+}
+
+func (c *cache) close() {
+	if c != nil && c.dir != nil {
+		c.dir.Close()
+	}
+}
+
+func (c *cache) name(file string) string {
+	if file == "summary.sig" {
+		return c.remote + ".sig"
+	}
+	return c.remote
+}
+
+// read returns the content of a file, or nil.
+func (c *cache) read(file string) []byte {
+	if c == nil || c.dir == nil {
 		return nil
 	}
-	defer d.Close()
-	old, err := d.ReadFile(p.m.Name+".sig", maxSummary)
-	if err != nil || !bytes.Equal(old, sig) {
-		return nil
-	}
-	data, err := d.ReadFile(p.m.Name, maxSummary)
+	data, err := c.dir.ReadFile(c.name(file), ostree.MaxMetadataSize)
 	if err != nil {
 		return nil
 	}
 	return data
 }
 
-// cacheSummary keeps a summary. The signature is written last: it says that the
-// summary is there.
-func (p *puller) cacheSummary(data, sig []byte) {
-	if sig == nil || p.m.Name == "" {
+func (c *cache) holds(file string, data []byte) bool { return bytes.Equal(c.read(file), data) }
+
+// age tells which version of a file is there, nothing if there is none.
+func (c *cache) age(file string) age {
+	if c == nil || c.dir == nil || c.read(file) == nil {
+		return age{}
+	}
+	var a age
+	if st, err := c.dir.Stat(c.name(file)); err == nil && st.Mtim.Sec > 0 {
+		a.modified = time.Unix(st.Mtim.Unix())
+	}
+	var buf [maxETag]byte
+	if n, err := unix.Lgetxattr(c.dir.ProcPath(c.name(file)), etagXattr, buf[:]); err == nil && bytes.IndexByte(buf[:n], 0) < 0 {
+		a.etag = string(buf[:n])
+	}
+	return a
+}
+
+// forget removes what the cache has of the remote.
+func (c *cache) forget() {
+	if c != nil && c.dir != nil {
+		_ = c.dir.Unlink(c.name("summary.sig"))
+		_ = c.dir.Unlink(c.name("summary"))
+	}
+}
+
+// write keeps a summary. The signature is written last: it says that the summary
+// is there.
+func (c *cache) write(summary []byte, summaryAge age, sig []byte, sigAge age) {
+	if c == nil {
 		return
 	}
-	d, err := p.r.Dir().CreatePath("tmp/cache/summaries", 0o775)
-	if err != nil {
+	if c.dir == nil {
+		if os.MkdirAll(filepath.Join(c.parent, "summaries"), 0o775) != nil {
+			return
+		}
+		var err error
+		if c.dir, err = dirfd.Open(filepath.Join(c.parent, "summaries")); err != nil {
+			c.dir = nil
+			return
+		}
+	}
+	if err := c.dir.Unlink(c.name("summary.sig")); err != nil && !notFound(err) {
 		return
 	}
-	defer d.Close()
-	if err := d.Unlink(p.m.Name + ".sig"); err != nil && !notFound(err) {
-		return
+	if c.put("summary", summary, summaryAge) {
+		c.put("summary.sig", sig, sigAge)
 	}
-	if d.WriteFileAtomic(p.m.Name, data, 0o644, false) == nil {
-		d.WriteFileAtomic(p.m.Name+".sig", sig, 0o644, false)
+}
+
+func (c *cache) put(file string, data []byte, a age) bool {
+	name := c.name(file)
+	if c.dir.WriteFileAtomic(name, data, 0o644, false) != nil {
+		return false
 	}
+	if a.etag != "" {
+		_ = c.dir.SetXattr(name, etagXattr, []byte(a.etag)) // not everywhere
+	}
+	modified := int64(0) // not known
+	if !a.modified.IsZero() {
+		modified = a.modified.Unix()
+	}
+	return c.dir.SetTimes(name, modified) == nil
 }

@@ -28,6 +28,8 @@ const (
 	maxSummary    = 128 << 20
 	maxMirrorList = 1 << 20
 	maxMirrors    = 100
+	maxMetalink   = 1 << 20
+	maxCookies    = 1 << 20
 )
 
 // DefaultWorkers is how many objects are fetched at once (libostree).
@@ -39,20 +41,28 @@ type Options struct {
 	// branches that the remote's configuration names are pulled, or with Mirror
 	// all of them.
 	Refs []string
+	// CollectionRefs are pulled too: refs of collections, which the remote's
+	// summary has.
+	CollectionRefs []ostree.CollectionRef
 	// URL replaces that of the remote's configuration.
 	URL string
 	// Depth is how many ancestors of each commit are pulled, or repo.AllHistory.
 	Depth int
-	// Mirror makes branches local ones, and copies the summary when all are
-	// pulled.
+	// Mirror makes branches local ones, or those of their collection, and copies
+	// the summary when all are pulled.
 	Mirror bool
 	// CommitMetadataOnly pulls no more than commit objects, which stay partial.
 	CommitMetadataOnly bool
-	// Subpaths limits what is pulled to these directories; commits stay partial.
+	// Subpaths limits what is pulled to these directories and files; commits stay
+	// partial.
 	Subpaths []string
+	// DisableDeltas fetches objects only. RequireDeltas fails where there is no
+	// static delta, and makes pulls from directories use them. DryRun, which needs
+	// it, changes nothing but tells in Stats.Delta what would be fetched.
+	DisableDeltas, RequireDeltas, DryRun bool
 	// Untrusted verifies objects that come from a file:// remote; others always
-	// are.
-	Untrusted bool
+	// are, but for HTTPTrusted: then a mirror stores files as they come.
+	Untrusted, HTTPTrusted bool
 	// BareUserOnlyFiles refuses files that a bare-user-only repository cannot
 	// hold.
 	BareUserOnlyFiles bool
@@ -64,9 +74,16 @@ type Options struct {
 	TimestampCheckFrom string
 	// LocalCaches are asked for objects before the network.
 	LocalCaches []*repo.Repo
+	// CacheDir is where summaries are cached, "" for a directory in the repository.
+	CacheDir string
 	// Verify checks signatures. A remote that demands them cannot be pulled
 	// from without it.
 	Verify Verifier
+	// Of a pull by URL, As names the remote that gets the refs. GPGVerify and
+	// GPGVerifySummary demand signatures by its keys, in place of what its
+	// configuration says.
+	As                          string
+	GPGVerify, GPGVerifySummary bool
 	// Header is added to every request; AppendUserAgent to the user agent.
 	Header          http.Header
 	AppendUserAgent string
@@ -96,46 +113,63 @@ type Verifier interface {
 // Stats counts what a pull did.
 type Stats struct {
 	repo.PullStats
-	Transferred uint64 // bytes over the network
-	Local       bool   // the remote is a directory
+	CachedMetadata, CachedContent int        // objects from Options.LocalCaches
+	DeltaParts                    int        // applied
+	Delta                         DeltaStats // of all deltas
+	Transferred                   uint64     // bytes over the network
+	Local                         bool       // the remote is a directory
 }
 
 // Pull copies commits from a remote of r, by name, or by URL with a scheme.
 func Pull(ctx context.Context, r *repo.Repo, remote string, o Options) (Stats, error) {
-	m, err := findRemote(r, remote)
+	p, err := open(ctx, r, remote, o)
 	if err != nil {
 		return Stats{}, err
 	}
-	if o.URL != "" {
-		m.URL, m.Metalink, m.ContentURL = o.URL, "", ""
-	}
-	if m.Unconfigured != "" {
-		return Stats{}, fmt.Errorf("remote unconfigured-state: %s", m.Unconfigured)
-	}
-	if err := checkPolicy(m, o.Verify); err != nil {
-		return Stats{}, err
-	}
-	if path, ok := localPath(m.URL); ok {
-		return pullDirectory(ctx, r, m, path, o)
-	}
-	p, err := newPuller(ctx, r, m, o)
-	if err != nil {
-		return Stats{}, err
-	}
-	defer p.client.Close()
+	defer p.close()
 	err = p.pull(ctx)
 	return p.stats(), err
 }
 
-func findRemote(r *repo.Repo, name string) (*repo.Remote, error) {
+// open prepares to read from a remote.
+func open(ctx context.Context, r *repo.Repo, remote string, o Options) (*puller, error) {
+	m, err := findRemote(r, remote, &o)
+	if err != nil {
+		return nil, err
+	}
+	if o.URL != "" {
+		m.URL, m.Metalink, m.ContentURL = o.URL, "", ""
+	}
+	switch {
+	case m.Unconfigured != "":
+		return nil, fmt.Errorf("remote unconfigured-state: %s", m.Unconfigured)
+	case m.CustomBackend != "":
+		return nil, fmt.Errorf("Cannot fetch via libostree - remote '%s' uses custom backend '%s'", m.Name, m.CustomBackend)
+	}
+	if err := checkPolicy(m, o.Verify); err != nil {
+		return nil, err
+	}
+	return newPuller(ctx, r, m, o)
+}
+
+// findRemote returns the configuration of a remote, or one made up for a URL.
+func findRemote(r *repo.Repo, name string, o *Options) (*repo.Remote, error) {
 	if !strings.Contains(name, "://") {
 		return r.Remote(name)
 	}
-	m, err := repo.NewRemote("", &keyfile.File{})
-	if err == nil {
-		m.URL, m.GPGVerify = name, false
+	if (o.GPGVerify || o.GPGVerifySummary) && o.As == "" {
+		return nil, errors.New("Must specify remote name to enable gpg verification")
 	}
-	return m, err
+	m, err := repo.NewRemote(o.As, &keyfile.File{})
+	if o.GPGVerify || o.GPGVerifySummary {
+		m, err = r.Remote(o.As)
+	}
+	if err != nil {
+		return nil, err
+	}
+	m.URL, m.Metalink, m.ContentURL, m.Unconfigured, m.CustomBackend = name, "", "", "", ""
+	m.GPGVerify, m.GPGVerifySummary, m.SignVerify, m.SignSummary = o.GPGVerify, o.GPGVerifySummary, nil, nil
+	return m, nil
 }
 
 // checkPolicy refuses remotes whose signatures nobody would check: to go on
@@ -174,56 +208,21 @@ func localPath(u string) (string, bool) {
 	return path, true
 }
 
-// pullDirectory serves file:// remotes.
-func pullDirectory(ctx context.Context, r *repo.Repo, m *repo.Remote, path string, o Options) (Stats, error) {
-	src, err := repo.Open(path)
-	if err != nil {
-		return Stats{}, err
-	}
-	defer src.Close()
-	lo := repo.PullLocalOptions{
-		Refs: o.Refs, Remote: m.Name, Depth: o.Depth, CommitOnly: o.CommitMetadataOnly, Subpaths: o.Subpaths,
-		Untrusted: o.Untrusted, BareUserOnlyFiles: o.BareUserOnlyFiles, NoVerifyBindings: o.NoVerifyBindings, NoFsync: o.NoFsync,
-	}
-	if o.Mirror {
-		lo.Remote = ""
-	}
-	if len(lo.Refs) == 0 && !o.Mirror {
-		if lo.Refs = m.Branches; len(lo.Refs) == 0 {
-			return Stats{}, fmt.Errorf("No configured branches for remote %s", m.Name)
-		}
-	}
-	if o.Verify != nil && (m.GPGVerifySummary || len(m.SignSummary) > 0) {
-		summary, sig, err := src.ReadSummary()
-		if err == nil {
-			err = o.Verify.VerifySummary(m, summary, sig)
-		}
-		if err != nil {
-			return Stats{}, err
-		}
-	}
-	check := timestampCheck{r: r, o: &o, remote: lo.Remote}
-	lo.Verify = func(sum ostree.Checksum, commit, detached []byte) error {
-		if o.Verify != nil && (m.GPGVerify || len(m.SignVerify) > 0) {
-			return o.Verify.VerifyCommit(m, commit, detached)
-		}
-		return nil
-	}
-	if err := check.local(src, lo.Refs); err != nil {
-		return Stats{}, err
-	}
-	stats, err := r.PullLocal(ctx, src, lo)
-	return Stats{PullStats: stats, Local: true}, err
-}
-
 // newClient configures transfers as the remote's configuration says.
-func newClient(m *repo.Remote, o *Options) (*fetch.Client, error) {
+func newClient(r *repo.Repo, m *repo.Remote, o *Options) (*fetch.Client, error) {
 	fo := fetch.Options{
 		UserAgent: strings.TrimSpace("libostree/2026.4 " + o.AppendUserAgent),
 		Header:    o.Header, Retries: o.Retries, MaxPerHost: o.workers(), Proxy: m.Proxy,
 		TLS: fetch.TLSOptions{Insecure: m.NoTLSVerify, CAFile: m.TLSCA, CertFile: m.TLSCert, KeyFile: m.TLSKey},
 	}
-	fo.HTTP1 = m.Get("http2") == "false"
+	fo.HTTP1 = m.Get("http2") == "false" || m.Get("http2") == "0"
+	if m.Name != "" {
+		jar, err := r.Dir().ReadFile(CookieFile(m.Name), maxCookies)
+		if err != nil && !notFound(err) {
+			return nil, err
+		}
+		fo.Cookies = fetch.ParseCookies(jar)
+	}
 	if o.LowSpeedBytes > 0 {
 		fo.LowSpeed = int64(o.LowSpeedBytes)
 	}
@@ -240,4 +239,5 @@ func (o *Options) workers() int {
 	return DefaultWorkers
 }
 
-var errNoURL = errors.New("remote has no URL")
+// CookieFile is the name of the file, in the repository, with the cookies of a remote.
+func CookieFile(remote string) string { return remote + ".cookies.txt" }

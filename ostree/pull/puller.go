@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,81 +12,96 @@ import (
 	"rpmostree/internal/fetch"
 	"rpmostree/internal/keyfile"
 	"rpmostree/ostree"
+	"rpmostree/ostree/delta"
 	"rpmostree/ostree/repo"
 )
 
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
 
-// A puller is one pull over the network.
+// A puller is one pull: over the network, or from a directory.
 type puller struct {
 	r       *repo.Repo
 	m       *repo.Remote
 	o       Options
 	client  *fetch.Client
-	base    *fetch.Mirrors // serves config, summary, refs
-	content *fetch.Mirrors // serves objects
+	base    *fetch.Mirrors // serves config, summary, refs, detached metadata
+	content *fetch.Mirrors // serves objects and deltas
+	src     *repo.Repo     // the remote, if it is a directory
 	tx      *repo.Transaction
 
 	summary    *ostree.Summary // nil if the remote has none
 	rawSummary []byte
 	rawSig     []byte
+	config     *keyfile.File // nil if it was not needed
+	tombstones bool
+
+	deltas  map[delta.Name]ostree.Checksum // of superblocks, as summary and indexes tell
+	indexed bool                           // the remote has indexes of deltas
+
+	wanted map[ostree.Checksum][]target
 
 	mu       sync.Mutex
 	complete []ostree.Checksum // commits whose every object will be here
+	byDelta  []ostree.Checksum // commits that deltas lead to
+	delta    DeltaStats
 
-	nMeta, nContent, nBytes atomic.Int64
+	nMeta, nContent, nBytes, nParts atomic.Int64
+	nCachedMetadata, nCachedContent atomic.Int64
+	local                           repo.PullStats // of a pull from a directory
 }
 
 func newPuller(ctx context.Context, r *repo.Repo, m *repo.Remote, o Options) (*puller, error) {
-	client, err := newClient(m, &o)
-	if err != nil {
+	p := &puller{r: r, m: m, o: o, deltas: map[delta.Name]ostree.Checksum{}, wanted: map[ostree.Checksum][]target{}}
+	if err := p.connect(ctx); err != nil {
+		p.close()
 		return nil, err
 	}
-	p := &puller{r: r, m: m, o: o, client: client}
-	if p.base, err = p.mirrors(ctx, m.URL); err != nil {
-		return nil, err
-	}
-	p.content = p.base
-	if m.ContentURL != "" {
-		p.content, err = p.mirrors(ctx, m.ContentURL)
-	}
-	return p, err
+	return p, nil
 }
 
-// mirrors returns the base URLs that a configured URL stands for.
-func (p *puller) mirrors(ctx context.Context, u string) (*fetch.Mirrors, error) {
-	if p.m.Metalink != "" && u == "" {
-		return nil, fmt.Errorf("remote \"%s\" uses a metalink, which is not supported; set url to one of its mirrors", p.m.Name)
+// connect finds out where the remote is.
+func (p *puller) connect(ctx context.Context) (err error) {
+	if path, ok := localPath(p.m.URL); ok && p.m.Metalink == "" && !p.o.RequireDeltas {
+		p.src, err = repo.Open(path)
+		p.o.DisableDeltas = true
+		return err
 	}
-	list, ok := strings.CutPrefix(u, "mirrorlist=")
-	if !ok {
-		if u == "" {
-			return nil, fmt.Errorf("remote \"%s\": %w", p.m.Name, errNoURL)
-		}
-		return fetch.NewMirrors(u), nil
+	if p.client, err = newClient(p.r, p.m, &p.o); err != nil {
+		return err
 	}
-	data, _, err := p.client.Bytes(ctx, fetch.Request{URL: list, MaxSize: maxMirrorList})
+	if p.m.Metalink != "" {
+		err = p.followMetalink(ctx)
+	} else {
+		p.base, err = p.mirrors(ctx, p.m.URL)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("Fetching mirrorlist: %w", err)
+		return err
 	}
-	var urls []string
-	for line := range strings.Lines(string(data)) {
-		line = strings.TrimSpace(line)
-		if strings.HasPrefix(line, "http://") || strings.HasPrefix(line, "https://") || strings.HasPrefix(line, "file://") {
-			urls = append(urls, line)
-		}
-		if len(urls) == maxMirrors {
-			break
-		}
+	p.content = p.base
+	if p.m.ContentURL != "" {
+		p.content, err = p.mirrors(ctx, p.m.ContentURL)
 	}
-	if len(urls) == 0 {
-		return nil, fmt.Errorf("No valid mirrors were found in mirrorlist '%s'", list)
+	return err
+}
+
+func (p *puller) close() {
+	if p.client != nil {
+		p.client.Close()
 	}
-	return fetch.NewMirrors(urls...), nil
+	if p.src != nil {
+		p.src.Close()
+	}
 }
 
 func (p *puller) stats() Stats {
-	s := Stats{Transferred: uint64(p.nBytes.Load())}
+	s := Stats{
+		Transferred: uint64(p.nBytes.Load()), Local: p.src != nil, DeltaParts: int(p.nParts.Load()), Delta: p.delta,
+		CachedMetadata: int(p.nCachedMetadata.Load()), CachedContent: int(p.nCachedContent.Load()),
+	}
+	if p.src != nil {
+		s.PullStats = p.local
+		return s
+	}
 	s.Metadata, s.Content = int(p.nMeta.Load()), int(p.nContent.Load())
 	if p.tx != nil {
 		s.ContentBytes = p.tx.Stats().ContentBytesWritten
@@ -96,39 +109,21 @@ func (p *puller) stats() Stats {
 	return s
 }
 
-// get reads a small file of the remote.
-func (p *puller) get(ctx context.Context, from *fetch.Mirrors, path string, max int64) ([]byte, error) {
-	data, res, err := p.client.Bytes(ctx, fetch.Request{Mirrors: from, Path: path, MaxSize: max})
-	p.nBytes.Add(res.Size)
-	if err != nil {
-		return nil, fmt.Errorf("While fetching %s: %w", path, fetchError(err))
-	}
-	return data, nil
-}
-
-// A statusError has upstream's text.
-type statusError struct{ err *fetch.StatusError }
-
-func (e statusError) Error() string { return fmt.Sprintf("Server returned HTTP %d", e.err.Code) }
-func (e statusError) Unwrap() error { return e.err }
-
-func fetchError(err error) error {
-	var s *fetch.StatusError
-	if errors.As(err, &s) {
-		return statusError{s}
-	}
-	return err
-}
-
 func notFound(err error) bool { return errors.Is(err, fs.ErrNotExist) }
 
 func (p *puller) pull(ctx context.Context) error {
-	if err := p.readConfig(ctx); err != nil {
+	if err := p.checkDeltas(); err != nil {
 		return err
 	}
 	want, err := p.resolve(ctx)
 	if err != nil {
 		return err
+	}
+	for _, t := range want {
+		p.wanted[t.sum] = append(p.wanted[t.sum], t)
+	}
+	if p.src != nil {
+		return p.pullLocal(ctx, want)
 	}
 	// The transaction outlives a cancelled pull: what was fetched is kept.
 	p.tx, err = p.r.Begin(context.WithoutCancel(ctx), repo.TransactionOptions{NoFsync: p.o.NoFsync, PerObjectFsync: p.o.PerObjectFsync})
@@ -138,13 +133,16 @@ func (p *puller) pull(ctx context.Context) error {
 	defer p.tx.Abort()
 	if err := p.fetchAll(ctx, want); err != nil {
 		var space *repo.NoSpaceError
-		if !errors.As(err, &space) {
+		if !errors.As(err, &space) && !p.o.DryRun {
 			_, err2 := p.tx.Commit() // objects only; commits are marked as partial
 			err = errors.Join(err, err2)
 		}
 		return err
 	}
-	if err := p.setRefs(want); err != nil {
+	if p.o.DryRun {
+		return nil
+	}
+	if err := p.setRefs(p.tx, want); err != nil {
 		return err
 	}
 	if _, err := p.tx.Commit(); err != nil {
@@ -155,213 +153,128 @@ func (p *puller) pull(ctx context.Context) error {
 			return err
 		}
 	}
-	if p.o.Mirror && len(p.o.Refs) == 0 && p.rawSummary != nil && !p.o.CommitMetadataOnly && len(p.o.Subpaths) == 0 {
-		return p.r.WriteSummary(p.rawSummary, p.rawSig)
-	}
-	return nil
+	return p.mirrorSummary()
 }
 
-// readConfig checks that the remote is a repository that can be pulled from.
-func (p *puller) readConfig(ctx context.Context) error {
-	data, err := p.get(ctx, p.base, "config", maxConfig)
+// mirrorsAll tells whether all that the remote has is mirrored.
+func (p *puller) mirrorsAll() bool {
+	return p.o.Mirror && len(p.o.Refs) == 0 && len(p.o.CollectionRefs) == 0 && len(p.m.Branches) == 0
+}
+
+func (p *puller) mirrorSummary() error {
+	if !p.mirrorsAll() || p.rawSummary == nil || p.o.CommitMetadataOnly || len(p.o.Subpaths) > 0 {
+		return nil
+	}
+	return p.r.WriteSummary(p.rawSummary, p.rawSig)
+}
+
+// pullLocal copies from a directory.
+func (p *puller) pullLocal(ctx context.Context, want []target) error {
+	o := repo.PullLocalOptions{
+		Depth: p.o.Depth, CommitOnly: p.o.CommitMetadataOnly, Subpaths: p.o.Subpaths, Untrusted: p.o.Untrusted,
+		BareUserOnlyFiles: p.o.BareUserOnlyFiles, NoVerifyBindings: true, NoFsync: p.o.NoFsync, PerObjectFsync: p.o.PerObjectFsync,
+		Finish: func(tx *repo.Transaction) error { return p.setRefs(tx, want) },
+		Verify: func(sum ostree.Checksum, data, detached []byte) error {
+			c, err := ostree.ParseCommit(data)
+			if err != nil {
+				return err
+			}
+			return p.checkCommit(sum, &c, data, detached)
+		},
+	}
+	for _, t := range want {
+		o.Refs = append(o.Refs, t.sum.String())
+	}
+	stats, err := p.r.PullLocal(ctx, p.src, o)
+	p.local = stats
 	if err != nil {
 		return err
 	}
-	k, err := keyfile.Parse(data)
-	if err != nil {
-		return fmt.Errorf("config of remote \"%s\": %w", p.m.Name, err)
-	}
-	mode := k.Get("core", "mode")
-	if mode == "" {
-		mode = "bare"
-	}
-	parsed, err := repo.ParseMode(mode)
-	if err != nil {
-		return err
-	}
-	if parsed != repo.Archive {
-		return fmt.Errorf("Can't pull from archives with mode \"%s\"", mode)
-	}
-	return nil
+	return p.mirrorSummary()
 }
 
-// A target is a commit that is pulled, with the ref that names it, if any.
-type target struct {
-	ref string
-	sum ostree.Checksum
-}
-
-// resolve finds the commits that are to be pulled.
-func (p *puller) resolve(ctx context.Context) ([]target, error) {
-	if err := p.readSummary(ctx); err != nil {
-		return nil, err
-	}
-	refs := p.o.Refs
-	if len(refs) == 0 && p.o.Mirror {
-		return p.allRefs()
-	}
-	if len(refs) == 0 {
-		refs = p.m.Branches
-	}
-	if len(refs) == 0 {
-		return nil, fmt.Errorf("No configured branches for remote %s", p.m.Name)
-	}
-	var out []target
-	for _, arg := range refs {
-		name, sum, err := repo.SplitRefArgument(arg)
-		if err != nil {
-			return nil, err
+// checkCommit verifies a commit before it is written.
+func (p *puller) checkCommit(sum ostree.Checksum, c *ostree.Commit, data, detached []byte) error {
+	if p.verifiesCommits() {
+		if err := p.o.Verify.VerifyCommit(p.m, data, detached); err != nil {
+			return fmt.Errorf("Commit %s: %w", sum, err)
 		}
-		if sum.IsZero() {
-			if sum, err = p.lookup(ctx, name); err != nil {
-				return nil, err
+	}
+	check := timestampCheck{r: p.r, o: &p.o, remote: p.m.Name}
+	if p.o.Mirror {
+		check.remote = ""
+	}
+	refs := p.wanted[sum]
+	if len(refs) == 0 {
+		refs = []target{{}} // an ancestor
+	}
+	for _, t := range refs {
+		if !p.o.NoVerifyBindings {
+			if err := verifyBindings(p.collection(), t.ref, c); err != nil {
+				return fmt.Errorf("Commit %s: %w", sum, err)
 			}
 		}
-		out = append(out, target{name, sum})
-	}
-	return out, nil
-}
-
-func (p *puller) allRefs() ([]target, error) {
-	if p.summary == nil {
-		return nil, errors.New("Fetching all refs was requested in mirror mode, but remote repository does not have a summary")
-	}
-	var out []target
-	for _, ref := range p.summary.Refs {
-		out = append(out, target{ref.Name, ref.Checksum})
-	}
-	return out, nil
-}
-
-func (p *puller) lookup(ctx context.Context, name string) (ostree.Checksum, error) {
-	if p.summary != nil {
-		if ref, ok := p.summary.Lookup(name); ok {
-			return ref.Checksum, nil
-		}
-		if p.verifiesSummary() {
-			return ostree.Checksum{}, fmt.Errorf("No such branch '%s' in repository summary", name)
-		}
-	}
-	data, err := p.get(ctx, p.base, "refs/heads/"+name, maxRef)
-	if notFound(err) && p.summary != nil {
-		return ostree.Checksum{}, fmt.Errorf("No such branch '%s' in repository summary", name)
-	}
-	if err != nil {
-		return ostree.Checksum{}, err
-	}
-	return ostree.ParseChecksum(strings.TrimSpace(string(data)))
-}
-
-// readSummary fetches and verifies the summary, which need not exist unless its
-// signature is demanded.
-func (p *puller) readSummary(ctx context.Context) error {
-	sig, err := p.get(ctx, p.base, "summary.sig", maxSummary)
-	if err != nil && !notFound(err) {
-		return err
-	}
-	if data := p.cachedSummary(sig); data != nil && p.useSummary(data, sig) == nil {
-		return nil
-	}
-	data, err := p.get(ctx, p.base, "summary", maxSummary)
-	switch {
-	case notFound(err) && p.m.GPGVerifySummary:
-		return errors.New("GPG verification enabled, but no summary found (check that the configured URL in remote config is correct)")
-	case notFound(err) && p.verifiesSummary():
-		return errors.New("Signatures verification enabled, but no summary found (check that the configured URL in remote config is correct)")
-	case notFound(err):
-		return nil
-	case err != nil:
-		return err
-	}
-	if err := p.useSummary(data, sig); err != nil {
-		return err
-	}
-	p.cacheSummary(data, sig)
-	return nil
-}
-
-// useSummary verifies and parses a summary.
-func (p *puller) useSummary(data, sig []byte) error {
-	if p.verifiesSummary() {
-		if err := p.o.Verify.VerifySummary(p.m, data, sig); err != nil {
+		if err := check.commit(t.ref, sum, c); err != nil {
 			return err
 		}
 	}
-	s, err := ostree.ParseSummary(data)
-	if err == nil {
-		p.summary, p.rawSummary, p.rawSig = s, data, sig
-	}
-	return err
+	return nil
 }
 
-func (p *puller) setRefs(want []target) error {
+// collection is the collection that commits of the remote must be bound to, if any.
+func (p *puller) collection() string {
+	if p.src != nil {
+		return p.src.CollectionID()
+	}
+	return p.m.CollectionID
+}
+
+// verifyBindings compares what a commit was made for with where it came from. The
+// collection and the ref are "" if that is not known.
+func verifyBindings(collection, ref string, c *ostree.Commit) error {
+	if v, ok := c.Metadata.Lookup(ostree.KeyRefBinding); !ok || v.Type() != "as" {
+		if collection == "" {
+			return nil
+		}
+		return errors.New("Expected commit metadata to have ref binding information, found none")
+	}
+	if ref != "" {
+		if err := repo.VerifyRefBinding(c, ref); err != nil {
+			return err
+		}
+	}
+	if collection == "" {
+		return nil
+	}
+	bound, ok := c.Metadata.Lookup(ostree.KeyCollectionBinding)
+	if !ok || bound.Type() != "s" {
+		return errors.New("Expected commit metadata to have collection ID binding information, found none")
+	}
+	if bound.Str() != collection {
+		return fmt.Errorf("Commit has collection ID ‘%s’ in collection binding metadata, while the remote it came from has collection ID ‘%s’", bound.Str(), collection)
+	}
+	return nil
+}
+
+func (p *puller) setRefs(tx *repo.Transaction, want []target) error {
 	for _, t := range want {
 		if t.ref == "" {
 			continue
 		}
-		// A commit that two refs name was fetched, and checked, for one of them.
-		c, err := p.tx.Objects.Commit(t.sum)
-		if err == nil && !p.o.NoVerifyBindings {
-			err = repo.VerifyRefBinding(c, t.ref)
-		}
-		if err != nil {
-			return fmt.Errorf("Commit %s: %w", t.sum, err)
-		}
+		var err error
 		switch {
-		case p.o.Mirror && p.m.CollectionID != "":
-			err = p.tx.SetMirrorRef(ostree.CollectionRef{Collection: p.m.CollectionID, Ref: t.ref}, t.sum)
+		case p.o.Mirror && t.collection != "":
+			err = tx.SetMirrorRef(ostree.CollectionRef{Collection: t.collection, Ref: t.ref}, t.sum)
 		case p.o.Mirror:
-			err = p.tx.SetRef("", t.ref, t.sum)
-		case p.m.Name == "":
+			err = tx.SetRef("", t.ref, t.sum)
+		case p.m.Name == "" && p.src == nil:
 			err = errors.New("a branch can be pulled from a URL with mirror only, because it has no remote to belong to")
 		default:
-			err = p.tx.SetRef(p.m.Name, t.ref, t.sum)
+			err = tx.SetRef(p.m.Name, t.ref, t.sum)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// open starts the transfer of an object.
-func (p *puller) open(ctx context.Context, n ostree.ObjectName) (*fetch.Body, error) {
-	path := "objects/" + ostree.LoosePath(n.Checksum, n.Type, true)
-	req := fetch.Request{Mirrors: p.content, Path: path}
-	if n.Type.IsMetadata() {
-		req.MaxSize = ostree.MaxMetadataSize
-	}
-	body, err := p.client.Open(ctx, req)
-	if err != nil {
-		return nil, fmt.Errorf("While fetching %s: %w", path, fetchError(err))
-	}
-	return body, nil
-}
-
-// metadata fetches a metadata object and verifies its checksum, if its kind has
-// one.
-func (p *puller) metadata(ctx context.Context, n ostree.ObjectName) ([]byte, error) {
-	for _, c := range p.o.LocalCaches {
-		if data, err := c.ReadMetadata(n.Type, n.Checksum); err == nil && (n.Type == ostree.ObjectCommitMeta || ostree.ChecksumOf(data) == n.Checksum) {
-			return data, nil
-		}
-	}
-	body, err := p.open(ctx, n)
-	if err != nil {
-		return nil, err
-	}
-	defer body.Close()
-	data, err := io.ReadAll(body)
-	p.nBytes.Add(int64(len(data)))
-	if err != nil {
-		return nil, fmt.Errorf("While fetching %s: %w", n, fetchError(err))
-	}
-	if n.Type == ostree.ObjectCommitMeta {
-		return data, nil
-	}
-	if got := ostree.ChecksumOf(data); got != n.Checksum {
-		return nil, &repo.CorruptError{Name: n, Actual: got}
-	}
-	p.nMeta.Add(1)
-	return data, nil
 }

@@ -2,14 +2,23 @@ package pull
 
 import (
 	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
 
+	"rpmostree/gvariant"
+	"rpmostree/internal/fetch"
+	"rpmostree/ostree"
+	"rpmostree/ostree/delta"
 	"rpmostree/ostree/repo"
 )
 
 // Summary returns the summary of a remote and its signature, each nil if the remote
 // has none. The signature is checked if the remote's configuration demands it.
 func Summary(ctx context.Context, r *repo.Repo, remote string, o Options) (summary, sig []byte, err error) {
-	m, err := findRemote(r, remote)
+	m, err := findRemote(r, remote, &o)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -21,23 +30,173 @@ func Summary(ctx context.Context, r *repo.Repo, remote string, o Options) (summa
 			return nil, nil, err
 		}
 	}
-	if path, ok := localPath(m.URL); ok {
-		src, err := repo.Open(path)
-		if err != nil {
-			return nil, nil, err
-		}
-		defer src.Close()
-		summary, sig, err = src.ReadSummary()
-		if err == nil && o.Verify != nil && (m.GPGVerifySummary || len(m.SignSummary) > 0) {
-			err = o.Verify.VerifySummary(m, summary, sig)
-		}
-		return summary, sig, err
-	}
 	p, err := newPuller(ctx, r, m, o)
 	if err != nil {
 		return nil, nil, err
 	}
-	defer p.client.Close()
+	defer p.close()
 	err = p.readSummary(ctx)
 	return p.rawSummary, p.rawSig, err
+}
+
+// readSummary reads and verifies the summary, which need not exist unless its
+// signature is demanded.
+func (p *puller) readSummary(ctx context.Context) error {
+	if p.src != nil {
+		data, sig, err := p.src.ReadSummary()
+		if err != nil {
+			return err
+		}
+		return p.useSummary(data, sig)
+	}
+	c := openCache(p.r, &p.o, p.m.Name)
+	defer c.close()
+	sig, sigAge, sigKept, err := p.fetchCached(ctx, c, "summary.sig")
+	if err != nil {
+		return err
+	}
+	var data []byte
+	if sig != nil && p.rawSummary == nil && (sigKept || c.holds("summary.sig", sig)) {
+		if data = c.read("summary"); data != nil {
+			if err := p.useSummary(data, sig); err == nil {
+				return nil
+			}
+			if strings.Contains(os.Getenv("OSTREE_REPO_TEST_ERROR"), "invalid-cache") {
+				return fmt.Errorf("Remote %s cached summary invalid and OSTREE_REPO_TEST_ERROR_INVALID_CACHE specified", p.m.Name)
+			}
+		}
+		c.forget()
+	}
+	data, age := p.rawSummary, age{} // a metalink has led to it
+	if data == nil {
+		if data, age, _, err = p.fetchCached(ctx, c, "summary"); err != nil {
+			return err
+		}
+	}
+	if err := p.useSummary(data, sig); err != nil {
+		return err
+	}
+	if data != nil && sig != nil {
+		c.write(data, age, sig, sigAge)
+	}
+	return nil
+}
+
+// fetchCached fetches a file unless the cache has the newest version of it. It
+// returns nil if the remote has none.
+func (p *puller) fetchCached(ctx context.Context, c *cache, name string) (data []byte, a age, kept bool, err error) {
+	old := c.age(name)
+	data, res, err := p.fetch(ctx, fetch.Request{
+		Mirrors: p.base, Path: name, MaxSize: ostree.MaxMetadataSize, IfNoneMatch: old.etag, IfModifiedSince: old.modified,
+	})
+	if err == nil && res.NotModified {
+		if data = c.read(name); data != nil {
+			return data, old, true, nil
+		}
+		c.forget()
+		data, res, err = p.fetch(ctx, fetch.Request{Mirrors: p.base, Path: name, MaxSize: ostree.MaxMetadataSize})
+	}
+	if notFound(err) {
+		return nil, age{}, false, nil
+	}
+	return data, age{res.ETag, res.LastModified}, false, err
+}
+
+// useSummary verifies and parses a summary; nil is none.
+func (p *puller) useSummary(data, sig []byte) error {
+	if p.verifiesSummary() {
+		if err := p.o.Verify.VerifySummary(p.m, data, sig); err != nil {
+			return err
+		}
+	}
+	if data == nil {
+		return nil
+	}
+	s, err := ostree.ParseSummary(data)
+	if err != nil {
+		return err
+	}
+	if v, ok := s.Metadata.Lookup(ostree.KeySummaryStaticDeltas); ok {
+		list, err := parseDeltas(v)
+		if err != nil {
+			return err
+		}
+		p.addDeltas(list)
+	}
+	if v, ok := s.Metadata.Lookup(ostree.KeySummaryIndexedDeltas); ok && v.Type() == "b" {
+		p.indexed = v.Bool()
+	}
+	p.summary, p.rawSummary, p.rawSig = s, data, sig
+	return nil
+}
+
+// parseDeltas reads the list of deltas of a summary or an index.
+func parseDeltas(v gvariant.Value) (map[delta.Name]ostree.Checksum, error) {
+	if v.Type() != "a{sv}" {
+		return nil, nil
+	}
+	list := make(map[delta.Name]ostree.Checksum, v.Len())
+	for _, e := range v.All() {
+		name, err := delta.ParseName(e.Index(0).Str())
+		if err != nil {
+			return nil, err
+		}
+		sum := e.Index(1).Unbox()
+		if sum.Type() != "ay" {
+			return nil, fmt.Errorf("Invalid checksum variant of type '%s', expected 'ay'", sum.Type())
+		}
+		if list[name], err = ostree.ChecksumFromBytes(sum.ByteArray()); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}
+
+// parseIndex reads an index of deltas.
+func parseIndex(data []byte) (map[delta.Name]ostree.Checksum, error) {
+	v := gvariant.New("a{sv}", data, binary.LittleEndian)
+	if !v.IsNormal() {
+		return nil, errors.New("not in normal form")
+	}
+	list, ok := v.Lookup(ostree.KeySummaryStaticDeltas)
+	if !ok {
+		return nil, nil
+	}
+	return parseDeltas(list)
+}
+
+// get reads a small file of the remote.
+func (p *puller) get(ctx context.Context, from *fetch.Mirrors, path string, max int64) ([]byte, error) {
+	data, _, err := p.fetch(ctx, fetch.Request{Mirrors: from, Path: path, MaxSize: max})
+	return data, err
+}
+
+func (p *puller) fetch(ctx context.Context, req fetch.Request) ([]byte, fetch.Result, error) {
+	data, res, err := p.client.Bytes(ctx, req)
+	p.nBytes.Add(res.Size)
+	if err != nil {
+		err = fetchError(req.Path, err)
+	}
+	return data, res, err
+}
+
+// A remoteError is an error of a transfer with upstream's text.
+type remoteError struct {
+	text string
+	err  error
+}
+
+func (e remoteError) Error() string { return e.text }
+func (e remoteError) Unwrap() error { return e.err }
+
+func fetchError(path string, err error) error {
+	var status *fetch.StatusError
+	var size *fetch.SizeError
+	switch {
+	case errors.As(err, &status):
+		return remoteError{fmt.Sprintf("While fetching %s: Server returned HTTP %d", status.URL, status.Code), err}
+	case errors.As(err, &size) && !size.Exact:
+		return remoteError{fmt.Sprintf("URI %s exceeded maximum size of %d bytes", size.URL, size.Limit), err}
+	}
+	return fmt.Errorf("While fetching %s: %w", path, err)
 }

@@ -25,21 +25,24 @@ type PullLocalOptions struct {
 	Depth int
 	// CommitOnly copies no more than commit objects, which stay partial.
 	CommitOnly bool
-	// Subpaths limits what is copied to these directories; commits stay partial.
+	// Subpaths limits what is copied to these directories and files; commits stay
+	// partial.
 	Subpaths []string
-	// Untrusted verifies every object. By default objects are hard linked where
-	// the modes of both repositories agree.
+	// Untrusted verifies every object. By default they are copied as they are, or
+	// hard linked where the modes of both repositories agree.
 	Untrusted bool
 	// BareUserOnlyFiles refuses files that a bare-user-only repository cannot
 	// hold.
 	BareUserOnlyFiles bool
 	// NoVerifyBindings accepts commits that are bound to other refs.
 	NoVerifyBindings bool
-	// NoFsync is that of TransactionOptions.
-	NoFsync bool
+	// NoFsync and PerObjectFsync are those of TransactionOptions.
+	NoFsync, PerObjectFsync bool
 	// Verify, if not nil, is asked about each commit before its objects are
 	// copied. The detached metadata may be nil.
 	Verify func(sum ostree.Checksum, commit, detached []byte) error
+	// Finish, if not nil, is called when all objects are there, to set other refs.
+	Finish func(*Transaction) error
 }
 
 // PullStats counts what a pull did.
@@ -54,7 +57,7 @@ func (r *Repo) PullLocal(ctx context.Context, src *Repo, o PullLocalOptions) (Pu
 	if err != nil {
 		return PullStats{}, err
 	}
-	tx, err := r.Begin(ctx, TransactionOptions{NoFsync: o.NoFsync})
+	tx, err := r.Begin(ctx, TransactionOptions{NoFsync: o.NoFsync, PerObjectFsync: o.PerObjectFsync})
 	if err != nil {
 		return PullStats{}, err
 	}
@@ -68,6 +71,11 @@ func (r *Repo) PullLocal(ctx context.Context, src *Repo, o PullLocalOptions) (Pu
 			continue
 		}
 		if err := tx.SetRef(o.Remote, ref.Name, ref.Checksum); err != nil {
+			return im.stats(), err
+		}
+	}
+	if o.Finish != nil {
+		if err := o.Finish(tx); err != nil {
 			return im.stats(), err
 		}
 	}
@@ -175,8 +183,8 @@ func (im *puller) commit(ctx context.Context, c ostree.Checksum, bound string) (
 	if err != nil {
 		return nil, err
 	}
-	if got := ostree.ChecksumOf(data); got != c {
-		return nil, &CorruptError{ostree.ObjectName{Type: ostree.ObjectCommit, Checksum: c}, got}
+	if err := im.check(ostree.ObjectCommit, c, data); err != nil {
+		return nil, err
 	}
 	commit, err := ostree.ParseCommit(data)
 	if err != nil {
@@ -193,7 +201,7 @@ func (im *puller) commit(ctx context.Context, c ostree.Checksum, bound string) (
 	}
 	if im.o.Verify != nil {
 		if err := im.o.Verify(c, data, detached); err != nil {
-			return nil, fmt.Errorf("Commit %s: %w", c, err)
+			return nil, err
 		}
 	}
 	if !im.metadata.Add(ostree.ObjectCommit, c) {
@@ -245,12 +253,21 @@ func (im *puller) roots(ctx context.Context, c *ostree.Commit, visit func(tree, 
 	if len(im.o.Subpaths) == 0 {
 		return visit(c.Tree, c.Meta)
 	}
-	return WalkSubpaths(c, im.o.Subpaths, func(tree, meta ostree.Checksum) (*ostree.DirTree, error) {
-		if err := im.dirMeta(meta); err != nil {
-			return nil, err
-		}
-		return im.dirTree(tree)
-	}, visit)
+	return WalkSubpaths(c, im.o.Subpaths, SubpathVisitor{
+		Load: func(tree, meta ostree.Checksum) (*ostree.DirTree, error) {
+			if err := im.dirMeta(meta); err != nil {
+				return nil, err
+			}
+			return im.dirTree(tree)
+		},
+		Dir: visit,
+		File: func(c ostree.Checksum) error {
+			if !im.files.Add(ostree.ObjectFile, c) {
+				return nil
+			}
+			return im.file(c)
+		},
+	})
 }
 
 func (im *puller) dirMeta(c ostree.Checksum) error {
@@ -279,9 +296,20 @@ func (im *puller) dirTree(c ostree.Checksum) (*ostree.DirTree, error) {
 	return &d, im.writeMetadata(ostree.ObjectDirTree, c, data)
 }
 
-func (im *puller) writeMetadata(t ostree.ObjectType, c ostree.Checksum, data []byte) error {
+// check verifies a metadata object of a repository that is not trusted.
+func (im *puller) check(t ostree.ObjectType, c ostree.Checksum, data []byte) error {
+	if !im.o.Untrusted {
+		return nil
+	}
 	if got := ostree.ChecksumOf(data); got != c {
 		return &CorruptError{ostree.ObjectName{Type: t, Checksum: c}, got}
+	}
+	return nil
+}
+
+func (im *puller) writeMetadata(t ostree.ObjectType, c ostree.Checksum, data []byte) error {
+	if err := im.check(t, c, data); err != nil {
+		return err
 	}
 	if ok, err := im.tx.Has(t, c); ok || err != nil {
 		return err
@@ -358,7 +386,10 @@ func (im *puller) file(c ostree.Checksum) error {
 		}
 	}
 	im.nContent.Add(1)
-	return im.tx.WriteFileChecked(c, h, size, content)
+	if im.o.Untrusted {
+		return im.tx.WriteFileChecked(c, h, size, content)
+	}
+	return im.tx.WriteFileAsIs(c, h, size, content)
 }
 
 // verifyFile checks what the options want to know about a file that will be a link.

@@ -1,49 +1,49 @@
 package repo
 
 import (
-	"fmt"
-	"io/fs"
 	"path"
 	"strings"
 
 	"rpmostree/ostree"
 )
 
-// WalkSubpaths goes from the root of a commit to each of the paths. It calls
-// load for every directory on the way, and visit for what a path names; of a
-// file, for nothing. Pulls use it to fetch parts of a tree.
-func WalkSubpaths(c *ostree.Commit, paths []string, load func(tree, meta ostree.Checksum) (*ostree.DirTree, error), visit func(tree, meta ostree.Checksum) error) error {
+// A SubpathVisitor is told what WalkSubpaths finds.
+type SubpathVisitor struct {
+	// Load returns a directory that is on the way to a path.
+	Load func(tree, meta ostree.Checksum) (*ostree.DirTree, error)
+	Dir  func(tree, meta ostree.Checksum) error // named by a path
+	File func(c ostree.Checksum) error          // named by a path
+}
+
+// WalkSubpaths goes from the root of a commit to each of the paths. One that is
+// not there is passed over. Pulls use it to fetch parts of a tree.
+func WalkSubpaths(c *ostree.Commit, paths []string, v SubpathVisitor) error {
 	for _, p := range paths {
-		tree, meta, err := findSubpath(c, p, load)
-		if err != nil {
-			return err
-		}
-		if err := visit(tree, meta); err != nil {
+		if err := v.walk(c.Tree, c.Meta, strings.Trim(path.Clean("/"+p), "/")); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func findSubpath(c *ostree.Commit, p string, load func(tree, meta ostree.Checksum) (*ostree.DirTree, error)) (tree, meta ostree.Checksum, err error) {
-	tree, meta = c.Tree, c.Meta
-	for name := range strings.SplitSeq(strings.Trim(path.Clean("/"+p), "/"), "/") {
-		if name == "" {
-			continue
-		}
-		d, err := load(tree, meta)
-		if err != nil {
-			return tree, meta, err
-		}
-		found := false
-		for _, sub := range d.Dirs {
-			if sub.Name == name {
-				tree, meta, found = sub.Tree, sub.Meta, true
-			}
-		}
-		if !found {
-			return tree, meta, fmt.Errorf("subpath %s: no directory %s: %w", p, name, fs.ErrNotExist)
+func (v *SubpathVisitor) walk(tree, meta ostree.Checksum, rel string) error {
+	if rel == "" {
+		return v.Dir(tree, meta)
+	}
+	name, rest, deeper := strings.Cut(rel, "/")
+	d, err := v.Load(tree, meta)
+	if err != nil {
+		return err
+	}
+	for _, sub := range d.Dirs {
+		if sub.Name == name {
+			return v.walk(sub.Tree, sub.Meta, rest)
 		}
 	}
-	return tree, meta, nil
+	for _, file := range d.Files {
+		if file.Name == name && !deeper {
+			return v.File(file.Checksum)
+		}
+	}
+	return nil
 }

@@ -316,6 +316,9 @@ func (r *Repo) UpdateDeltaIndexes(ctx context.Context, only ostree.Checksum) err
 // writeDeltaIndexes writes, for each commit that static deltas lead to, the list
 // of those deltas.
 func (r *Repo) writeDeltaIndexes(only ostree.Checksum) error {
+	if err := r.announceIndexes(); err != nil {
+		return err
+	}
 	list, err := r.deltaDigests()
 	if err != nil {
 		return err
@@ -344,6 +347,18 @@ func (r *Repo) writeDeltaIndexes(only ostree.Checksum) error {
 		return nil
 	}
 	return r.pruneDeltaIndexes(byTo, only)
+}
+
+// announceIndexes tells clients that do not read the summary about the indexes.
+func (r *Repo) announceIndexes() error {
+	k := r.Config()
+	if on, err := k.Bool("core", "indexed-deltas", false); on || err != nil {
+		return err
+	}
+	if err := k.Set("core", "indexed-deltas", "true"); err != nil {
+		return err
+	}
+	return r.SetConfig(k)
 }
 
 // pruneDeltaIndexes removes indexes of no deltas: that of one commit, or all.

@@ -40,6 +40,38 @@ func (tx *Transaction) WriteFileChecked(want ostree.Checksum, h ostree.FileHeade
 	return err
 }
 
+// WriteFileAsIs adds the file object c, which the content is known to be.
+func (tx *Transaction) WriteFileAsIs(c ostree.Checksum, h ostree.FileHeader, size int64, content io.Reader) error {
+	if err := tx.checkHeader(h); err != nil {
+		return err
+	}
+	tx.stats.contentTotal.Add(1)
+	if ok, err := tx.Has(ostree.ObjectFile, c); ok || err != nil {
+		return err
+	}
+	if ostree.IsSymlink(h.Mode) {
+		return tx.storeSymlink(c, h)
+	}
+	if err := tx.reserve(size); err != nil {
+		return err
+	}
+	t, err := tx.createTmp()
+	if err != nil {
+		return err
+	}
+	defer t.drop()
+	body := func(w io.Writer) error { return copyN(w, content, size) }
+	if tx.mode == Archive {
+		err = tx.deflate(t, h, size, body)
+	} else {
+		err = body(t)
+	}
+	if err != nil {
+		return shortContent(err)
+	}
+	return tx.finishFile(t, c, h, size)
+}
+
 func (tx *Transaction) writeFile(want *ostree.Checksum, h ostree.FileHeader, size int64, content io.Reader) (ostree.Checksum, error) {
 	if err := tx.checkHeader(h); err != nil {
 		return ostree.Checksum{}, refused(want, h, size, content, err)
@@ -148,12 +180,16 @@ func (tx *Transaction) storeBytes(sum ostree.Checksum, h ostree.FileHeader, data
 		return err
 	}
 	defer t.drop()
-	if tx.mode == Archive {
+	switch {
+	case tx.mode == Archive && len(data) <= maxTiny:
+		header := ostree.Framed(ostree.ZFileHeader{Size: uint64(len(data)), FileHeader: h}.Marshal())
+		_, err = t.Write(appendTiny(header, data))
+	case tx.mode == Archive:
 		err = tx.deflate(t, h, int64(len(data)), func(w io.Writer) error {
 			_, err := w.Write(data)
 			return err
 		})
-	} else if len(data) > 0 {
+	case len(data) > 0:
 		_, err = t.Write(data)
 	}
 	if err != nil {
@@ -299,12 +335,16 @@ func (tx *Transaction) writeSymlink(want *ostree.Checksum, h ostree.FileHeader) 
 	if ok, err := tx.known(want, sum); ok || err != nil {
 		return sum, err
 	}
+	return sum, tx.storeSymlink(sum, h)
+}
+
+func (tx *Transaction) storeSymlink(sum ostree.Checksum, h ostree.FileHeader) error {
 	if tx.mode == Bare || tx.mode == BareUserOnly {
-		return sum, tx.storeLink(sum, h)
+		return tx.storeLink(sum, h)
 	}
 	t, err := tx.createTmp()
 	if err != nil {
-		return sum, err
+		return err
 	}
 	defer t.drop()
 	if tx.mode == Archive {
@@ -313,9 +353,9 @@ func (tx *Transaction) writeSymlink(want *ostree.Checksum, h ostree.FileHeader) 
 		_, err = t.Write(append([]byte(h.Target), 0))
 	}
 	if err != nil {
-		return sum, err
+		return err
 	}
-	return sum, tx.finishFile(t, sum, h, 0)
+	return tx.finishFile(t, sum, h, 0)
 }
 
 // storeLink makes a real symbolic link. It gets its name last, when it has its
@@ -411,6 +451,25 @@ func (tx *Transaction) WriteArchivedFunc(want ostree.Checksum, src io.Reader, ch
 		return err
 	}
 	return tx.finishFile(t, sum, h, size)
+}
+
+// WriteArchivedAsIs adds a file object to an archive repository from its archived
+// form, which is not looked at.
+func (tx *Transaction) WriteArchivedAsIs(c ostree.Checksum, src io.Reader) error {
+	tx.stats.contentTotal.Add(1)
+	t, err := tx.createTmp()
+	if err != nil {
+		return err
+	}
+	defer t.drop()
+	n, err := io.Copy(t, src)
+	if err != nil {
+		return err
+	}
+	if err := tx.reserve(n); err != nil {
+		return err
+	}
+	return tx.finishFile(t, c, ostree.FileHeader{}, n)
 }
 
 // CloneFile adds a file object with the content of another one and a new

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"io"
+	"math/bits"
 	"sync"
 
 	"rpmostree/ostree"
@@ -131,3 +132,31 @@ func (d *deflater) get(dst io.Writer) *flate.Writer {
 }
 
 func (d *deflater) put(w *flate.Writer) { d.pool.Put(w) }
+
+// maxTiny is how much content is not worth a search for repetitions, in bytes.
+const maxTiny = 64
+
+// appendTiny appends content as a DEFLATE stream of one block of literals with the
+// fixed code (RFC 1951, 3.2.6). A compressor needs 5 bytes more to end its stream.
+func appendTiny(dst, content []byte) []byte {
+	acc, n := uint32(1|1<<1), uint(3) // the last block, fixed code
+	put := func(code uint32, size uint) {
+		acc |= bits.Reverse32(code) >> (32 - size) << n
+		for n += size; n >= 8; n -= 8 {
+			dst = append(dst, byte(acc))
+			acc >>= 8
+		}
+	}
+	for _, c := range content {
+		if c < 144 {
+			put(0x30+uint32(c), 8)
+		} else {
+			put(0x190+uint32(c)-144, 9)
+		}
+	}
+	put(0, 7) // the end of the block
+	if n > 0 {
+		dst = append(dst, byte(acc))
+	}
+	return dst
+}

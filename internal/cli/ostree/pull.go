@@ -16,34 +16,40 @@ import (
 // pullCmd is the pull command with its options.
 type pullCmd struct {
 	*env
-	options        pull.Options
-	headers        []string
-	caches         []string
-	ignored, noTry bool
-	frequency      int
+	options   pull.Options
+	headers   []string
+	caches    []string
+	noRetries bool
+	frequency int
+	// negative if not given
+	retries, lowSpeed, lowSpeedTime, workers int
 }
 
 func pullCommand() *command {
 	c := &command{name: "pull", args: "REMOTE [BRANCH...]", about: "Download data from remote repository", scope: repoScope}
-	var p pullCmd
+	p := pullCmd{retries: -1, lowSpeed: -1, lowSpeedTime: -1, workers: -1}
 	o := &p.options
 	c.flag(&o.CommitMetadataOnly, "commit-metadata-only", 0, "Fetch only the commit metadata")
+	c.str(&o.CacheDir, "cache-dir", 0, "PATH", "Use custom cache dir")
 	c.flag(&o.NoFsync, "disable-fsync", 0, "Do not invoke fsync()")
 	c.flag(&o.PerObjectFsync, "per-object-fsync", 0, "Perform writes in such a way that avoids stalling concurrent processes")
-	c.flag(&p.ignored, "disable-static-deltas", 0, "Do not use static deltas")
-	c.flag(&p.noTry, "disable-retry-on-network-errors", 0, "Do not retry when network issues happen")
+	c.flag(&o.DisableDeltas, "disable-static-deltas", 0, "Do not use static deltas")
+	c.flag(&o.RequireDeltas, "require-static-deltas", 0, "Require static deltas")
+	c.flag(&p.noRetries, "disable-retry-on-network-errors", 0, "Do not retry when network issues happen")
 	c.flag(&o.Mirror, "mirror", 0, "Write refs suitable for a mirror and fetches all refs if none provided")
 	c.list(&o.Subpaths, "subpath", 0, "PATH", "Only pull the provided subpath(s)")
 	c.flag(&o.Untrusted, "untrusted", 0, "Verify checksums of local sources (always enabled for HTTP pulls)")
+	c.flag(&o.HTTPTrusted, "http-trusted", 0, "Do not verify checksums of HTTP sources (mostly useful when mirroring)")
 	c.flag(&o.BareUserOnlyFiles, "bareuseronly-files", 0, "Reject regular files with mode outside of 0775 (world writable, suid, etc.)")
+	c.flag(&o.DryRun, "dry-run", 0, "Only print information on what will be downloaded (requires static deltas)")
 	c.int(&o.Depth, "depth", "DEPTH", "Traverse DEPTH parents (-1=infinite) (default: 0)")
 	c.str(&o.URL, "url", 0, "URL", "Pull objects from this URL instead of the one from the remote config")
 	c.list(&p.headers, "http-header", 0, "NAME=VALUE", "Add NAME=VALUE as HTTP header to all HTTP requests")
 	c.int(&p.frequency, "update-frequency", "FREQUENCY", "Sets the update frequency, in milliseconds (0=1000ms) (default: 0)")
-	c.int(&o.Retries, "network-retries", "N", "Specifies how many times each download should be retried upon error (default: 5)")
-	c.int(&o.LowSpeedBytes, "low-speed-limit-bytes", "N", "The average transfer speed per second of a transfer below which it is aborted (default: 1000)")
-	c.int(&o.LowSpeedSeconds, "low-speed-time-seconds", "N", "How long the speed must be below the limit before a transfer is aborted (default: 30)")
-	c.int(&o.Workers, "max-outstanding-fetcher-requests", "N", "The maximum number of fetches at once (default: 8)")
+	c.int(&p.retries, "network-retries", "N", "Specifies how many times each download should be retried upon error (default: 5)")
+	c.int(&p.lowSpeed, "low-speed-limit-bytes", "N", "The average transfer speed per second of a transfer below which it is aborted (default: 1000)")
+	c.int(&p.lowSpeedTime, "low-speed-time-seconds", "N", "How long the speed must be below the limit before a transfer is aborted (default: 30)")
+	c.int(&p.workers, "max-outstanding-fetcher-requests", "N", "The maximum number of fetches at once (default: 8)")
 	c.list(&p.caches, "localcache-repo", 'L', "REPO", "Add REPO as local cache source for objects during this pull")
 	c.flag(&o.TimestampCheck, "timestamp-check", 'T', "Require fetched commits to have newer timestamps")
 	c.str(&o.TimestampCheckFrom, "timestamp-check-from-rev", 0, "REV", "Require fetched commits to have newer timestamps than given rev")
@@ -74,11 +80,20 @@ func (p *pullCmd) run(remote string, refs []string) error {
 		return err
 	}
 	o := p.options
+	switch {
+	case o.DryRun && !o.RequireDeltas:
+		return errors.New("--dry-run requires --require-static-deltas")
+	case o.DisableDeltas && o.RequireDeltas:
+		return errors.New("Cannot specify both --disable-static-deltas and --require-static-deltas")
+	case p.noRetries || p.retries == 0:
+		o.Retries = -1
+	case p.retries > 0:
+		o.Retries = p.retries
+	}
+	o.LowSpeedBytes, o.LowSpeedSeconds = max(p.lowSpeed, 0), max(p.lowSpeedTime, 0)
+	o.Workers = max(p.workers, 0)
 	o.Refs = refs
 	o.Verify = sign.NewVerifier(p.repo)
-	if p.noTry {
-		o.Retries = -1
-	}
 	for _, h := range p.headers {
 		name, value, ok := strings.Cut(h, "=")
 		if !ok {
@@ -97,26 +112,47 @@ func (p *pullCmd) run(remote string, refs []string) error {
 		defer cache.Close()
 		o.LocalCaches = append(o.LocalCaches, cache)
 	}
+	return p.pull(remote, o)
+}
+
+// pull pulls and prints what was done.
+func (e *env) pull(remote string, o pull.Options) error {
 	start := time.Now()
-	stats, err := pull.Pull(p.ctx, p.repo, remote, o)
+	stats, err := pull.Pull(e.ctx, e.repo, remote, o)
 	if err != nil {
 		return err
 	}
-	p.printStats(stats, time.Since(start))
+	if o.DryRun {
+		d := stats.Delta
+		e.printf("Delta update: %d/%d parts, %s/%s, %s total uncompressed\n", d.HaveParts, d.Parts,
+			repo.FormatSize(d.HaveSize), repo.FormatSize(d.Size), repo.FormatSize(d.USize))
+		return nil
+	}
+	e.printf("%s\n", pullStatus(stats, time.Since(start)))
 	return nil
 }
 
-// printStats prints the line that ends a pull when it is not shown on a terminal.
-func (p *pullCmd) printStats(s pull.Stats, took time.Duration) {
-	written := repo.FormatSize(s.ContentBytes)
-	if s.Local {
-		p.printf("%d metadata, %d content objects imported; %s content written\n", s.Metadata, s.Content, written)
-		return
+// pullStatus is the line that ends a pull when it is not shown on a terminal.
+func pullStatus(s pull.Stats, took time.Duration) string {
+	var b strings.Builder
+	switch {
+	case s.Local:
+		fmt.Fprintf(&b, "%d metadata, %d content objects imported", s.Metadata, s.Content)
+	case s.DeltaParts > 0:
+		fmt.Fprintf(&b, "%d delta parts, %d loose fetched", s.DeltaParts, s.Metadata+s.Content)
+	default:
+		fmt.Fprintf(&b, "%d metadata, %d content objects fetched", s.Metadata, s.Content)
 	}
-	transferred := fmt.Sprintf("%d B", s.Transferred)
-	if s.Transferred > 1024 {
-		transferred = fmt.Sprintf("%d KiB", s.Transferred/1024)
+	if s.CachedMetadata > 0 || s.CachedContent > 0 {
+		fmt.Fprintf(&b, " (%d meta, %d content local)", s.CachedMetadata, s.CachedContent)
 	}
-	p.printf("%d metadata, %d content objects fetched; %s transferred in %d seconds; %s content written\n",
-		s.Metadata, s.Content, transferred, int(took.Seconds()), written)
+	if s.Transferred > 0 {
+		n, unit := s.Transferred, "B"
+		if n >= 1024 {
+			n, unit = n/1024, "KiB"
+		}
+		fmt.Fprintf(&b, "; %d %s transferred in %d seconds", n, unit, int(took.Seconds()))
+	}
+	fmt.Fprintf(&b, "; %s content written", repo.FormatSize(s.ContentBytes))
+	return b.String()
 }

@@ -13,7 +13,8 @@ import (
 
 func remoteCommands() *command {
 	return group("remote", "COMMAND", "Remote commands that may involve internet access",
-		remoteAddCommand(), remoteDeleteCommand(), remoteShowURLCommand(), remoteListCommand(), remoteGPGImportCommand(), remoteGPGListKeysCommand(), remoteRefsCommand(), remoteSummaryCommand())
+		remoteAddCommand(), remoteDeleteCommand(), remoteShowURLCommand(), remoteListCommand(), remoteGPGImportCommand(), remoteGPGListKeysCommand(),
+		remoteAddCookieCommand(), remoteDeleteCookieCommand(), remoteListCookiesCommand(), remoteRefsCommand(), remoteSummaryCommand())
 }
 
 // remoteAdder is the remote add command with its options.
@@ -39,11 +40,15 @@ func remoteAddCommand() *command {
 	c.str(&a.collection, "collection-id", 0, "COLLECTION-ID", "Globally unique name of the remote's refs as a collection")
 	c.run = func(e *env) error {
 		a.env = e
-		if len(e.args) < 2 {
+		switch {
+		case a.backend != "" && len(e.args) == 0:
+			return usagef("NAME must be specified")
+		case a.backend == "" && len(e.args) < 2:
 			return usagef("NAME and URL must be specified")
-		}
-		if a.ifNotExists && a.force {
+		case a.ifNotExists && a.force:
 			return usagef("Can only specify one of --if-not-exists and --force")
+		case len(e.args) == 1:
+			return a.run(e.args[0], "", nil)
 		}
 		return a.run(e.args[0], e.args[1], e.args[2:])
 	}
@@ -185,8 +190,11 @@ func (e *env) remoteURL(name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if m.Metalink != "" {
+	switch {
+	case m.Metalink != "":
 		return "metalink=" + m.Metalink, nil
+	case m.URL == "":
+		return "", fmt.Errorf("No \"url\" option in remote \"%s\"", name)
 	}
 	return m.URL, nil
 }

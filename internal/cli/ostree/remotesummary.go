@@ -2,6 +2,7 @@ package ostree
 
 import (
 	"errors"
+	"fmt"
 
 	"rpmostree/ostree"
 	"rpmostree/ostree/pull"
@@ -9,23 +10,24 @@ import (
 )
 
 // remoteSummary fetches the summary of a remote.
-func (e *env) remoteSummary(name, missing string) ([]byte, error) {
-	data, _, err := pull.Summary(e.ctx, e.repo, name, pull.Options{Verify: sign.NewVerifier(e.repo)})
-	if err == nil && data == nil {
+func (e *env) remoteSummary(name, cacheDir, missing string) (summary, sig []byte, err error) {
+	summary, sig, err = pull.Summary(e.ctx, e.repo, name, pull.Options{Verify: sign.NewVerifier(e.repo), CacheDir: cacheDir})
+	if err == nil && summary == nil {
 		err = errors.New(missing)
 	}
-	return data, err
+	return summary, sig, err
 }
 
 func remoteRefsCommand() *command {
 	c := &command{name: "refs", args: "NAME", about: "List remote refs", scope: repoScope}
-	revision := false
+	revision, cacheDir := false, ""
 	c.flag(&revision, "revision", 'r', "Show revisions in listing")
+	c.str(&cacheDir, "cache-dir", 0, "PATH", "Use custom cache dir")
 	c.run = func(e *env) error {
 		if len(e.args) == 0 {
 			return usagef("NAME must be specified")
 		}
-		data, err := e.remoteSummary(e.args[0], "Remote refs not available; server has no summary file")
+		data, _, err := e.remoteSummary(e.args[0], cacheDir, "Remote refs not available; server has no summary file")
 		if err != nil {
 			return err
 		}
@@ -48,19 +50,36 @@ func remoteRefsCommand() *command {
 
 func remoteSummaryCommand() *command {
 	c := &command{name: "summary", args: "NAME", about: "Show remote summary", scope: repoScope}
-	raw, listKeys, key := false, false, ""
+	raw, listKeys, key, cacheDir := false, false, "", ""
 	c.flag(&listKeys, "list-metadata-keys", 0, "List the available metadata keys")
 	c.str(&key, "print-metadata-key", 0, "KEY", "Print string value of metadata key")
+	c.str(&cacheDir, "cache-dir", 0, "PATH", "Use custom cache dir")
 	c.flag(&raw, "raw", 0, "Show raw variant data")
 	c.run = func(e *env) error {
 		if len(e.args) == 0 {
 			return usagef("NAME must be specified")
 		}
-		data, err := e.remoteSummary(e.args[0], "Remote server has no summary file")
+		data, sig, err := e.remoteSummary(e.args[0], cacheDir, "Remote server has no summary file")
 		if err != nil {
 			return err
 		}
-		return e.showSummary(data, raw, listKeys, key)
+		if err := e.showSummary(data, raw, listKeys, key); err != nil || raw || listKeys || key != "" {
+			return err
+		}
+		return e.showSummarySignatures(e.args[0], data, sig)
 	}
 	return c
+}
+
+// showSummarySignatures prints the OpenPGP signatures of a summary, which were
+// verified, if the remote demands them.
+func (e *env) showSummarySignatures(remote string, data, sig []byte) error {
+	m, err := e.repo.Remote(remote)
+	if err != nil || !m.GPGVerifySummary || sig == nil {
+		return err
+	}
+	res, err := sign.CheckSummary(e.repo, data, sig, sign.GPGOptions{Remote: m})
+	return e.printSignatures(res, err, func(n int, plural string) string {
+		return fmt.Sprintf("\nGPG: Verification enabled, found %d signature%s:\n", n, plural)
+	})
 }
