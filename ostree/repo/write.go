@@ -43,7 +43,7 @@ func (tx *Transaction) WriteFileChecked(want ostree.Checksum, h ostree.FileHeade
 // WriteFileAsIs adds the file object c, which the content is known to be.
 func (tx *Transaction) WriteFileAsIs(c ostree.Checksum, h ostree.FileHeader, size int64, content io.Reader) error {
 	if err := tx.checkHeader(h); err != nil {
-		return err
+		return refused(&c, h, size, content, err)
 	}
 	tx.stats.contentTotal.Add(1)
 	if ok, err := tx.Has(ostree.ObjectFile, c); ok || err != nil {
