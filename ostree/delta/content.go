@@ -15,7 +15,7 @@ import (
 // bytes. A larger one is mapped, so that the kernel can take its memory back.
 const maxInMemory = 4 << 20
 
-// A content is all of a file object, to be read in any order.
+// A content is all of a file, to be read in any order.
 type content struct {
 	data   []byte
 	mapped bool
@@ -45,6 +45,11 @@ func readContent(o *repo.Objects, tmp string, sum ostree.Checksum) (*content, er
 	if n, err := io.Copy(f, body); err != nil || n != size {
 		return nil, errors.Join(err, io.ErrUnexpectedEOF)
 	}
+	return mapFile(f, size)
+}
+
+// mapFile maps all of a file, which may be closed then.
+func mapFile(f *os.File, size int64) (*content, error) {
 	data, err := unix.Mmap(int(f.Fd()), 0, int(size), unix.PROT_READ, unix.MAP_PRIVATE)
 	if err != nil {
 		return nil, os.NewSyscallError("mmap", err)

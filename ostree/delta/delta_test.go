@@ -198,6 +198,7 @@ func TestGenerateApply(t *testing.T) {
 				if (f.Signed != nil) != (tt.options.Sign != nil) {
 					t.Error("signatures are there, or not")
 				}
+				defer f.Close()
 				for range 2 { // the second time there is nothing to do
 					if err := f.Apply(t.Context(), r); err != nil {
 						t.Fatalf("%v: %v", mode, err)

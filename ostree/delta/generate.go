@@ -195,14 +195,15 @@ func (g *generator) publish() error {
 	defer parent.Close()
 	err = tmp.RenameNoReplace(g.temp, parent, path.Base(place))
 	if errors.Is(err, fs.ErrExist) || errors.Is(err, unix.EEXIST) {
-		if err = tmp.Exchange(g.temp, parent, path.Base(place)); err == nil {
-			err = tmp.RemoveAll(g.temp)
-		}
+		err = tmp.Exchange(g.temp, parent, path.Base(place))
 	}
 	if err == nil {
 		err = parent.Sync()
 	}
-	return err
+	if err == nil {
+		err = failpoint.At("delta.published")
+	}
+	return errors.Join(err, tmp.RemoveAll(g.temp)) // it has what was there before
 }
 
 // metadata fills the metadata of the superblock.
@@ -469,5 +470,8 @@ func (g *generator) writePart(i int, b *builder, part *made) error {
 		part.file = file
 		return nil
 	}
-	return g.out.WriteFileAtomic(fmt.Sprint(i), file, 0o644, false)
+	if err := g.out.WriteFileAtomic(fmt.Sprint(i), file, 0o644, false); err != nil {
+		return err
+	}
+	return failpoint.At("delta.part.written")
 }

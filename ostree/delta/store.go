@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -110,6 +112,7 @@ type File struct {
 	Superblock *Superblock
 	Signed     *Signed // nil if it has no signatures
 	dir        string
+	content    *content
 }
 
 // Open reads the superblock of a delta in a repository.
@@ -117,29 +120,50 @@ func Open(r *repo.Repo, n Name) (*File, error) {
 	return OpenFile(filepath.Join(r.Path(), n.Dir()))
 }
 
-// OpenFile reads a superblock, or that in a directory.
+// OpenFile reads a superblock, or that in a directory. One with inline parts may be
+// large: above MaxSuperblockSize it is mapped, until Close.
 func OpenFile(name string) (*File, error) {
-	dir, base := name, "superblock"
-	d, err := dirfd.Open(dir)
+	if st, err := os.Stat(name); err == nil && st.IsDir() {
+		name = filepath.Join(name, "superblock")
+	}
+	file, err := os.Open(name)
 	if err != nil {
-		dir, base = filepath.Dir(name), filepath.Base(name)
-		d, err = dirfd.Open(dir)
+		return nil, err
+	}
+	defer file.Close()
+	st, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !st.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no regular file", name)
+	}
+	f := &File{dir: filepath.Dir(name)}
+	if st.Size() > MaxSuperblockSize {
+		f.content, err = mapFile(file, st.Size())
+	} else {
+		f.content = new(content)
+		f.content.data, err = io.ReadAll(io.LimitReader(file, MaxSuperblockSize))
 	}
 	if err != nil {
 		return nil, err
 	}
-	defer d.Close()
-	data, err := d.ReadFile(base, MaxSuperblockSize)
-	if err != nil {
-		return nil, err
+	if err := f.parse(f.content.data); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), f.Close())
 	}
-	f := &File{dir: dir}
+	return f, nil
+}
+
+func (f *File) parse(data []byte) (err error) {
 	if s, ok := ParseSigned(data); ok {
 		f.Signed, data = &s, s.Superblock
 	}
 	f.Superblock, err = Parse(data)
-	return f, err
+	return err
 }
+
+// Close releases what the superblock refers to.
+func (f *File) Close() error { return f.content.close() }
 
 // Part returns the verified file of a part.
 func (f *File) Part(i int) ([]byte, error) {

@@ -92,7 +92,9 @@ func Parse(b []byte) (*Superblock, error) {
 	}
 	for _, f := range v.Index(7).All() {
 		fallback := Fallback{Size: f.Index(2).Uint64(), USize: f.Index(3).Uint64()}
-		fallback.Type = ostree.ObjectType(f.Index(0).Byte())
+		if fallback.Type = ostree.ObjectType(f.Index(0).Byte()); !validType(fallback.Type) {
+			return nil, errType(fallback.Type)
+		}
 		if fallback.Checksum, err = ostree.ChecksumFromBytes(f.Index(1).ByteArray()); err != nil {
 			return nil, err
 		}
@@ -122,12 +124,17 @@ func parseObjects(b []byte) ([]ostree.ObjectName, error) {
 		rec := b[i*objectSize:]
 		list[i].Type = ostree.ObjectType(rec[0])
 		copy(list[i].Checksum[:], rec[1:objectSize])
-		if t := list[i].Type; t < ostree.ObjectFile || t > ostree.ObjectCommit {
-			return nil, fmt.Errorf("Invalid object type %d in static delta", t)
+		if !validType(list[i].Type) {
+			return nil, errType(list[i].Type)
 		}
 	}
 	return list, nil
 }
+
+// validType tells whether a delta can have objects of a type.
+func validType(t ostree.ObjectType) bool { return t >= ostree.ObjectFile && t <= ostree.ObjectCommit }
+
+func errType(t ostree.ObjectType) error { return fmt.Errorf("Invalid object type %d in static delta", t) }
 
 // settleOrder finds out the byte order and turns the sizes, which were read as
 // little endian.

@@ -267,6 +267,7 @@ func deltaApplyCommand() *command {
 		if err != nil {
 			return err
 		}
+		defer f.Close()
 		if err := e.checkDelta(f, &o); err != nil {
 			return err
 		}
@@ -360,7 +361,7 @@ func deltaVerifyCommand() *command {
 		}
 		f, err := e.openDelta(e.args[0])
 		if err == nil {
-			err = verifyDelta(f, keys)
+			err = errors.Join(verifyDelta(f, keys), f.Close())
 		}
 		if err != nil {
 			e.printf("Verification fails\n")
@@ -394,6 +395,7 @@ func deltaShowCommand() *command {
 		if err != nil {
 			return err
 		}
+		defer f.Close()
 		return e.showDelta(e.args[0], f)
 	}
 	return c

@@ -1,0 +1,333 @@
+package delta
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"rpmostree/gvariant"
+	"rpmostree/ostree"
+	"rpmostree/ostree/repo"
+)
+
+// A forger makes parts and superblocks that say what they should not.
+type forger struct {
+	part    Part
+	objects []ostree.ObjectName
+}
+
+func (f *forger) op(code byte, args ...uint64) *forger {
+	f.part.program = append(f.part.program, code)
+	for _, x := range args {
+		f.part.program = binary.AppendUvarint(f.part.program, x)
+	}
+	return f
+}
+
+func newForger(objects ...ostree.ObjectName) *forger {
+	return &forger{
+		part: Part{
+			modes:  []mode{{0, 0, 0o100644}, {0, 0, 0o120777}, {0, 0, 0o040755}, {0, 0, 0o104755}},
+			xattrs: [][]ostree.Xattr{nil},
+			blob:   []byte(strings.Repeat("0123456789abcdef", 16)),
+		},
+		objects: objects,
+	}
+}
+
+// stored returns the file of a part without compression.
+func stored(payload []byte) []byte { return append([]byte{partStored}, payload...) }
+
+func TestHostilePrograms(t *testing.T) {
+	file := ostree.ObjectName{Type: ostree.ObjectFile, Checksum: ostree.ChecksumOf([]byte("f"))}
+	dir := ostree.ObjectName{Type: ostree.ObjectDirTree, Checksum: ostree.ChecksumOf([]byte("d"))}
+	const huge = 1<<64 - 1
+	for _, tt := range []struct {
+		name string
+		f    *forger
+		want string
+	}{
+		{"unknown operation", newForger(file).op('?'), "Unknown opcode 63"},
+		{"no arguments", newForger(file).op(opSplice), "Unexpected EOF"},
+		{"half a number", &forger{part: Part{program: []byte{opOpen, 0x80}}, objects: []ostree.ObjectName{file}}, "Unexpected EOF"},
+		{"a number that is too large", &forger{part: Part{program: append([]byte{opOpen}, bytes.Repeat([]byte{0xff}, 11)...)}, objects: []ostree.ObjectName{file}}, "Unexpected EOF"},
+		{"mode", newForger(file).op(opSplice, 9, 0, 1, 0), "names a mode"},
+		{"attributes", newForger(file).op(opSplice, 0, 9, 1, 0), "names a mode"},
+		{"mode, overflowing", newForger(file).op(opSplice, huge, 0, 1, 0), "names a mode"},
+		{"offset", newForger(file).op(opSplice, 0, 0, 1, 256), "of a blob of 256"},
+		{"length", newForger(file).op(opSplice, 0, 0, 257, 0), "of a blob of 256"},
+		{"offset and length, overflowing", newForger(file).op(opSplice, 0, 0, huge, 2), "of a blob of 256"},
+		{"metadata beyond the blob", newForger(dir).op(opSplice, 250, 250), "of a blob of 256"},
+		{"a directory opened", newForger(dir).op(opOpen, 0, 0, 1), "no file"},
+		{"a link opened", newForger(file).op(opOpen, 1, 0, 1), "no regular file"},
+		{"a directory as a file", newForger(file).op(opOpen, 2, 0, 1), "no regular file"},
+		{"size, overflowing", newForger(file).op(opOpen, 0, 0, huge), "no regular file"},
+		{"opened twice", newForger(file, file).op(opOpen, 0, 0, 1).op(opOpen, 0, 0, 1), "inside of another"},
+		{"spliced inside", newForger(file, file).op(opOpen, 0, 0, 1).op(opSplice, 0, 0, 1, 0), "inside of another"},
+		{"never closed", newForger(file).op(opOpen, 0, 0, 1), "ends inside"},
+		{"closed before", newForger(file).op(opClose), "not open"},
+		{"written before", newForger(file).op(opWrite, 1, 0), "outside of an object"},
+		{"too much written", newForger(file).op(opOpen, 0, 0, 1).op(opWrite, 2, 0), "more than the size"},
+		{"too little written", newForger(file).op(opOpen, 0, 0, 2).op(opWrite, 1, 0).op(opClose), "1 of 2 bytes"},
+		{"written from beyond the blob", newForger(file).op(opOpen, 0, 0, 9).op(opWrite, 9, 250), "of a blob of 256"},
+		{"source beyond the blob", newForger(file).op(opSetSource, 225), "of a blob of 256"},
+		{"source, overflowing", newForger(file).op(opSetSource, huge-3), "of a blob of 256"},
+		{"read far away", newForger(file).op(opOpen, 0, 0, 9).op(opSetSource, 0).op(opWrite, 9, huge-3), "Unexpected EOF"},
+		{"patch without source", newForger(file).op(opOpen, 0, 0, 9).op(opBSPatch, 0, 9), "without a source"},
+		{"patch outside", newForger(file).op(opSetSource, 0).op(opBSPatch, 0, 9), "outside of an object"},
+		{"patch beyond the blob", newForger(file).op(opOpen, 0, 0, 9).op(opSetSource, 0).op(opBSPatch, 255, 9), "of a blob of 256"},
+		{"more objects than listed", newForger(file).op(opSplice, 0, 0, 1, 0).op(opSplice, 0, 0, 1, 0), "more objects than it lists"},
+		{"fewer objects than listed", newForger(file, file).op(opSplice, 0, 0, 1, 0), "does not make 1"},
+	} {
+		meta := &PartMeta{Objects: tt.f.objects, USize: 1000}
+		_, err := Describe(meta, stored(tt.f.part.payload()))
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		}
+	}
+}
+
+// TestHostileObjects runs programs that are well formed but make what they should not. No
+// object comes to be.
+func TestHostileObjects(t *testing.T) {
+	file := ostree.ObjectName{Type: ostree.ObjectFile, Checksum: ostree.ChecksumOf([]byte("f"))}
+	dir := ostree.ObjectName{Type: ostree.ObjectDirTree, Checksum: ostree.ChecksumOf([]byte("d"))}
+	loop := newForger(file).op(opOpen, 0, 0, 5).op(opSetSource, 0).op(opWrite, 5, 0).op(opClose)
+	copy(loop.part.blob, file.Checksum[:])
+	for _, tt := range []struct {
+		name string
+		f    *forger
+		want string
+	}{
+		{"another file", newForger(file).op(opSplice, 0, 0, 5, 0), "orrupted"},
+		{"a directory as a file", newForger(file).op(opSplice, 2, 0, 5, 0), "mode"},
+		{"a link to nowhere", newForger(file).op(opSplice, 1, 0, 0, 0), ""},
+		{"a link with a zero byte", func() *forger {
+			f := newForger(file).op(opSplice, 1, 0, 5, 0)
+			f.part.blob[2] = 0
+			return f
+		}(), ""},
+		{"another directory", newForger(dir).op(opSplice, 5, 0), "orrupted"},
+		{"a source that is not there", newForger(file).op(opOpen, 0, 0, 5).op(opSetSource, 0).op(opWrite, 5, 0).op(opClose), ""},
+		{"itself as the source", loop, ""},
+	} {
+		r := newRepo(t, repo.BareUserOnly)
+		tx, err := r.Begin(t.Context(), repo.TransactionOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = ApplyPart(t.Context(), tx, PartMeta{Objects: tt.f.objects, USize: 1000}, stored(tt.f.part.payload()))
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		}
+		if ok, _ := tx.Has(tt.f.objects[0].Type, tt.f.objects[0].Checksum); ok {
+			t.Errorf("%s: the object is there", tt.name)
+		}
+		if err := tx.Abort(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestHostileParts(t *testing.T) {
+	good := newForger(ostree.ObjectName{Type: ostree.ObjectFile}).op(opSplice, 0, 0, 1, 0).part.payload()
+	packed, err := compressPart(bytes.Repeat([]byte("part "), 100_000))
+	if err != nil {
+		t.Fatal(err)
+	}
+	zeros, err := compressPart(make([]byte, payloadSlack+(2<<20)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name  string
+		file  []byte
+		usize uint64
+		want  string
+	}{
+		{"empty", nil, 0, "Corrupted 0 length delta part"},
+		{"unknown compression", append([]byte{'g'}, good...), 0, "Invalid compression type '103'"},
+		{"cut off", stored(good[:len(good)-1]), 0, "not in normal form"},
+		{"no payload", stored(nil), 0, "not in normal form"},
+		{"no xz", append([]byte{partXZ}, good...), 0, "xz"},
+		{"xz cut off", packed[:len(packed)/2], 500_000, ""},
+		{"xz of no payload", packed, 500_000, "not in normal form"},
+		{"xz bomb", zeros, 1 << 20, "more than the declared"},
+		{"huge", packed, 1 << 62, "larger than"},
+	} {
+		if _, err := ParsePart(tt.file, tt.usize); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		}
+	}
+}
+
+// goodBlock returns a superblock in which every field is used.
+func goodBlock() *Superblock {
+	var d gvariant.Dict
+	d.Add(keyEndianness, gvariant.Byte('l'))
+	commit := &ostree.Commit{Subject: "s", Tree: ostree.ChecksumOf([]byte("t")), Meta: ostree.ChecksumOf([]byte("m"))}
+	file := ostree.ObjectName{Type: ostree.ObjectFile, Checksum: ostree.ChecksumOf([]byte("o"))}
+	return &Superblock{
+		Metadata: d.Value(), Timestamp: 1_600_000_000, Name: Name{ostree.ChecksumOf([]byte("a")), ostree.ChecksumOf([]byte("b"))}, Commit: commit.Marshal(),
+		Parts:     []PartMeta{{Checksum: ostree.ChecksumOf([]byte("p")), Size: 10, USize: 20, Objects: []ostree.ObjectName{file}}},
+		Fallbacks: []Fallback{{file, 30, 40}}, Order: binary.LittleEndian,
+	}
+}
+
+func TestSuperblockRoundTrip(t *testing.T) {
+	for _, order := range []binary.ByteOrder{binary.LittleEndian, binary.BigEndian} {
+		for _, keep := range []bool{true, false} {
+			s := goodBlock()
+			s.Order = order
+			var d gvariant.Dict
+			if keep {
+				d.Add(keyEndianness, gvariant.Byte(map[binary.ByteOrder]byte{binary.LittleEndian: 'l', binary.BigEndian: 'B'}[order]))
+			}
+			s.Metadata = d.Value()
+			got, err := Parse(s.Marshal())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.OrderGuessed == keep || got.Order != order || got.Name != s.Name || got.Timestamp != s.Timestamp || !bytes.Equal(got.Commit, s.Commit) {
+				t.Errorf("%v, %v: %+v", order, keep, got)
+			}
+			if len(got.Parts) != 1 || fmt.Sprint(got.Parts) != fmt.Sprint(s.Parts) || !slices.Equal(got.Fallbacks, s.Fallbacks) {
+				t.Errorf("%v, %v: %+v, %+v", order, keep, got.Parts, got.Fallbacks)
+			}
+		}
+	}
+}
+
+func TestHostileSuperblocks(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		make func(s *Superblock) []byte
+		want string
+	}{
+		{"empty", func(s *Superblock) []byte { return nil }, "normal form"},
+		{"cut off", func(s *Superblock) []byte { b := s.Marshal(); return b[:len(b)-1] }, "normal form"},
+		{"endianness", func(s *Superblock) []byte {
+			var d gvariant.Dict
+			d.Add(keyEndianness, gvariant.Byte('x'))
+			s.Metadata = d.Value()
+			return s.Marshal()
+		}, "Invalid endianness byte 120"},
+		{"endianness of another type", func(s *Superblock) []byte {
+			var d gvariant.Dict
+			d.Add(keyEndianness, gvariant.String("l"))
+			s.Metadata = d.Value()
+			return s.Marshal()
+		}, "Invalid endianness"},
+		{"object type 0", func(s *Superblock) []byte { s.Parts[0].Objects[0].Type = 0; return s.Marshal() }, "Invalid object type 0"},
+		{"object type 5", func(s *Superblock) []byte { s.Parts[0].Objects[0].Type = 5; return s.Marshal() }, "Invalid object type 5"},
+		{"fallback of a type 9", func(s *Superblock) []byte { s.Fallbacks[0].Type = 9; return s.Marshal() }, "Invalid object type 9"},
+		{"too many parts", func(s *Superblock) []byte {
+			s.Parts = slices.Repeat([]PartMeta{{}}, MaxParts+1)
+			return s.Marshal()
+		}, "more than 65536 parts"},
+		{"too many objects", func(s *Superblock) []byte {
+			s.Parts[0].Objects = slices.Repeat(s.Parts[0].Objects, 3)
+			b := s.Marshal()
+			list := marshalObjects(s.Parts[0].Objects)
+			return bytes.Replace(b, list, append([]byte{2}, list[:len(list)-1]...), 1)
+		}, "Invalid object type"},
+	} {
+		if _, err := Parse(tt.make(goodBlock())); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		}
+	}
+}
+
+// TestHostileCommit applies superblocks whose commit is not the one that they name, or none.
+func TestHostileCommit(t *testing.T) {
+	for _, commit := range [][]byte{goodBlock().Commit, []byte("no commit at all")} {
+		s := goodBlock()
+		s.From, s.Commit, s.Parts, s.Fallbacks = ostree.Checksum{}, commit, nil, nil
+		r := newRepo(t, repo.BareUserOnly)
+		if err := (&File{Superblock: s}).Apply(t.Context(), r); err == nil {
+			t.Errorf("%q is accepted", commit)
+		}
+		if ok, _ := r.Has(ostree.ObjectCommit, s.To); ok {
+			t.Error("the commit is there")
+		}
+	}
+}
+
+func TestSignedRoundTrip(t *testing.T) {
+	var d gvariant.Dict
+	d.Add("ostree.sign.dummy", gvariant.Array("ay", gvariant.Bytes([]byte("sig"))))
+	b := Signed{[]byte("superblock"), d.Value()}.Marshal()
+	s, ok := ParseSigned(b)
+	if !ok || string(s.Superblock) != "superblock" || !bytes.Equal(s.Signatures.Bytes(), d.Value().Bytes()) {
+		t.Errorf("%v, %+v", ok, s)
+	}
+	for i := range b {
+		ParseSigned(b[:i])
+	}
+	if _, ok := ParseSigned(goodBlock().Marshal()); ok {
+		t.Error("a plain superblock is taken for a signed one")
+	}
+}
+
+// FuzzSuperblock reads hostile superblocks, plain and signed: what is accepted can be
+// written, and read again.
+func FuzzSuperblock(f *testing.F) {
+	s := goodBlock()
+	f.Add(s.Marshal())
+	s.Order = binary.BigEndian
+	f.Add(s.Marshal())
+	f.Add(Signed{s.Marshal(), (&gvariant.Dict{}).Value()}.Marshal())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if s, ok := ParseSigned(b); ok {
+			b = s.Superblock
+		}
+		s, err := Parse(b)
+		if err != nil {
+			return
+		}
+		for i := range s.Parts {
+			s.InlinePart(i)
+		}
+		s.DetachedMetadata()
+		again, err := Parse(s.Marshal())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again.Name != s.Name || again.Order != s.Order || fmt.Sprint(again.Parts) != fmt.Sprint(s.Parts) || !slices.Equal(again.Fallbacks, s.Fallbacks) {
+			t.Errorf("%+v, then %+v", s, again)
+		}
+	})
+}
+
+// FuzzPart runs hostile parts without making objects: no object is larger than what is
+// there to make it of.
+func FuzzPart(f *testing.F) {
+	file := ostree.ObjectName{Type: ostree.ObjectFile}
+	g := newForger().op(opSplice, 0, 0, 5, 0).op(opOpen, 0, 0, 7).op(opWrite, 2, 3).op(opSetSource, 9).op(opWrite, 1, 0).op(opBSPatch, 4, 30).op(opClose).
+		op(opSplice, 1, 0, 5, 0).op(opUnsetSource)
+	f.Add(stored(g.part.payload()), byte(3))
+	packed, err := compressPart(g.part.payload())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(packed, byte(3))
+	f.Fuzz(func(t *testing.T, b []byte, n byte) {
+		p, err := ParsePart(b, 1<<20)
+		if err != nil {
+			return
+		}
+		p.objects(slices.Repeat([]ostree.ObjectName{file}, int(n)), func(o *object) error {
+			var size uint64
+			for _, x := range o.pieces {
+				size += uint64(len(x.blob)) + x.len
+			}
+			if size != o.size {
+				t.Errorf("%d bytes of %d", size, o.size)
+			}
+			return nil
+		})
+	})
+}
