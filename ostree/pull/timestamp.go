@@ -56,32 +56,6 @@ func (t timestampCheck) compare(oldSum, sum ostree.Checksum, c *ostree.Commit) e
 		sum, text(c), oldSum, text(old))
 }
 
-// local checks what is to be pulled from a directory.
-func (t timestampCheck) local(src *repo.Repo, refs []string) error {
-	if !t.o.TimestampCheck && t.o.TimestampCheckFrom == "" {
-		return nil
-	}
-	for _, arg := range refs {
-		name, sum, err := repo.SplitRefArgument(arg)
-		if err != nil {
-			return err
-		}
-		if sum.IsZero() {
-			if sum, err = src.ResolveRev(name); err != nil {
-				return err
-			}
-		}
-		c, err := src.Commit(sum)
-		if err != nil {
-			return err
-		}
-		if err := t.commit(name, sum, c); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // CheckTimestamp refuses a commit that is older than another one, both of which
 // are in the repository.
 func CheckTimestamp(r *repo.Repo, from, to ostree.Checksum) error {
