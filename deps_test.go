@@ -46,8 +46,8 @@ ostree/repo, internal/fetch < ostree/container;
 internal/dirfd, internal/failpoint < ostree/bootloader;
 internal/keyfile, gvariant < ostree/sysroot/prepareroot;
 ostree/repo, ostree/bootloader, internal/progress, ostree/sysroot/prepareroot < ostree/sysroot;
-rpmmd, internal/fetch < rpmmd/download;
-rpmmd < rpmmd/createrepo;
+rpmmd, internal/fetch, internal/failpoint < rpmmd/download;
+rpmmd, internal/failpoint < rpmmd/createrepo;
 # core: packages -> root filesystem -> commit
 solv, rpmmd, rpm/rpmdb < internal/core/sack;
 ostree/tree, internal/core/sack < internal/core/pkgcache;
@@ -72,7 +72,7 @@ internal/core < internal/query;
 gvariant, internal/progress < internal/dbusapi;
 internal/dbusapi < internal/client;
 internal/dbusapi, internal/upgrade, internal/live < internal/daemon;
-internal/client, internal/compose, internal/encapsulate, internal/upgrade, internal/query < internal/cli/rpmostree;
+internal/client, internal/compose, internal/encapsulate, internal/upgrade, internal/query, rpmmd/createrepo < internal/cli/rpmostree;
 ostree/delta, ostree/pull, ostree/sign, ostree/sysroot, internal/manual < internal/cli/ostree;
 internal/background, internal/manual < internal/cli/httpd;
 internal/background, internal/dirfd, internal/manual < internal/cli/rofiles;
@@ -93,7 +93,7 @@ internal/compress < test/distro/deb;
 test/distro/deb, rpmmd/createrepo < test/distro/world < test/distro;
 test/distro/deb, rpmmd/createrepo < test/universe;
 test/distro/world < test/distro/peer;
-test/distro/peer, test/universe < bench;
+test/distro/peer, test/universe, internal/core/sack, rpmmd/download < bench;
 # the C ostree's shell tests with our programs; libsolv's answers beside ours
 NONE < test/conformance;
 solv/testcase, test/universe < test/conformance/solver;

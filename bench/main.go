@@ -37,12 +37,16 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 0, "runs of each side; 0: as many as the case says")
 	compose := flag.String("peer-compose", "", "only do the peer's part of the case compose in this directory; arguments: "+
 		"repository, ref, packages. Runs as a process of its own, to be measured")
+	step := flag.String("metadata", "", "only do our part of a metadata case; runs as a process of its own, to be measured")
+	flag.StringVar(&o.universe, "universe", "", "directory of the rpm-md repository for the metadata cases, which are left out without it")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	var err error
 	if *compose != "" && flag.NArg() > 2 {
 		err = peerCompose(ctx, *compose, flag.Arg(0), flag.Arg(1), flag.Args()[2:])
+	} else if *step != "" {
+		err = metadataStep(ctx, *step, flag.Args())
 	} else {
 		err = run(ctx, o)
 	}
@@ -53,8 +57,8 @@ func main() {
 }
 
 type options struct {
-	run, build, dir string
-	rounds          int
+	run, build, dir, universe string
+	rounds                    int
 }
 
 func run(ctx context.Context, o options) (err error) {
@@ -80,6 +84,9 @@ func run(ctx context.Context, o options) (err error) {
 			err = err2
 		}
 	}()
+	if o.universe != "" {
+		cases = append(cases, metadataCases(o.universe)...)
+	}
 	in := &input{dir: filepath.Join(o.dir, "input"), build: build}
 	in.big.dir = filepath.Join(o.dir, "big")
 	defer in.close()

@@ -1,7 +1,6 @@
 package rpmmd
 
 import (
-	"fmt"
 	"io"
 )
 
@@ -62,7 +61,7 @@ type LangPack struct{ Name, Install string }
 func ParseComps(r io.Reader) (*Comps, error) {
 	p := &compsParser{scanner: newScanner(r), intern: interner{}}
 	if err := p.document(); err != nil {
-		return nil, fmt.Errorf("reading comps metadata: %w", err)
+		return nil, &ParseError{"comps", err}
 	}
 	return &p.comps, nil
 }

@@ -187,13 +187,13 @@ func TestModules(t *testing.T) {
 	if d := gocmp.Diff(want, m); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
-	pkg := func(nevra string) *Package {
+	pkg := func(nevra string) evr.NEVRA {
 		n, err := evr.ParseNEVRA(nevra)
 		if err != nil {
 			t.Fatal(err)
 		}
 		n.HasEpoch = n.Epoch != 0
-		return &Package{Name: n.Name, EVR: n.EVR, Arch: n.Arch}
+		return n
 	}
 	for _, tt := range []struct {
 		enabled  map[string]string
@@ -228,7 +228,7 @@ func TestModulesReal(t *testing.T) {
 	f, hidden, total := NewModuleFilter([]*Modules{m}, nil, nil), 0, 0
 	err = ParsePrimary(bytes.NewReader(sharedFile(t, "rpmmd/cs9-appstream/repodata/*-primary.xml.gz")), func(p *Package) error {
 		total++
-		if f.Hides(p) {
+		if f.Hides(p.NEVRA()) {
 			hidden++
 		}
 		return nil

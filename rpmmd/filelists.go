@@ -2,7 +2,6 @@ package rpmmd
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 
 	"rpmostree/rpm/evr"
@@ -34,7 +33,7 @@ func ParseFilelists(r io.Reader, fn func(*Filelist) error) error {
 	if err == nil || stop != nil {
 		return stop
 	}
-	return fmt.Errorf("reading filelists metadata: %w", err)
+	return &ParseError{"filelists", err}
 }
 
 // A listParser reads what filelists.xml and other.xml have in common.

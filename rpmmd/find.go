@@ -1,7 +1,6 @@
 package rpmmd
 
 import (
-	"fmt"
 	"io"
 
 	"rpmostree/rpm/evr"
@@ -31,7 +30,7 @@ func FindPaths(r io.Reader, paths []string, fn func(Owner) error) error {
 	if err == nil || stop != nil {
 		return stop
 	}
-	return fmt.Errorf("searching filelists metadata: %w", err)
+	return &ParseError{"filelists", err}
 }
 
 type pathFinder struct {

@@ -85,7 +85,7 @@ func ParseModules(r io.Reader) (*Modules, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("reading modules metadata: %w", err)
+		return nil, &ParseError{"modules", err}
 	}
 	return m, nil
 }
@@ -230,15 +230,14 @@ func (f *ModuleFilter) add(m *Module, active bool) {
 // Hides reports whether a package must not be used: it belongs to a stream that is
 // not active, or it has the name of a package of an active stream and is none.
 // Packages of repositories with module_hotfixes must not be asked about.
-func (f *ModuleFilter) Hides(p *Package) bool {
+func (f *ModuleFilter) Hides(n evr.NEVRA) bool {
 	if len(f.active)+len(f.inactive) == 0 {
 		return false
 	}
-	n := p.NEVRA()
 	n.HasEpoch = true
 	key := n.String()
 	if f.active[key] {
 		return false
 	}
-	return f.inactive[key] || f.names[p.Name]
+	return f.inactive[key] || f.names[n.Name]
 }

@@ -93,12 +93,11 @@ type xmlFile struct {
 func (d xmlDeps) deps() []Dep {
 	var out []Dep
 	for _, e := range d.Entries {
-		p := primaryParser{intern: interner{}}
-		p.evrReset()
-		p.evrPart(0, []byte(e.Epoch))
-		p.evrPart(1, []byte(e.Ver))
-		p.evrPart(2, []byte(e.Rel))
-		out = append(out, Dep{Name: e.Name, Op: parseFlags([]byte(e.Flags)), EVR: p.evrText(), Pre: e.Pre != "" && e.Pre != "0"})
+		var p evrParts
+		p.set(0, []byte(e.Epoch))
+		p.set(1, []byte(e.Ver))
+		p.set(2, []byte(e.Rel))
+		out = append(out, Dep{Name: e.Name, Op: parseFlags([]byte(e.Flags)), EVR: string(p.text()), Pre: e.Pre != "" && e.Pre != "0"})
 	}
 	return out
 }

@@ -1,7 +1,6 @@
 package rpmmd
 
 import (
-	"fmt"
 	"io"
 
 	"rpmostree/rpm/evr"
@@ -44,7 +43,7 @@ func ParseOther(r io.Reader, fn func(*Changelogs) error) error {
 	if err == nil || stop != nil {
 		return stop
 	}
-	return fmt.Errorf("reading other metadata: %w", err)
+	return &ParseError{"other", err}
 }
 
 func (p *listParser) changelogs(logs *Changelogs) error {

@@ -1,6 +1,7 @@
 package rpmmd
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"strconv"
@@ -20,46 +21,34 @@ const (
 // ParsePrimary reads primary.xml and calls fn for each package. The Package
 // belongs to fn. An error of fn ends the parse and is returned as it is.
 func ParsePrimary(r io.Reader, fn func(*Package) error) error {
-	return PrimaryParser{}.Parse(r, fn)
+	strs := newStringTable()
+	c := packageMaker{strs: strs}
+	return parsePrimary(r, strs, func(raw *rawPackage) error { return fn(c.make(raw)) })
 }
 
-// A PrimaryParser reads primary.xml.
-type PrimaryParser struct {
-	// Brief leaves out what only people read: summary, description, packager, URL,
-	// licence, group and build host.
-	Brief bool
-}
-
-// Parse is ParsePrimary with options.
-func (o PrimaryParser) Parse(r io.Reader, fn func(*Package) error) error {
-	p := &primaryParser{scanner: newScanner(r), intern: interner{}, brief: o.Brief}
+// parsePrimary is ParsePrimary for packages in raw form, which are valid until fn
+// returns.
+func parsePrimary(r io.Reader, strs *stringTable, fn func(*rawPackage) error) error {
+	p := &primaryParser{scanner: newScanner(r), strs: strs}
 	var stop error
-	err := p.document(func(pkg *Package) error {
-		stop = fn(pkg)
+	err := p.document(func() error {
+		stop = fn(&p.pkg)
 		return stop
 	})
 	if err == nil || stop != nil {
 		return stop
 	}
-	return fmt.Errorf("reading primary metadata: %w", err)
+	return &ParseError{"primary", err}
 }
 
 type primaryParser struct {
 	*scanner
-	intern interner
-	brief  bool
-	deps   arena[Dep]
-	files  arena[File]
-	// reused for each package
-	depBuf  []Dep
-	fileBuf []File
-	evrBuf  []byte
-	evrSpan [3]span // epoch, version and release in evrBuf
+	strs *stringTable
+	pkg  rawPackage
+	evr  evrParts
 }
 
-type span struct{ from, to int }
-
-func (p *primaryParser) document(fn func(*Package) error) error {
+func (p *primaryParser) document(fn func() error) error {
 	if err := p.root("metadata"); err != nil {
 		return err
 	}
@@ -78,66 +67,77 @@ func (p *primaryParser) document(fn func(*Package) error) error {
 			}
 			continue
 		}
-		pkg := new(Package)
-		if err := p.pkg(pkg); err != nil {
+		if err := p.read(); err != nil {
 			return err
 		}
-		if err := fn(pkg); err != nil {
+		if err := fn(); err != nil {
 			return err
 		}
 	}
 }
 
-// pkg reads a <package> element.
-func (p *primaryParser) pkg(pkg *Package) error {
+// read reads a <package> element.
+func (p *primaryParser) read() error {
+	p.pkg.reset()
 	depth := p.depth()
 	for {
 		more, err := p.child(depth)
 		if err != nil {
-			return err
+			return p.of(err)
 		}
 		if !more {
 			break
 		}
-		if err := p.field(pkg); err != nil {
-			return err
+		if err := p.field(); err != nil {
+			return p.of(err)
 		}
 	}
-	if pkg.Name == "" || pkg.Arch == "" || pkg.Checksum.Hex == "" {
-		return p.errorf("package %q has no name, architecture or checksum", pkg.Name)
+	switch {
+	case p.pkg.strings[rawName] == 0:
+		return p.errorf("package without name")
+	case p.pkg.strings[rawArch] == 0:
+		return p.of(p.errorf("no arch"))
+	case len(p.pkg.text(rawHex)) == 0:
+		return p.of(p.errorf("no checksum"))
 	}
 	return nil
 }
 
-func (p *primaryParser) field(pkg *Package) (err error) {
+// of says which package an error is about.
+func (p *primaryParser) of(err error) error {
+	if name := p.pkg.strings[rawName]; name != 0 {
+		return fmt.Errorf("package %.128q: %w", p.strs.str(name), err)
+	}
+	return err
+}
+
+func (p *primaryParser) field() (err error) {
 	switch string(p.name) {
 	case "name":
-		return p.common(&pkg.Name)
+		return p.str(rawName)
 	case "arch":
-		return p.common(&pkg.Arch)
+		return p.str(rawArch)
 	case "version":
-		if pkg.EVR, err = p.evr(p.intern); err != nil {
-			return err
-		}
+		err = p.version()
 	case "checksum":
-		pkg.Checksum, err = p.checksum(p.intern)
-		return err
+		return p.checksum()
 	case "summary":
-		return p.human(&pkg.Summary)
+		return p.human(rawSummary)
 	case "description":
-		return p.human(&pkg.Description)
+		return p.human(rawDescription)
 	case "packager":
-		return p.humanCommon(&pkg.Packager)
+		return p.str(rawPackager)
 	case "url":
-		return p.humanCommon(&pkg.URL)
+		return p.str(rawURL)
 	case "time":
-		err = p.numbers([]string{"file", "build"}, &pkg.FileTime, &pkg.BuildTime)
+		err = p.numbers([]string{"file", "build"}, &p.pkg.numbers[rawFileTime], &p.pkg.numbers[rawBuildTime])
 	case "size":
-		err = p.numbers([]string{"package", "installed", "archive"}, &pkg.Size, &pkg.InstalledSize, &pkg.ArchiveSize)
+		err = p.numbers([]string{"package", "installed", "archive"},
+			&p.pkg.numbers[rawSize], &p.pkg.numbers[rawInstalledSize], &p.pkg.numbers[rawArchiveSize])
 	case "location":
-		err = p.location(&pkg.Location, &pkg.Base)
+		err = p.location()
 	case "format":
-		return p.format(pkg)
+		return p.format()
 	}
 	if err != nil {
 		return err
@@ -146,99 +146,93 @@ func (p *primaryParser) field(pkg *Package) (err error) {
 }
 
 // format reads the <format> element.
-func (p *primaryParser) format(pkg *Package) error {
+func (p *primaryParser) format() error {
 	depth := p.depth()
-	p.fileBuf = p.fileBuf[:0]
 	for {
 		more, err := p.child(depth)
-		if err != nil {
+		if err != nil || !more {
 			return err
 		}
-		if !more {
-			pkg.Files = p.files.take(p.fileBuf)
-			return nil
-		}
-		if err := p.formatField(pkg); err != nil {
+		if err := p.formatField(); err != nil {
 			return err
 		}
 	}
 }
 
-func (p *primaryParser) formatField(pkg *Package) error {
+func (p *primaryParser) formatField() error {
 	switch string(p.name) {
 	case "license":
-		return p.humanCommon(&pkg.License)
+		return p.str(rawLicense)
 	case "vendor":
-		return p.common(&pkg.Vendor)
+		return p.str(rawVendor)
 	case "group":
-		return p.humanCommon(&pkg.Group)
+		return p.str(rawGroup)
 	case "buildhost":
-		return p.humanCommon(&pkg.BuildHost)
+		return p.str(rawBuildHost)
 	case "sourcerpm":
-		return p.common(&pkg.SourceRPM)
+		return p.str(rawSourceRPM)
 	case "header-range":
-		if err := p.numbers([]string{"start", "end"}, &pkg.HeaderStart, &pkg.HeaderEnd); err != nil {
+		if err := p.numbers([]string{"start", "end"}, &p.pkg.numbers[rawHeaderStart], &p.pkg.numbers[rawHeaderEnd]); err != nil {
 			return err
 		}
 	case "file":
-		if len(p.fileBuf) >= MaxFiles {
+		if len(p.pkg.files) >= MaxFiles {
 			return p.errorf("%w: too many files", errLimit)
 		}
-		f, err := p.file()
-		p.fileBuf = append(p.fileBuf, f)
+		typ, err := p.fileType()
+		if err != nil {
+			return err
+		}
+		path, err := p.content()
+		p.pkg.files = append(p.pkg.files, rawFile{p.strs.id(path), typ})
 		return err
 	default:
-		if list := pkg.deps(string(p.name)); list != nil {
-			return p.depList(list)
+		if k, ok := depKind(p.name); ok {
+			return p.depList(&p.pkg.deps[k])
 		}
 	}
 	return p.skip()
 }
 
-// deps returns the list of dependencies of an element's name, nil if it is no such list.
-func (pkg *Package) deps(name string) *[]Dep {
-	switch name {
+// depKind returns the kind of dependencies that an element lists.
+func depKind(name []byte) (DepKind, bool) {
+	switch string(name) {
 	case "provides":
-		return &pkg.Provides
+		return Provides, true
 	case "requires":
-		return &pkg.Requires
+		return Requires, true
 	case "conflicts":
-		return &pkg.Conflicts
+		return Conflicts, true
 	case "obsoletes":
-		return &pkg.Obsoletes
+		return Obsoletes, true
 	case "suggests":
-		return &pkg.Suggests
+		return Suggests, true
 	case "enhances":
-		return &pkg.Enhances
+		return Enhances, true
 	case "recommends":
-		return &pkg.Recommends
+		return Recommends, true
 	case "supplements":
-		return &pkg.Supplements
+		return Supplements, true
 	}
-	return nil
+	return 0, false
 }
 
-func (p *primaryParser) depList(list *[]Dep) error {
+func (p *primaryParser) depList(list *[]rawDep) error {
 	depth := p.depth()
-	p.depBuf = append(p.depBuf[:0], *list...)
 	for {
 		more, err := p.child(depth)
-		if err != nil {
+		if err != nil || !more {
 			return err
-		}
-		if !more {
-			*list = p.deps.take(p.depBuf)
-			return nil
 		}
 		if string(p.name) == "entry" {
 			d, err := p.dep()
 			if err != nil {
 				return err
 			}
-			if len(p.depBuf) >= MaxDeps {
+			if len(*list) >= MaxDeps {
 				return p.errorf("%w: too many dependencies", errLimit)
 			}
-			p.depBuf = append(p.depBuf, d)
+			*list = append(*list, d)
 		}
 		if err := p.skip(); err != nil {
 			return err
@@ -247,8 +241,8 @@ func (p *primaryParser) depList(list *[]Dep) error {
 }
 
 // dep reads the attributes of an <entry>.
-func (p *primaryParser) dep() (d Dep, err error) {
-	p.evrReset()
+func (p *primaryParser) dep() (d rawDep, err error) {
+	p.evr.reset()
 	for _, a := range p.attrs {
 		v, err := p.value(a)
 		if err != nil {
@@ -256,23 +250,23 @@ func (p *primaryParser) dep() (d Dep, err error) {
 		}
 		switch string(a.name) {
 		case "name":
-			d.Name = p.intern.get(v)
+			d.name = p.strs.id(v)
 		case "flags":
-			d.Op = parseFlags(v)
+			d.op = parseFlags(v)
 		case "epoch":
-			p.evrPart(0, v)
+			p.evr.set(0, v)
 		case "ver":
-			p.evrPart(1, v)
+			p.evr.set(1, v)
 		case "rel":
-			p.evrPart(2, v)
+			p.evr.set(2, v)
 		case "pre":
-			d.Pre = len(v) > 0 && string(v) != "0"
+			d.pre = len(v) > 0 && string(v) != "0"
 		}
 	}
-	if d.Name == "" {
-		return d, p.errorf("dependency without name")
+	if d.name == 0 {
+		return d, p.errorf("entry without name")
 	}
-	d.EVR = p.evrText()
+	d.evr = p.strs.id(p.evr.text())
 	return d, nil
 }
 
@@ -293,34 +287,39 @@ func parseFlags(b []byte) evr.Op {
 	return 0
 }
 
-func (p *primaryParser) evrReset() { p.evrBuf, p.evrSpan = p.evrBuf[:0], [3]span{} }
-
-func (p *primaryParser) evrPart(i int, v []byte) {
-	n := len(p.evrBuf)
-	p.evrBuf = append(p.evrBuf, v...)
-	p.evrSpan[i] = span{n, len(p.evrBuf)}
+// evrParts joins epoch, version and release.
+type evrParts struct {
+	buf  []byte
+	span [3]span
 }
 
-func (p *primaryParser) part(i int) []byte { return p.evrBuf[p.evrSpan[i].from:p.evrSpan[i].to] }
+type span struct{ from, to int }
 
-// evrText joins the parts. An epoch of zero is left out, unless the version has a
+func (p *evrParts) reset() { p.buf, p.span = p.buf[:0], [3]span{} }
+
+func (p *evrParts) set(i int, v []byte) {
+	n := len(p.buf)
+	p.buf = append(p.buf, v...)
+	p.span[i] = span{n, len(p.buf)}
+}
+
+func (p *evrParts) part(i int) []byte { return p.buf[p.span[i].from:p.span[i].to] }
+
+// text joins the parts. An epoch of zero is left out, unless the version has a
 // colon and would then be taken for one with an epoch (as libsolv does).
-func (p *primaryParser) evrText() string {
-	n := len(p.evrBuf)
+func (p *evrParts) text() []byte {
+	n := len(p.buf)
 	ver, rel := p.part(1), p.part(2)
 	if epoch := p.part(0); len(epoch) > 0 && (string(epoch) != "0" || looksLikeEpoch(ver)) {
-		p.evrBuf = append(append(p.evrBuf, epoch...), ':')
+		p.buf = append(append(p.buf, epoch...), ':')
 	} else if looksLikeEpoch(ver) {
-		p.evrBuf = append(p.evrBuf, "0:"...)
+		p.buf = append(p.buf, "0:"...)
 	}
-	p.evrBuf = append(p.evrBuf, ver...)
+	p.buf = append(p.buf, ver...)
 	if len(rel) > 0 {
-		p.evrBuf = append(append(p.evrBuf, '-'), rel...)
+		p.buf = append(append(p.buf, '-'), rel...)
 	}
-	if len(p.evrBuf) == n {
-		return ""
-	}
-	return p.intern.get(p.evrBuf[n:])
+	return p.buf[n:]
 }
 
 // looksLikeEpoch reports whether a version begins with digits and a colon.
@@ -332,32 +331,71 @@ func looksLikeEpoch(ver []byte) bool {
 	return i > 0 && i < len(ver) && ver[i] == ':'
 }
 
-// common reads text that many packages share.
-func (p *primaryParser) common(dst *string) error {
+// str reads text that many packages share.
+func (p *primaryParser) str(i int) error {
 	b, err := p.content()
 	if err == nil {
-		*dst = p.intern.get(b)
+		p.pkg.strings[i] = p.strs.id(b)
 	}
 	return err
 }
 
-// human reads text that only people read.
-func (p *primaryParser) human(dst *string) error {
-	if p.brief {
-		return p.skip()
-	}
+// human reads text of one package.
+func (p *primaryParser) human(i int) error {
 	b, err := p.content()
 	if err == nil {
-		*dst = string(b)
+		p.pkg.setText(i, b)
 	}
 	return err
 }
 
-func (p *primaryParser) humanCommon(dst *string) error {
-	if p.brief {
-		return p.skip()
+func (p *primaryParser) version() error {
+	for _, a := range p.attrs {
+		v, err := p.value(a)
+		if err != nil {
+			return err
+		}
+		switch string(a.name) {
+		case "epoch":
+			if p.pkg.epoch, err = p.epoch(v); err != nil {
+				return err
+			}
+		case "ver":
+			p.pkg.strings[rawVersion] = p.strs.id(v)
+		case "rel":
+			p.pkg.strings[rawRelease] = p.strs.id(v)
+		}
 	}
-	return p.common(dst)
+	return nil
+}
+
+func (p *primaryParser) checksum() error {
+	typ, err := p.attr("type")
+	if err != nil {
+		return err
+	}
+	p.pkg.strings[rawChecksumType] = p.strs.id(typ)
+	b, err := p.content()
+	if err == nil {
+		p.pkg.setText(rawHex, bytes.ToLower(bytes.TrimSpace(b)))
+	}
+	return err
+}
+
+func (p *primaryParser) location() error {
+	for _, a := range p.attrs {
+		v, err := p.value(a)
+		if err != nil {
+			return err
+		}
+		switch string(a.name) {
+		case "href":
+			p.pkg.setText(rawLocation, v)
+		case "base":
+			p.pkg.strings[rawBase] = p.strs.id(v)
+		}
+	}
+	return nil
 }
 
 // evr reads the attributes of a <version>.
@@ -369,14 +407,10 @@ func (s *scanner) evr(in interner) (e evr.EVR, err error) {
 		}
 		switch string(a.name) {
 		case "epoch":
-			if len(v) == 0 {
-				continue
+			if e.Epoch, err = s.epoch(v); err != nil {
+				return e, err
 			}
-			n, err := strconv.ParseUint(string(v), 10, 32)
-			if err != nil {
-				return e, s.errorf("invalid epoch %.32q", v)
-			}
-			e.Epoch, e.HasEpoch = uint32(n), n != 0
+			e.HasEpoch = e.Epoch != 0
 		case "ver":
 			e.Version = in.get(v)
 		case "rel":
@@ -384,6 +418,18 @@ func (s *scanner) evr(in interner) (e evr.EVR, err error) {
 		}
 	}
 	return e, nil
+}
+
+// epoch parses the value of an attribute; an empty one is 0.
+func (s *scanner) epoch(v []byte) (uint32, error) {
+	if len(v) == 0 || string(v) == "0" {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(string(v), 10, 32)
+	if err != nil {
+		return 0, s.errorf("invalid epoch %.32q", v)
+	}
+	return uint32(n), nil
 }
 
 // checksum reads a checksum element.
@@ -447,15 +493,6 @@ func (s *scanner) location(href, base *string) error {
 		}
 	}
 	return nil
-}
-
-// file reads a <file> element.
-func (p *primaryParser) file() (f File, err error) {
-	if f.Type, err = p.fileType(); err != nil {
-		return f, err
-	}
-	err = p.common(&f.Path)
-	return f, err
 }
 
 func (s *scanner) fileType() (FileType, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 )
 
 // Limits of metadata.
@@ -63,7 +64,23 @@ func (s *scanner) depth() int { return len(s.starts) }
 
 // errorf returns an error that names the position.
 func (s *scanner) errorf(format string, args ...any) error {
-	return fmt.Errorf("XML at byte %d: %w", s.off+int64(s.pos), fmt.Errorf(format, args...))
+	return fmt.Errorf("XML at byte %d%s: %w", s.off+int64(s.pos), s.where(), fmt.Errorf(format, args...))
+}
+
+// where names the open elements.
+func (s *scanner) where() string {
+	if len(s.starts) == 0 {
+		return ""
+	}
+	var path []byte
+	for i, start := range s.starts {
+		end := len(s.names)
+		if i+1 < len(s.starts) {
+			end = s.starts[i+1]
+		}
+		path = append(append(path, '/'), s.names[start:min(end, start+64)]...)
+	}
+	return " in " + strings.ToValidUTF8(string(path[1:]), "?")
 }
 
 // truncated is the error of input that ends too early, for whatever reason.
@@ -437,3 +454,14 @@ var isNameByte = func() (t [256]bool) {
 	}
 	return t
 }()
+
+// A ParseError says that a metadata file is not what it should be.
+type ParseError struct {
+	File string // its kind, such as "primary"
+	Err  error  // names the place in it
+}
+
+func (e *ParseError) Error() string { return "reading " + e.File + " metadata: " + e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *ParseError) Unwrap() error { return e.Err }

@@ -1,7 +1,6 @@
 package rpmmd
 
 import (
-	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -70,7 +69,7 @@ func ParseUpdateinfo(r io.Reader, fn func(*Advisory) error) error {
 	if err == nil || stop != nil {
 		return stop
 	}
-	return fmt.Errorf("reading updateinfo metadata: %w", err)
+	return &ParseError{"updateinfo", err}
 }
 
 type updateParser struct {

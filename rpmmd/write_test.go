@@ -47,7 +47,8 @@ func FuzzWritePrimary(f *testing.F) {
 // expressible drops what the written form cannot say: a version without a
 // comparison, and versions that do not come from their three parts.
 func expressible(p *Package) {
-	for _, list := range p.cacheDeps() {
+	for k := range DepKinds {
+		list := p.Deps(k)
 		for i := range *list {
 			d := &(*list)[i]
 			if flagsText(d.Op) == "" {

@@ -92,6 +92,9 @@ func (p *Pool) ParseDep(s string) (Ref, error) {
 	return ref, nil
 }
 
+// Ref returns the Ref of a dependency as Repo.Add interns it.
+func (p *Pool) Ref(d Dep) Ref { return p.dep(d) }
+
 // dep interns d. A rich dependency that does not parse becomes a plain name, which nothing
 // provides: the package stays in the pool but cannot be installed.
 func (p *Pool) dep(d Dep) Ref {

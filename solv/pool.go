@@ -133,6 +133,20 @@ func (p *Pool) SetFlags(f PoolFlags) {
 	p.invalidate()
 }
 
+// Size is how much of something there is.
+type Size struct {
+	Packages, Deps, Relations int
+	Strings, Text             int // number and bytes, with those of paths
+}
+
+// Reserve makes room for so much more, so that adding it does not have to move what is there.
+func (p *Pool) Reserve(s Size) {
+	p.strs.reserve(s.Strings, s.Text)
+	p.rels.reserve(s.Relations)
+	p.sols = slices.Grow(p.sols, s.Packages)
+	p.deps = slices.Grow(p.deps, s.Deps)
+}
+
 // AddRepo adds an empty repository. Of two packages that could be used, that from the
 // repository with the numerically lower priority wins whatever its version (dnf's default is
 // 99); cost (default 1000, lower is better) only decides between equal packages.

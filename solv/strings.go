@@ -3,6 +3,7 @@ package solv
 import (
 	"hash/maphash"
 	"math"
+	"slices"
 )
 
 // stringTable interns strings: equal strings have equal numbers. Number 0 is "no string",
@@ -18,6 +19,21 @@ const maxText = math.MaxUint32
 
 func newStringTable() stringTable {
 	return stringTable{ends: []uint32{0, 0}, hash: make([]uint32, 1<<10)}
+}
+
+// reserve makes room for more strings with so many bytes in all.
+func (t *stringTable) reserve(strings, bytes int) {
+	t.bytes, t.ends = slices.Grow(t.bytes, bytes), slices.Grow(t.ends, strings)
+	t.hash = newHash(len(t.hash), len(t.ends)+strings)
+	t.rehash()
+}
+
+// newHash returns an empty hash of at least size slots that holds n entries without growing.
+func newHash(size, n int) []uint32 {
+	for size < 2*n {
+		size *= 2
+	}
+	return make([]uint32, size)
 }
 
 func (t *stringTable) len() int { return len(t.ends) }
@@ -82,6 +98,11 @@ func (t *stringTable) slot(s string) (uint32, Ref) {
 
 func (t *stringTable) grow() {
 	t.hash = make([]uint32, len(t.hash)*2)
+	t.rehash()
+}
+
+// rehash fills the hash, which has been emptied.
+func (t *stringTable) rehash() {
 	mask := uint32(len(t.hash) - 1)
 	for i := 2; i < len(t.ends); i++ {
 		h := uint32(maphash.Bytes(hashSeed, t.raw(Ref(i)))) & mask
@@ -130,8 +151,20 @@ func (t *relationTable) intern(r relation) Ref {
 	return Ref(n) | relBit
 }
 
+// reserve makes room for more relations.
+func (t *relationTable) reserve(n int) {
+	t.rels = slices.Grow(t.rels, n)
+	t.hash = newHash(len(t.hash), len(t.rels)+n)
+	t.rehash()
+}
+
 func (t *relationTable) grow() {
 	t.hash = make([]uint32, len(t.hash)*2)
+	t.rehash()
+}
+
+// rehash fills the hash, which has been emptied.
+func (t *relationTable) rehash() {
 	mask := uint32(len(t.hash) - 1)
 	for i := 1; i < len(t.rels); i++ {
 		h := t.rels[i].hash() & mask

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 
+	dbzip2 "github.com/dsnet/compress/bzip2"
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	mxz "github.com/mikelolasagasti/xz"
@@ -32,6 +33,7 @@ const (
 	XZ
 	LZMA // the "alone" format that came before xz
 	Zstd
+	Zchunk
 )
 
 // MaxMemory is the default limit of a decompressor's window or dictionary, in
@@ -41,7 +43,7 @@ const MaxMemory = 256 << 20
 // ErrTooLarge is wrapped by the error of a reader made by Limit.
 var ErrTooLarge = errors.New("decompressed data is too large")
 
-var names = [...]string{None: "none", Gzip: "gzip", Bzip2: "bzip2", XZ: "xz", LZMA: "lzma", Zstd: "zstd"}
+var names = [...]string{None: "none", Gzip: "gzip", Bzip2: "bzip2", XZ: "xz", LZMA: "lzma", Zstd: "zstd", Zchunk: "zchunk"}
 
 // String returns the usual name of the format.
 func (f Format) String() string {
@@ -67,6 +69,8 @@ func Parse(name string) (Format, error) {
 		return LZMA, nil
 	case "zstd", "zst", ".zst":
 		return Zstd, nil
+	case "zchunk", "zck", ".zck":
+		return Zchunk, nil
 	}
 	return None, fmt.Errorf("unknown compression %q", name)
 }
@@ -83,6 +87,8 @@ func Detect(b []byte) Format {
 		return XZ
 	case bytes.HasPrefix(b, []byte{0x28, 0xb5, 0x2f, 0xfd}):
 		return Zstd
+	case bytes.HasPrefix(b, []byte(zchunkMagic)):
+		return Zchunk
 	case len(b) >= 13 && b[0] == 0x5d && b[1] == 0 && b[2] == 0:
 		return LZMA
 	}
@@ -113,6 +119,8 @@ func NewReader(r io.Reader, f Format, maxMemory uint64) (io.ReadCloser, error) {
 		return newLZMAReader(r, maxMemory)
 	case Zstd:
 		return newZstdReader(r, maxMemory)
+	case Zchunk:
+		return newZchunkReader(r, maxMemory)
 	}
 	return nil, fmt.Errorf("cannot decompress %v", f)
 }
@@ -158,6 +166,8 @@ func NewWriter(w io.Writer, f Format, level int) (io.WriteCloser, error) {
 			level = gzip.DefaultCompression
 		}
 		return gzip.NewWriterLevel(w, level)
+	case Bzip2:
+		return dbzip2.NewWriter(w, &dbzip2.WriterConfig{Level: level})
 	case Zstd:
 		if level == 0 {
 			level = 3
@@ -167,6 +177,8 @@ func NewWriter(w io.Writer, f Format, level int) (io.WriteCloser, error) {
 		return xz.WriterConfig{DictCap: dictionary(level)}.NewWriter(w)
 	case LZMA:
 		return lzma.WriterConfig{DictCap: dictionary(level), EOSMarker: true}.NewWriter(w)
+	case Zchunk:
+		return NewZchunkWriter(w, level)
 	}
 	return nil, fmt.Errorf("cannot compress %v", f)
 }

@@ -70,7 +70,7 @@ func (c *Core) cached(tx *repo.Transaction, s Step, noDocs bool) (*pkgcache.Pack
 	if l := s.Source.Local; l != nil {
 		same = p.SHA256 == l.SHA256
 	} else {
-		same = p.RepoChecksum == s.Source.Package.Checksum.String()
+		same = p.RepoChecksum == s.Source.Package().Checksum.String()
 	}
 	if !same || p.NoDocs != noDocs {
 		return nil, nil // another build of the same name
@@ -84,9 +84,7 @@ func (c *Core) importAll(ctx context.Context, tx *repo.Transaction, plan *Plan, 
 	}
 	var total uint64
 	for _, i := range todo {
-		if p := plan.Install[i].Source.Package; p != nil {
-			total += uint64(max(p.Size, 0))
-		}
+		total += uint64(size(plan.Install[i]))
 	}
 	if err := plan.repos.loadKeys(ctx, plan.Install); err != nil {
 		return err
@@ -126,8 +124,8 @@ func (c *Core) importAll(ctx context.Context, tx *repo.Transaction, plan *Plan, 
 }
 
 func size(s Step) int64 {
-	if s.Source.Package != nil {
-		return s.Source.Package.Size
+	if s.Source.Remote() {
+		return max(s.Source.Package().Size, 0)
 	}
 	return 0
 }
@@ -188,7 +186,7 @@ func (c *Core) open(ctx context.Context, plan *Plan, s Step) (io.ReadCloser, rpm
 	if err != nil {
 		return nil, opt, pkgcache.Origin{}, err
 	}
-	p := s.Source.Package
+	p := s.Source.Package()
 	return in, opt, pkgcache.Origin{
 		RepoID: s.Source.Repo, RepoTimestamp: plan.repos.timestamp(s.Source.Repo), RepoChecksum: p.Checksum.String(),
 	}, nil

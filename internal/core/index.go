@@ -38,7 +38,8 @@ func (c *Core) Index(ctx context.Context, installed []rpmdb.Installed, repos []r
 		return nil, err
 	}
 	x.hidden = hide(x.Sack, func(src sack.Source) bool {
-		return !x.repos.isCached(src.Package.NEVRA()) || x.repos.excludes(src.Repo, src.Package)
+		n := src.NEVRA()
+		return !x.repos.isCached(n) || x.repos.excludes(src.Repo, n)
 	})
 	return x, nil
 }
@@ -109,8 +110,11 @@ func (x *Index) EachFilelist(ctx context.Context, fn func(solv.ID, *rpmmd.Fileli
 		if !more() || !snapshot.Has("filelists") {
 			continue
 		}
-		ids := x.repos.ids[snapshot.ID()]
-		err := snapshot.Filelists(ctx, func(list *rpmmd.Filelist) error {
+		ids, err := x.repos.byPkgID(ctx, snapshot)
+		if err != nil {
+			return err
+		}
+		err = snapshot.Filelists(ctx, func(list *rpmmd.Filelist) error {
 			if id, ok := ids[list.PkgID]; ok {
 				fn(id, list)
 			}

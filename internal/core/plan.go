@@ -35,16 +35,16 @@ type Step struct {
 
 // NEVRA returns what identifies the package.
 func (s Step) NEVRA() evr.NEVRA {
-	if s.Source.Package != nil {
-		return s.Source.Package.NEVRA()
+	if s.Source.Remote() {
+		return s.Source.NEVRA()
 	}
 	return sack.NEVRA(s.Source.Local.Header)
 }
 
 // checksum identifies the package's content.
 func (s Step) checksum() string {
-	if s.Source.Package != nil {
-		return s.Source.Package.Checksum.String()
+	if s.Source.Remote() {
+		return s.Source.Package().Checksum.String()
 	}
 	return cmp.Or(s.Source.Local.Checksum, "header-sha256:"+s.Source.Local.SHA256)
 }
@@ -171,7 +171,8 @@ func (p *planner) needFiles(ctx context.Context) error {
 // exclude hides the packages that must not be used.
 func (p *planner) exclude() {
 	hide(p.sack, func(src sack.Source) bool {
-		return !p.repos.isCached(src.Package.NEVRA()) || sack.Matches(p.spec.Exclude, src.Package.NEVRA()) || p.repos.excludes(src.Repo, src.Package)
+		n := src.NEVRA()
+		return !p.repos.isCached(n) || sack.Matches(p.spec.Exclude, n) || p.repos.excludes(src.Repo, n)
 	})
 }
 
@@ -179,7 +180,7 @@ func (p *planner) exclude() {
 func hide(s *sack.Sack, unwanted func(sack.Source) bool) map[solv.ID]bool {
 	hidden := map[solv.ID]bool{}
 	for id := solv.ID(2); int(id) < s.Pool.Len(); id++ {
-		if src := s.Source(id); src.Package != nil && unwanted(src) {
+		if src := s.Source(id); src.Remote() && unwanted(src) {
 			hidden[id] = true
 		}
 	}

@@ -28,13 +28,14 @@ type repos struct {
 	list       []*download.Snapshot
 	byID       map[string]*download.Snapshot
 	keys       map[string]*openpgp.Keyring
-	ids        map[string]map[string]solv.ID // repository to package checksum to ID
+	first      map[string]solv.ID            // repository to ID of its first package
+	ids        map[string]map[string]solv.ID // repository to package checksum to ID; made when needed
 	modules    *rpmmd.ModuleFilter           // nil if no repository has modules
 	cached     map[string]bool               // refs of the packages that can be had; nil if all can
 }
 
 func newRepos() *repos {
-	return &repos{byID: map[string]*download.Snapshot{}, keys: map[string]*openpgp.Keyring{}, ids: map[string]map[string]solv.ID{}}
+	return &repos{byID: map[string]*download.Snapshot{}, keys: map[string]*openpgp.Keyring{}, first: map[string]solv.ID{}, ids: map[string]map[string]solv.ID{}}
 }
 
 // loadRepos brings the metadata of the enabled repositories up to date, and
@@ -105,8 +106,8 @@ func (c *Core) loadCached(r *repos, spec Spec, s *sack.Sack) error {
 	}
 	known := map[string]bool{}
 	for id := range s.Pool.Len() {
-		if p := s.Source(solv.ID(id)).Package; p != nil {
-			known[pkgcache.Ref(p.NEVRA())] = true
+		if src := s.Source(solv.ID(id)); src.Remote() {
+			known[pkgcache.Ref(src.NEVRA())] = true
 		}
 	}
 	for _, ref := range refs {
@@ -183,18 +184,37 @@ func (r *repos) load(ctx context.Context, snapshot *download.Snapshot, s *sack.S
 	config, id := snapshot.Config, snapshot.ID()
 	r.byID[id] = snapshot
 	s.AddRepo(id, config.Priority, config.Cost)
-	r.ids[id] = map[string]solv.ID{}
-	return snapshot.Primary(ctx, func(p *rpmmd.Package) error {
-		r.ids[id][p.Checksum.Hex] = s.AddPackage(id, p)
-		return nil
-	})
+	x, err := snapshot.Index(ctx)
+	if err == nil {
+		r.first[id] = s.AddIndex(id, x)
+	}
+	return err
+}
+
+// byPkgID returns the packages of a repository by the checksums that name them in
+// its other metadata.
+func (r *repos) byPkgID(ctx context.Context, snapshot *download.Snapshot) (map[string]solv.ID, error) {
+	id := snapshot.ID()
+	if r.ids[id] != nil {
+		return r.ids[id], nil
+	}
+	x, err := snapshot.Index(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ids := make(map[string]solv.ID, x.Len())
+	for i := range x.Len() {
+		ids[x.PkgID(i)] = r.first[id] + solv.ID(i)
+	}
+	r.ids[id] = ids
+	return ids, nil
 }
 
 // excludes reports whether a repository's configuration, or modularity, hides
 // a package.
-func (r *repos) excludes(id string, p *rpmmd.Package) bool {
-	config, n := r.byID[id].Config, p.NEVRA()
-	if r.modules != nil && !config.ModuleHotfixes && r.modules.Hides(p) {
+func (r *repos) excludes(id string, n evr.NEVRA) bool {
+	config := &r.byID[id].Config
+	if r.modules != nil && !config.ModuleHotfixes && r.modules.Hides(n) {
 		return true
 	}
 	return sack.Matches(config.ExcludePkgs, n) || len(config.IncludePkgs) > 0 && !sack.Matches(config.IncludePkgs, n)
@@ -212,8 +232,11 @@ func (r *repos) provideFiles(ctx context.Context, s *sack.Sack, paths []string) 
 		if !snapshot.Has("filelists") {
 			continue
 		}
-		ids := r.ids[snapshot.ID()]
-		err := snapshot.FindPaths(ctx, paths, func(o rpmmd.Owner) error {
+		ids, err := r.byPkgID(ctx, snapshot)
+		if err != nil {
+			return false, err
+		}
+		err = snapshot.FindPaths(ctx, paths, func(o rpmmd.Owner) error {
 			if id, ok := ids[o.PkgID]; ok {
 				s.Pool.AddFileProvide(id, o.File.Path)
 				found = true
@@ -251,7 +274,7 @@ func (r *repos) open(ctx context.Context, src sack.Source) (io.ReadCloser, rpm.O
 		opt.Level = rpm.LevelSignature
 		opt.Keyring = r.keys[src.Repo]
 	}
-	in, err := s.OpenPackage(ctx, src.Package)
+	in, err := s.OpenPackage(ctx, src.Package())
 	return in, opt, err
 }
 
@@ -259,7 +282,7 @@ func (r *repos) open(ctx context.Context, src sack.Source) (io.ReadCloser, rpm.O
 // another mirror.
 func (r *repos) retry(src sack.Source, err error, tries int) bool {
 	s, ok := r.byID[src.Repo]
-	return ok && s.Retry(src.Package, err, tries)
+	return ok && s.Retry(src.Package(), err, tries)
 }
 
 // loadKeys fetches the keys of the repositories that packages of the plan come

@@ -57,8 +57,8 @@ func (x Index) Package(id solv.ID) Package {
 		p.License, p.SourceRPM, p.Size = h.String(rpm.TagLicense), h.String(rpm.TagSourceRPM), h.Size()
 	}
 	switch src := x.Sack.Source(id); {
-	case src.Package != nil:
-		m := src.Package
+	case src.Remote():
+		m := src.Package()
 		p.Summary, p.Description, p.URL = m.Summary, m.Description, m.URL
 		p.License, p.SourceRPM, p.Size = m.License, m.SourceRPM, uint64(max(m.Size, 0))
 		p.Repo = src.Repo

@@ -99,5 +99,10 @@ func contains(term, text string) bool {
 
 func isPattern(s string) bool { return strings.ContainsAny(s, "*?[") }
 
-func (x Index) name(id solv.ID) string    { return x.Sack.Pool.Info(id).Name }
-func (x Index) summary(id solv.ID) string { return x.Package(id).Summary }
+func (x Index) name(id solv.ID) string { return x.Sack.Pool.Info(id).Name }
+func (x Index) summary(id solv.ID) string {
+	if src := x.Sack.Source(id); src.Remote() {
+		return src.Summary()
+	}
+	return x.Package(id).Summary
+}

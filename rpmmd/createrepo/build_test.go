@@ -128,13 +128,13 @@ func TestReproducible(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
-	for _, compression := range []string{"", "gzip", "zstd", "xz", "none"} {
+	for _, compression := range []string{"", "gzip", "zstd", "xz", "bzip2", "none"} {
 		dir := t.TempDir()
 		build(t, dir, rpm.Builder{Name: "a"})
 		comps := []byte("<comps/>")
 		o := Options{
 			Compression: compression, ChecksumType: "sha512", Timestamp: time.Unix(1e9, 0), Revision: "r1", BaseURL: "http://b/", LocationPrefix: "p",
-			SimpleNames: true, RepoTags: []string{"rt"}, ContentTags: []string{"ct"}, DistroTags: []rpmmd.DistroTag{{CPEID: "cpe:x", Value: "d"}},
+			SimpleNames: true, Zchunk: true, RepoTags: []string{"rt"}, ContentTags: []string{"ct"}, DistroTags: []rpmmd.DistroTag{{CPEID: "cpe:x", Value: "d"}},
 			Extra: []Extra{{"group", "comps.xml", comps}, {"updateinfo", "updateinfo.xml", []byte("<updates/>")}},
 		}
 		if _, err := Write(t.Context(), dir, o); err != nil {
@@ -239,7 +239,7 @@ func TestRoundTrip(t *testing.T) {
 	for _, b := range peculiar() {
 		build(t, dir, b)
 	}
-	paths, err := find(dir)
+	paths, err := find(dir, &Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

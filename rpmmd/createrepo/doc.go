@@ -7,5 +7,5 @@
 // and rpmlib() features are left out. The files' checksums are part of their
 // names, and repodata/ is replaced in one step.
 //
-// Left out: sqlite databases, zchunk, delta packages, and reuse of old metadata.
+// Left out: sqlite databases and delta packages.
 package createrepo

@@ -71,6 +71,8 @@ func read(f *os.File, opts *Options) (*Package, error) {
 
 func (o *Options) checksumType() string { return cmp.Or(o.ChecksumType, "sha256") }
 
+func (o *Options) repomdChecksumType() string { return cmp.Or(o.RepomdChecksumType, o.checksumType()) }
+
 func (o *Options) changelogLimit() int {
 	return max(0, cmp.Or(o.ChangelogLimit, DefaultChangelogLimit))
 }

@@ -31,6 +31,9 @@ type writer struct {
 }
 
 func writeRepodata(dir string, pkgs []*Package, opts *Options) (*rpmmd.Repomd, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
 	tmp, err := os.MkdirTemp(dir, ".repodata.")
 	if err != nil {
 		return nil, err
@@ -158,17 +161,28 @@ func (w *writer) extra(x Extra) error {
 		_, err := out.Write(x.Data)
 		return err
 	}
-	if x.Type == "group" {
-		if err := w.compressed("group", x.Name, compress.None, content); err != nil {
-			return err
-		}
-		format, err := w.format()
-		if err != nil || format == compress.None {
-			return err
-		}
-		return w.compressed("group_"+suffix(format)[1:], x.Name, format, content)
+	if x.Type != "group" {
+		return w.file(x.Type, x.Name, content)
 	}
-	return w.file(x.Type, x.Name, content)
+	formats := []compress.Format{compress.None}
+	if format, err := w.format(); err != nil {
+		return err
+	} else if format != compress.None {
+		formats = append(formats, format)
+	}
+	if w.opts.Zchunk {
+		formats = append(formats, compress.Zchunk)
+	}
+	for _, f := range formats {
+		typ := "group"
+		if f != compress.None {
+			typ += "_" + suffix(f)[1:]
+		}
+		if err := w.compressed(typ, x.Name, f, content); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (w *writer) format() (compress.Format, error) {
@@ -186,6 +200,8 @@ func suffix(f compress.Format) string {
 		return ".xz"
 	case compress.Bzip2:
 		return ".bz2"
+	case compress.Zchunk:
+		return ".zck"
 	}
 	return ""
 }
@@ -195,7 +211,10 @@ func (w *writer) file(typ, name string, content func(io.Writer) error) error {
 	if err != nil {
 		return err
 	}
-	return w.compressed(typ, name, format, content)
+	if err := w.compressed(typ, name, format, content); err != nil || !w.opts.Zchunk {
+		return err
+	}
+	return w.compressed(typ+"_zck", name, compress.Zchunk, content)
 }
 
 // compressed writes one metadata file and adds its record.
@@ -205,13 +224,17 @@ func (w *writer) compressed(typ, name string, format compress.Format, content fu
 		return err
 	}
 	defer f.Close()
-	closed, open, err := w.write(f, format, content)
+	closed, open, header, err := w.write(f, format, content)
 	if err != nil {
 		return err
 	}
 	r := rpmmd.Record{Type: typ, Checksum: closed.checksum(w.opts), Size: closed.n, Timestamp: w.time}
 	if format != compress.None {
 		r.OpenChecksum, r.OpenSize = open.checksum(w.opts), open.n
+	}
+	if format == compress.Zchunk {
+		r.HeaderChecksum = rpmmd.Checksum{Type: "sha256", Hex: fmt.Sprintf("%x", header.Sum)}
+		r.HeaderSize = header.Size
 	}
 	name += suffix(format)
 	if !w.opts.SimpleNames {
@@ -226,9 +249,9 @@ func (w *writer) compressed(typ, name string, format compress.Format, content fu
 }
 
 // write fills a file and measures it, compressed and open.
-func (w *writer) write(f *os.File, format compress.Format, content func(io.Writer) error) (closed, open *meter, err error) {
+func (w *writer) write(f *os.File, format compress.Format, content func(io.Writer) error) (closed, open *meter, header compress.Header, err error) {
 	if closed, err = w.meter(f); err != nil {
-		return nil, nil, err
+		return nil, nil, header, err
 	}
 	level := 0
 	if format == compress.Zstd {
@@ -236,14 +259,32 @@ func (w *writer) write(f *os.File, format compress.Format, content func(io.Write
 	}
 	z, err := compress.NewWriter(closed, format, level)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, header, err
 	}
-	if open, err = w.meter(z); err != nil {
-		return nil, nil, err
+	var out io.Writer = z
+	chunks, _ := z.(*compress.ZchunkWriter)
+	if chunks != nil {
+		out = chunked{chunks}
+	}
+	if open, err = w.meter(out); err != nil {
+		return nil, nil, header, err
+	}
+	if chunks != nil { // its pieces are chunks
+		err = errors.Join(content(open), z.Close())
+		return closed, open, chunks.Header(), err
 	}
 	buf := bufio.NewWriterSize(open, 64<<10)
 	err = errors.Join(content(buf), buf.Flush(), z.Close())
-	return closed, open, err
+	return closed, open, header, err
+}
+
+// chunked lets a chunk end after each write.
+type chunked struct{ z *compress.ZchunkWriter }
+
+func (c chunked) Write(p []byte) (int, error) {
+	n, err := c.z.Write(p)
+	c.z.End()
+	return n, err
 }
 
 // A meter counts and hashes what is written through it.
@@ -254,7 +295,7 @@ type meter struct {
 }
 
 func (w *writer) meter(out io.Writer) (*meter, error) {
-	h, err := rpmmd.NewHash(w.opts.checksumType())
+	h, err := rpmmd.NewHash(w.opts.repomdChecksumType())
 	return &meter{w: out, hash: h}, err
 }
 
@@ -266,5 +307,5 @@ func (m *meter) Write(p []byte) (int, error) {
 }
 
 func (m *meter) checksum(o *Options) rpmmd.Checksum {
-	return rpmmd.Checksum{Type: o.checksumType(), Hex: fmt.Sprintf("%x", m.hash.Sum(nil))}
+	return rpmmd.Checksum{Type: o.repomdChecksumType(), Hex: fmt.Sprintf("%x", m.hash.Sum(nil))}
 }

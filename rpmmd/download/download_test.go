@@ -677,6 +677,9 @@ func TestDamagedCache(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if s, err = w.refresh(config(srv.URL)); err != nil { // what is mapped into memory must not change
+		t.Fatal(err)
+	}
 	if got := packages(t, s); got != "one two" {
 		t.Errorf("packages %q", got)
 	}
@@ -703,23 +706,24 @@ func TestDamagedCache(t *testing.T) {
 // damaged.
 func TestPrimaryCache(t *testing.T) {
 	w := newWorld(t)
-	s, err := w.refresh(config(serve(t, w.repo).URL))
-	if err != nil {
-		t.Fatal(err)
-	}
+	srv := serve(t, w.repo)
 	read := func() (out []*rpmmd.Package) {
 		t.Helper()
+		s, err := w.refresh(config(srv.URL))
+		if err != nil {
+			t.Fatal(err)
+		}
 		if err := s.Primary(t.Context(), func(p *rpmmd.Package) error { out = append(out, p); return nil }); err != nil {
 			t.Fatal(err)
 		}
 		return out
 	}
 	first := read()
-	files, err := filepath.Glob(filepath.Join(w.cache, "*/repodata/*"+cacheSuffix))
+	files, err := filepath.Glob(filepath.Join(w.cache, "*/repodata/*"+indexSuffix))
 	if err != nil || len(files) != 1 {
 		t.Fatalf("files %v, error %v", files, err)
 	}
-	xml := strings.TrimSuffix(files[0], cacheSuffix)
+	xml := strings.TrimSuffix(files[0], indexSuffix)
 	if err := os.Rename(xml, xml+".away"); err != nil {
 		t.Fatal(err)
 	}

@@ -229,7 +229,7 @@ func (r *refresher) fetchTypes(ctx context.Context) error {
 	}
 	for _, typ := range append([]string{"primary"}, r.d.opts.Types...) {
 		rec, ok := r.record(typ)
-		if !ok {
+		if !ok || typ == "primary" && r.indexed(&rec) {
 			continue
 		}
 		if _, err := r.fetchRecord(ctx, &rec); err != nil {
@@ -271,7 +271,7 @@ func (r *refresher) clean() error {
 	keep := map[string]bool{repomdName: true, mirrorsName: true}
 	for i := range r.Repomd.Records {
 		if name, err := r.fileName(&r.Repomd.Records[i]); err == nil {
-			keep[filepath.Base(name)], keep[filepath.Base(name)+cacheSuffix] = true, true
+			keep[filepath.Base(name)], keep[filepath.Base(name)+indexSuffix] = true, true
 		}
 	}
 	dir := filepath.Join(r.dir, "repodata")

@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"rpmostree/internal/compress"
@@ -32,6 +33,9 @@ type Snapshot struct {
 	client  *fetch.Client
 	mirrors *fetch.Mirrors
 	dir     string // the repository's in the cache
+
+	indexLock sync.Mutex
+	index     *rpmmd.Index
 }
 
 // ID returns the repository's ID.
@@ -63,13 +67,14 @@ func (s *Snapshot) Open(ctx context.Context, typ string) (io.ReadCloser, error) 
 }
 
 // record returns the best record of a type: there may be several for different
-// compressions of the same file.
+// compressions of the same file. That of zchunk comes last: other files are
+// smaller, and of an old one nothing is used again.
 func (s *Snapshot) record(typ string) (rpmmd.Record, bool) {
 	names := []string{typ}
 	if typ == "group" {
 		names = []string{"group_gz", "group_zst", "group", "group_xz"}
 	}
-	for _, n := range names {
+	for _, n := range append(names, typ+"_zck") {
 		if r, ok := s.Repomd.Record(n); ok {
 			return r, true
 		}

@@ -263,7 +263,7 @@ func (a *app) repoCommand() *cobra.Command {
 			return errors.New("No \"repo\" subcommand specified")
 		},
 	}
-	c.AddCommand(a.repoListCommand())
+	c.AddCommand(a.repoListCommand(), a.repoCreateCommand())
 	return c
 }
 

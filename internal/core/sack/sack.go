@@ -4,6 +4,8 @@
 package sack
 
 import (
+	"slices"
+
 	"rpmostree/rpm"
 	"rpmostree/rpm/evr"
 	"rpmostree/rpm/rpmdb"
@@ -11,14 +13,28 @@ import (
 	"rpmostree/solv"
 )
 
-// A Source says where a package of the pool comes from. One of Package,
+// A Source says where a package of the pool comes from: it is remote, or one of
 // Installed and Local is set.
 type Source struct {
-	Repo      string         // ID of the repository that it is from, or once was
-	Package   *rpmmd.Package // of a repository
+	Repo      string // ID of the repository that it is from, or once was
 	Installed *rpmdb.Installed
 	Local     *Local
+
+	index *rpmmd.Index // of a repository
+	n     int          // number in it
 }
+
+// Remote reports whether the package is one of a repository's metadata.
+func (s Source) Remote() bool { return s.index != nil }
+
+// Package returns what the repository's metadata says of a remote package.
+func (s Source) Package() *rpmmd.Package { return s.index.Package(s.n) }
+
+// Summary returns the summary of a remote package.
+func (s Source) Summary() string { return s.index.Summary(s.n) }
+
+// NEVRA returns what identifies a remote package.
+func (s Source) NEVRA() evr.NEVRA { return s.index.NEVRA(s.n) }
 
 // A Local is a package that was given as a file.
 type Local struct {
@@ -74,7 +90,7 @@ func (s *Sack) AddInstalled(pkgs []rpmdb.Installed) {
 	s.Pool.SetInstalled(r)
 }
 
-// AddRepo adds an empty repository, to be filled by AddPackage.
+// AddRepo adds an empty repository, to be filled by AddIndex.
 func (s *Sack) AddRepo(id string, priority, cost int) {
 	s.repos[id] = s.Pool.AddRepo(id, priority, cost)
 }
@@ -82,9 +98,60 @@ func (s *Sack) AddRepo(id string, priority, cost int) {
 // Repo returns the repository that AddRepo added, or nil.
 func (s *Sack) Repo(id string) *solv.Repo { return s.repos[id] }
 
-// AddPackage adds a package to a repository.
-func (s *Sack) AddPackage(repo string, p *rpmmd.Package) solv.ID {
-	return s.add(s.repos[repo], fromMetadata(p), Source{Repo: repo, Package: p})
+// AddIndex adds all packages of a repository. They get IDs that follow each other
+// from the one that is returned. The index must not be closed as long as the sack
+// is in use.
+func (s *Sack) AddIndex(repo string, x *rpmmd.Index) solv.ID {
+	a := indexAdder{pool: s.Pool, index: x, refs: make([]solv.Ref, x.Deps())}
+	strings, text, deps := x.Size()
+	// Each list ends with an entry of its own; few packages have more than four.
+	s.Pool.Reserve(solv.Size{Packages: x.Len(), Deps: deps + 4*x.Len(), Relations: x.Deps(), Strings: strings, Text: text})
+	first := solv.ID(s.Pool.Len())
+	s.sources = slices.Grow(s.sources, x.Len()+1)
+	for i := range x.Len() {
+		s.add(s.repos[repo], a.pkg(i), Source{Repo: repo, index: x, n: i})
+	}
+	return first
+}
+
+// An indexAdder interns each dependency of an index once.
+type indexAdder struct {
+	pool  *solv.Pool
+	index *rpmmd.Index
+	refs  []solv.Ref // by number of the dependency
+	// reused for each package
+	deps  [rpmmd.DepKinds][]solv.Dep
+	files []string
+}
+
+// pkg returns a package, which is valid until the next call.
+func (a *indexAdder) pkg(i int) solv.Package {
+	e := a.index.Entry(i)
+	for k := range a.deps {
+		a.deps[k] = a.deps[k][:0]
+		for id, pre := range a.index.List(i, rpmmd.DepKind(k)) {
+			a.deps[k] = append(a.deps[k], solv.Dep{Ref: a.ref(id), Pre: pre})
+		}
+	}
+	a.files = a.files[:0]
+	for f := range a.index.Files(i) {
+		a.files = append(a.files, f.Path)
+	}
+	d := &a.deps
+	return solv.Package{
+		Name: e.Name, Arch: e.Arch, EVR: e.EVR, Vendor: e.Vendor, BuildTime: e.BuildTime,
+		Provides: d[rpmmd.Provides], Requires: d[rpmmd.Requires], Conflicts: d[rpmmd.Conflicts],
+		Obsoletes: d[rpmmd.Obsoletes], Recommends: d[rpmmd.Recommends], Suggests: d[rpmmd.Suggests],
+		Supplements: d[rpmmd.Supplements], Enhances: d[rpmmd.Enhances], Files: a.files,
+	}
+}
+
+func (a *indexAdder) ref(id int) solv.Ref {
+	if a.refs[id] == 0 {
+		d := a.index.Dep(id)
+		a.refs[id] = a.pool.Ref(solv.Dep{Name: d.Name, Op: d.Op, EVR: d.EVR})
+	}
+	return a.refs[id]
 }
 
 // AddLocal adds a package that was given as a file.
@@ -155,25 +222,4 @@ func opOf(f rpm.DepFlags) (op evr.Op) {
 		op |= evr.EQ
 	}
 	return op
-}
-
-func fromMetadata(p *rpmmd.Package) solv.Package {
-	out := solv.Package{
-		Name: p.Name, Arch: p.Arch, EVR: p.EVR.String(), Vendor: p.Vendor, BuildTime: p.BuildTime,
-		Provides: metadataDeps(p.Provides), Requires: metadataDeps(p.Requires), Conflicts: metadataDeps(p.Conflicts),
-		Obsoletes: metadataDeps(p.Obsoletes), Recommends: metadataDeps(p.Recommends), Suggests: metadataDeps(p.Suggests),
-		Supplements: metadataDeps(p.Supplements), Enhances: metadataDeps(p.Enhances),
-	}
-	for _, f := range p.Files {
-		out.Files = append(out.Files, f.Path)
-	}
-	return out
-}
-
-func metadataDeps(list []rpmmd.Dep) []solv.Dep {
-	out := make([]solv.Dep, len(list))
-	for i, d := range list {
-		out[i] = solv.Dep{Name: d.Name, Op: d.Op, EVR: d.EVR, Pre: d.Pre}
-	}
-	return out
 }

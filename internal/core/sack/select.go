@@ -65,6 +65,9 @@ func (s *Sack) named(name, version string) solv.Ref {
 // Matches reports whether one of the patterns names the package: a shell
 // pattern for its name, NAME.ARCH, NAME-EVR or NEVRA.
 func Matches(patterns []string, n evr.NEVRA) bool {
+	if len(patterns) == 0 {
+		return false
+	}
 	forms := []string{n.Name, n.Name + "." + n.Arch, n.Name + "-" + n.EVR.String(), n.String()}
 	return slices.ContainsFunc(patterns, func(p string) bool {
 		return slices.ContainsFunc(forms, func(f string) bool {

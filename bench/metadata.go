@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"rpmostree/internal/compress"
+	"rpmostree/internal/core/sack"
+	"rpmostree/rpmmd"
+	"rpmostree/rpmmd/download"
+	"rpmostree/solv"
+)
+
+// metadataCases compare with libsolv's programs, on the repository in a directory: from
+// primary.xml to the cache, from the cache to where packages can be asked for, and from
+// there to the solver's pool, which the peer fills while it reads.
+func metadataCases(repo string) []benchCase {
+	solvFile := func(dir string) string { return filepath.Join(dir, "base.solv") }
+	self := func(args ...string) (command, error) {
+		exe, err := os.Executable()
+		return append(command{exe, "-metadata"}, args...), err
+	}
+	load := func(step string) func(context.Context, *input, side, string) (command, error) {
+		return func(ctx context.Context, in *input, s side, dir string) (command, error) {
+			cache := filepath.Join(in.dir, "metadata")
+			if s == ours {
+				if err := loadRepo(ctx, repo, cache, download.IfMissing, false); err != nil {
+					return nil, err
+				}
+				return self(step, repo, cache)
+			}
+			if _, err := plainPrimary(repo, in.dir); err != nil {
+				return nil, err
+			}
+			testcase := "repo base 0 solv base.solv\nsystem x86_64 rpm\n" // relative to the file
+			if err := os.WriteFile(filepath.Join(dir, "load.t"), []byte(testcase), 0o644); err != nil {
+				return nil, err
+			}
+			err := do(ctx, "sh", "-c", "rpmmd2solv < $0 > $1", filepath.Join(in.dir, "primary.xml"), solvFile(dir))
+			return command{"testsolv", filepath.Join(dir, "load.t")}, err
+		}
+	}
+	return []benchCase{
+		{name: "metadata-xml", what: "primary.xml, not compressed, to the cache", rounds: 5,
+			prepare: func(_ context.Context, in *input, s side, dir string) (command, error) {
+				xml, err := plainPrimary(repo, in.dir)
+				if err != nil {
+					return nil, err
+				}
+				if s == theirs {
+					return command{"sh", "-c", "exec rpmmd2solv < $0 > $1", xml, solvFile(dir)}, nil
+				}
+				return self("xml", xml, filepath.Join(dir, "index"))
+			}},
+		{name: "metadata-cache", what: "the cache of the same, verified", rounds: 7, prepare: load("cache")},
+		{name: "metadata-pool", what: "the same into the solver's pool, with all that provides", rounds: 7, prepare: load("pool")},
+	}
+}
+
+// plainPrimary decompresses the repository's primary.xml into dir.
+func plainPrimary(repo, dir string) (string, error) {
+	name := filepath.Join(dir, "primary.xml")
+	if _, err := os.Stat(name); err == nil {
+		return name, nil
+	}
+	list, err := filepath.Glob(filepath.Join(repo, "repodata", "*primary.xml*"))
+	if err != nil || len(list) != 1 {
+		return "", errors.Join(err, fmt.Errorf("%s: no repository", repo))
+	}
+	in, err := os.Open(list[0])
+	if err != nil {
+		return "", err
+	}
+	defer in.Close()
+	z, _, err := compress.NewDetectingReader(in, 0)
+	if err != nil {
+		return "", err
+	}
+	defer z.Close()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	out, err := os.Create(name)
+	if err != nil {
+		return "", err
+	}
+	_, err = out.ReadFrom(z)
+	return name, errors.Join(err, out.Close())
+}
+
+func metadataStep(ctx context.Context, step string, args []string) error {
+	if len(args) != 2 {
+		return errors.New("two arguments wanted")
+	}
+	switch step {
+	case "xml":
+		return indexPrimary(args[0], args[1])
+	case "cache", "pool":
+		return loadRepo(ctx, args[0], args[1], download.CacheOnly, step == "pool")
+	}
+	return fmt.Errorf("unknown step %q", step)
+}
+
+// indexPrimary writes the index of a primary.xml, as a refresh does.
+func indexPrimary(primary, out string) error {
+	in, err := os.Open(primary)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	f, err := os.Create(out)
+	if err != nil {
+		return err
+	}
+	return errors.Join(rpmmd.IndexPrimary(in, f, "bench"), f.Close())
+}
+
+// loadRepo opens the metadata of a repository and, if wanted, makes a pool of it.
+func loadRepo(ctx context.Context, repo, cache string, mode download.Mode, pool bool) error {
+	d, err := download.New(download.Options{CacheDir: cache, Mode: mode})
+	if err != nil {
+		return err
+	}
+	config := rpmmd.NewRepoConfig("base")
+	config.BaseURL = []string{"file://" + repo}
+	snapshot, err := d.Refresh(ctx, config)
+	if err != nil {
+		return err
+	}
+	x, err := snapshot.Index(ctx)
+	if err != nil || !pool {
+		return err
+	}
+	s := sack.New("x86_64")
+	s.AddRepo(config.ID, config.Priority, config.Cost)
+	s.AddIndex(config.ID, x)
+	dep, err := s.Pool.ParseDep("bash")
+	if err == nil && len(s.Pool.Selected(solv.SelectProvides(dep))) == 0 {
+		err = errors.New("no package was loaded")
+	}
+	return err
+}
