@@ -134,7 +134,9 @@ func parseObjects(b []byte) ([]ostree.ObjectName, error) {
 // validType tells whether a delta can have objects of a type.
 func validType(t ostree.ObjectType) bool { return t >= ostree.ObjectFile && t <= ostree.ObjectCommit }
 
-func errType(t ostree.ObjectType) error { return fmt.Errorf("Invalid object type %d in static delta", t) }
+func errType(t ostree.ObjectType) error {
+	return fmt.Errorf("Invalid object type %d in static delta", t)
+}
 
 // settleOrder finds out the byte order and turns the sizes, which were read as
 // little endian.
