@@ -91,8 +91,7 @@ func (s *Sysroot) prepareSoftReboot(ctx context.Context, st *State, d Deployment
 		return nil, err
 	}
 	if staged, ok := st.Staged(); ok && !staged.Same(d) {
-		var err error
-		if st, err = s.Write(ctx, st, withoutStaged(st.Deployments), WriteOptions{}); err != nil {
+		if _, err := s.Write(ctx, st, withoutStaged(st.Deployments), WriteOptions{}); err != nil {
 			return nil, err
 		}
 	}

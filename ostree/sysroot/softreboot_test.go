@@ -73,7 +73,7 @@ func TestSoftRebootDropped(t *testing.T) {
 	w, cleared := newSoftWorld(t)
 	w.commit("2", map[string]string{"usr/bin/tool": "2"})
 	d, st := w.stage(nil)
-	st, err := w.s.PrepareSoftReboot(w.ctx, st, d)
+	_, err := w.s.PrepareSoftReboot(w.ctx, st, d)
 	must(t, err)
 	*cleared = 0
 	w.commit("3", map[string]string{"usr/bin/tool": "3"})
