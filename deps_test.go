@@ -19,7 +19,7 @@ const module = "rpmostree"
 var depsRules = `
 # leaf: nothing of this module
 NONE < gvariant, rpm/evr, treefile, internal/dirfd, internal/keyfile, internal/compress,
-       internal/progress, internal/openpgp, internal/failpoint, internal/goption, internal/background;
+       internal/progress, internal/openpgp, internal/failpoint, internal/goption, internal/background, internal/compress/xz;
 # system helpers
 internal/progress < internal/fetch;
 internal/goption < internal/manual;
@@ -40,7 +40,7 @@ rpm < rpm/rpmtest;
 rpmmd, rpm/rpmtest < rpmmd/rpmmdtest;
 # movers: network, signatures, boot
 ostree/repo, internal/openpgp < ostree/sign;
-ostree/repo < ostree/delta;
+ostree/repo, internal/compress/xz < ostree/delta;
 ostree/delta, internal/fetch < ostree/pull;
 ostree/repo, internal/fetch < ostree/container;
 internal/dirfd, internal/failpoint < ostree/bootloader;

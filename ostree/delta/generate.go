@@ -461,10 +461,7 @@ func (g *generator) fall(p *plan) error {
 }
 
 func (g *generator) writePart(i int, b *builder, part *made) error {
-	file, err := compressPart(b.part.payload())
-	if err != nil {
-		return err
-	}
+	file := compressPart(b.part.payload())
 	part.Checksum, part.Size = ostree.ChecksumOf(file), uint64(len(file))
 	if g.opts.Inline {
 		part.file = file

@@ -134,14 +134,7 @@ func TestHostileObjects(t *testing.T) {
 
 func TestHostileParts(t *testing.T) {
 	good := newForger(ostree.ObjectName{Type: ostree.ObjectFile}).op(opSplice, 0, 0, 1, 0).part.payload()
-	packed, err := compressPart(bytes.Repeat([]byte("part "), 100_000))
-	if err != nil {
-		t.Fatal(err)
-	}
-	zeros, err := compressPart(make([]byte, payloadSlack+(2<<20)))
-	if err != nil {
-		t.Fatal(err)
-	}
+	packed, zeros := compressPart(bytes.Repeat([]byte("part "), 100_000)), compressPart(make([]byte, payloadSlack+(2<<20)))
 	for _, tt := range []struct {
 		name  string
 		file  []byte
@@ -309,11 +302,7 @@ func FuzzPart(f *testing.F) {
 	g := newForger().op(opSplice, 0, 0, 5, 0).op(opOpen, 0, 0, 7).op(opWrite, 2, 3).op(opSetSource, 9).op(opWrite, 1, 0).op(opBSPatch, 4, 30).op(opClose).
 		op(opSplice, 1, 0, 5, 0).op(opUnsetSource)
 	f.Add(stored(g.part.payload()), byte(3))
-	packed, err := compressPart(g.part.payload())
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(packed, byte(3))
+	f.Add(compressPart(g.part.payload()), byte(3))
 	f.Fuzz(func(t *testing.T, b []byte, n byte) {
 		p, err := ParsePart(b, 1<<20)
 		if err != nil {

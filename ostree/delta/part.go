@@ -10,6 +10,7 @@ import (
 
 	"rpmostree/gvariant"
 	"rpmostree/internal/compress"
+	"rpmostree/internal/compress/xz"
 	"rpmostree/ostree"
 )
 
@@ -124,24 +125,10 @@ func (p *Part) payload() []byte {
 }
 
 // compressPart returns the file of a payload.
-func compressPart(payload []byte) ([]byte, error) {
-	var buf bytes.Buffer
-	w, err := compress.NewWriter(&buf, compress.XZ, xzLevel)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := w.Write(payload); err != nil {
-		return nil, err
-	}
-	if err := w.Close(); err != nil {
-		return nil, err
-	}
-	kind, data := byte(partXZ), buf.Bytes()
+func compressPart(payload []byte) []byte {
+	kind, data := byte(partXZ), xz.Compress(payload)
 	if len(data) >= len(payload) {
 		kind, data = partStored, payload
 	}
-	return gvariant.Tuple(gvariant.Byte(kind), gvariant.Bytes(data)).Bytes(), nil
+	return append([]byte{kind}, data...) // the framing of a tuple that ends with bytes adds nothing
 }
-
-// xzLevel has a dictionary of 32 MiB, as much as a part holds.
-const xzLevel = 8
