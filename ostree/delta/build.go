@@ -1,6 +1,7 @@
 package delta
 
 import (
+	"bytes"
 	"encoding/binary"
 	"io"
 	"slices"
@@ -15,8 +16,20 @@ type plan struct {
 	patch    []byte    // a bsdiff to like
 	copies   []stretch // what like has of it
 	fresh    []byte    // with copies: what is between them
+	whole    bool      // it comes as it is, however large it is
 	fallback bool
 }
+
+// setPatch takes a bsdiff, unless it has nearly all of the content anyway.
+func (p *plan) setPatch(patch []byte) {
+	same := int64(bytes.Count(patch, []byte{0}))
+	if p.whole = same < p.size/usefulPatch; !p.whole {
+		p.patch = patch
+	}
+}
+
+// usefulPatch says which part of a file has to be the same for a bsdiff.
+const usefulPatch = 20
 
 // weight is how many bytes of the blob it will take, about.
 func (p *plan) weight() int64 {

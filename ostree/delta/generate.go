@@ -341,7 +341,7 @@ func (g *generator) decide(it item) (*plan, error) {
 			return p, err
 		}
 	}
-	p.fallback = it.isRegular() && !g.opts.NoFallbacks && it.size > g.opts.MinFallbackSize
+	p.fallback = it.isRegular() && !p.whole && !g.opts.NoFallbacks && it.size > g.opts.MinFallbackSize
 	return p, nil
 }
 
@@ -352,9 +352,6 @@ func (g *generator) compare(p *plan) error {
 		return err
 	}
 	defer to.close()
-	if isCompressed(to.data) {
-		return nil
-	}
 	from, err := g.read(p.like)
 	if err != nil {
 		return err
@@ -362,14 +359,14 @@ func (g *generator) compare(p *plan) error {
 	defer from.close()
 	patchable := !g.opts.NoBSDiff && int64(len(from.data)+len(to.data)) <= g.opts.MaxBSDiffSize
 	if patchable && len(to.data) <= smallFile {
-		p.patch = bsdiff(from.data, to.data)
+		p.setPatch(bsdiff(from.data, to.data))
 		return nil
 	}
 	list, same := stretches(from.data, to.data)
 	rest := len(to.data) - same
 	switch {
 	case patchable && rest > len(to.data)/mostlySame:
-		p.patch = bsdiff(from.data, to.data)
+		p.setPatch(bsdiff(from.data, to.data))
 	case rest <= len(to.data)/2:
 		p.copies, p.fresh = list, fresh(to.data, list)
 	}

@@ -93,11 +93,3 @@ func fresh(to []byte, list []stretch) []byte {
 	}
 	return append(out, to[at:]...)
 }
-
-// compressedMagic are the first bytes of files in which a small change of the
-// content changes everything.
-var compressedMagic = []string{"\x1f\x8b", "\xfd7zXZ\x00", "BZh", "\x28\xb5\x2f\xfd"}
-
-func isCompressed(b []byte) bool {
-	return slices.ContainsFunc(compressedMagic, func(m string) bool { return len(b) >= len(m) && string(b[:len(m)]) == m })
-}

@@ -111,7 +111,7 @@ func findSimilar(r *repo.Repo, from ostree.Checksum, list []item) error {
 			return nil
 		}
 		it, err := fileItem(r, p, e.Checksum)
-		if err != nil || !it.isRegular() || it.header.Mode&0o004 == 0 {
+		if err != nil || !it.isRegular() || it.header.Mode&0o004 == 0 || isCompressed(p) {
 			return err
 		}
 		c := &candidate{it, order}
@@ -125,7 +125,7 @@ func findSimilar(r *repo.Repo, from ostree.Checksum, list []item) error {
 	}
 	for i := range list {
 		it := &list[i]
-		if !it.isRegular() {
+		if !it.isRegular() || isCompressed(it.path) {
 			continue
 		}
 		if c := byPath[it.path]; c != nil && alike(it.size, c.size) {
@@ -139,6 +139,13 @@ func findSimilar(r *repo.Repo, from ostree.Checksum, list []item) error {
 
 func (it *item) isRegular() bool {
 	return it.Type == ostree.ObjectFile && ostree.IsRegular(it.header.Mode)
+}
+
+// isCompressed tells from the name of a file that a small change of its content changes
+// everything. That may not be so of gzip.
+func isCompressed(p string) bool {
+	ext := path.Ext(p)
+	return ext == ".xz" || ext == ".bz2"
 }
 
 // stem is a file's name up to the first dot.
