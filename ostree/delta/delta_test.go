@@ -248,7 +248,7 @@ func TestFallbacks(t *testing.T) {
 	for _, tt := range []struct {
 		options Options
 		want    int
-	}{{Options{MinFallbackSize: 100_000}, 1}, {Options{MinFallbackSize: 100_000, NoFallbacks: true}, 0}, {Options{MinFallbackSize: 5_000}, 2}} {
+	}{{Options{MinFallbackSize: 100_000}, 1}, {Options{MinFallbackSize: 100_000, NoFallbacks: true}, 0}, {Options{MinFallbackSize: 190_000}, 1}} {
 		report, err := Generate(t.Context(), h.Repo, h.name(), tt.options)
 		if err != nil {
 			t.Fatal(err)
