@@ -18,9 +18,10 @@ const module = "rpmostree"
 // A package is defined by its one appearance on a right-hand side. Do not relax to fix a build.
 var depsRules = `
 # leaf: nothing of this module
-NONE < gvariant, rpm/evr, treefile, internal/dirfd, internal/keyfile, internal/compress,
-       internal/progress, internal/openpgp, internal/failpoint, internal/goption, internal/background, internal/compress/xz;
+NONE < gvariant, rpm/evr, treefile, internal/dirfd, internal/keyfile, internal/compress/xz, internal/xz,
+       internal/progress, internal/openpgp, internal/failpoint, internal/goption, internal/background;
 # system helpers
+internal/xz < internal/compress;
 internal/progress < internal/fetch;
 internal/goption < internal/manual;
 internal/dirfd < internal/selinux, internal/sandbox, composefs;
@@ -95,7 +96,7 @@ internal/compress < test/distro/deb;
 test/distro/deb, rpmmd/createrepo < test/distro/world < test/distro;
 test/distro/deb, rpmmd/createrepo < test/universe;
 test/distro/world < test/distro/peer;
-test/distro/peer, test/universe, internal/core/sack, rpmmd/download < bench;
+test/distro/peer, test/universe, internal/core/sack, rpmmd/download, rpm/rpmdb < bench;
 # the C ostree's shell tests with our programs; libsolv's answers beside ours
 NONE < test/conformance;
 solv/testcase, test/universe < test/conformance/solver;

@@ -9,7 +9,8 @@
 //
 //	CASE ratio=R ours=S peer=S ours_peak=MB peer_peak=MB
 //
-// The ratio is that of the wall times, which are in seconds. The peak is the largest
+// The ratio is that of the wall times, which are in seconds; for the cases rpm- and rpmdb- it is
+// that of CPU times. The peak is the largest
 // resident set of any one process of the side, in units of 10^6 bytes. Lines that begin with
 // "#" say what the input is, how the runs differ, and how much CPU time they took. All of it
 // takes 40 GB of disk; a case by itself at most 5 GB, one whose name begins with "big-" at most 30 GB.
@@ -39,6 +40,8 @@ func main() {
 		"repository, ref, packages. Runs as a process of its own, to be measured")
 	step := flag.String("metadata", "", "only do our part of a metadata case; runs as a process of its own, to be measured")
 	flag.StringVar(&o.universe, "universe", "", "directory of the rpm-md repository for the metadata cases, which are left out without it")
+	unpack := flag.String("unpack", "", "only read the payload of this package. Runs as a process of its own, to be measured")
+	rewrite := flag.String("rewrite-rpmdb", "", "only read this database and write it to the file that is the argument. As before")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -47,6 +50,10 @@ func main() {
 		err = peerCompose(ctx, *compose, flag.Arg(0), flag.Arg(1), flag.Args()[2:])
 	} else if *step != "" {
 		err = metadataStep(ctx, *step, flag.Args())
+	} else if *unpack != "" {
+		err = unpackPayload(*unpack)
+	} else if *rewrite != "" && flag.NArg() == 1 {
+		err = rewriteDB(*rewrite, flag.Arg(0))
 	} else {
 		err = run(ctx, o)
 	}
@@ -90,7 +97,7 @@ func run(ctx context.Context, o options) (err error) {
 	in := &input{dir: filepath.Join(o.dir, "input"), build: build}
 	in.big.dir = filepath.Join(o.dir, "big")
 	defer in.close()
-	for _, c := range slices.Concat(cases, bigCases) {
+	for _, c := range slices.Concat(cases, rpmCases, bigCases) {
 		if !only.MatchString(c.name) {
 			continue
 		}

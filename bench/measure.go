@@ -31,6 +31,7 @@ type command []string
 type benchCase struct {
 	name, what string
 	rounds     int
+	cpu        bool // the times of the line are of the CPU, not of the clock
 	// prepare makes what one run of a side needs in the new directory dir, and returns what
 	// to run there. It is not measured.
 	prepare func(ctx context.Context, in *input, s side, dir string) (command, error)
@@ -75,9 +76,12 @@ func (c benchCase) measure(ctx context.Context, in *input, dir string) error {
 			fmt.Printf("#   %s: %s\n", side(s), list[0].note)
 		}
 	}
-	wall := func(r result) float64 { return r.wall.Seconds() }
+	spent := func(r result) float64 { return r.wall.Seconds() }
+	if c.cpu {
+		spent = func(r result) float64 { return r.user + r.sys }
+	}
 	peak := func(r result) float64 { return float64(r.peak) / 1e6 }
-	a, b := median(results[ours], wall), median(results[theirs], wall)
+	a, b := median(results[ours], spent), median(results[theirs], spent)
 	fmt.Printf("%s ratio=%.2f ours=%.3f peer=%.3f ours_peak=%.0f peer_peak=%.0f\n", c.name, a/b, a, b,
 		median(results[ours], peak), median(results[theirs], peak))
 	return nil

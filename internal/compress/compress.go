@@ -18,8 +18,10 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	mxz "github.com/mikelolasagasti/xz"
-	"github.com/ulikunitz/xz"
+	uxz "github.com/ulikunitz/xz"
 	"github.com/ulikunitz/xz/lzma"
+
+	"rpmostree/internal/xz"
 )
 
 // Format is a compressed file format.
@@ -110,11 +112,7 @@ func NewReader(r io.Reader, f Format, maxMemory uint64) (io.ReadCloser, error) {
 	case Bzip2:
 		return io.NopCloser(bzip2.NewReader(r)), nil
 	case XZ:
-		x, err := mxz.NewReader(r, uint32(min(maxMemory, 1<<32-1)))
-		if err != nil {
-			return nil, fmt.Errorf("xz: %w", err)
-		}
-		return io.NopCloser(x), nil
+		return newXZReader(r, maxMemory)
 	case LZMA:
 		return newLZMAReader(r, maxMemory)
 	case Zstd:
@@ -123,6 +121,28 @@ func NewReader(r io.Reader, f Format, maxMemory uint64) (io.ReadCloser, error) {
 		return newZchunkReader(r, maxMemory)
 	}
 	return nil, fmt.Errorf("cannot decompress %v", f)
+}
+
+// newXZReader leaves files with filters for programs to the library, which is
+// slower but knows them.
+func newXZReader(r io.Reader, maxMemory uint64) (io.ReadCloser, error) {
+	br := bufio.NewReaderSize(r, 64<<10)
+	head, err := br.Peek(xz.PeekSize)
+	if err != nil && err != io.EOF {
+		return nil, fmt.Errorf("xz: %w", err)
+	}
+	if xz.Supported(head) {
+		x, err := xz.NewReader(br, maxMemory)
+		if err != nil {
+			return nil, err
+		}
+		return io.NopCloser(x), nil
+	}
+	x, err := mxz.NewReader(br, uint32(min(maxMemory, 1<<32-1)))
+	if err != nil {
+		return nil, fmt.Errorf("xz: %w", err)
+	}
+	return io.NopCloser(x), nil
 }
 
 // newLZMAReader looks at the size of the dictionary before the library makes one.
@@ -174,7 +194,7 @@ func NewWriter(w io.Writer, f Format, level int) (io.WriteCloser, error) {
 		}
 		return zstd.NewWriter(w, zstd.WithEncoderLevel(zstd.EncoderLevelFromZstd(level)), zstd.WithEncoderConcurrency(1))
 	case XZ:
-		return xz.WriterConfig{DictCap: dictionary(level)}.NewWriter(w)
+		return uxz.WriterConfig{DictCap: dictionary(level)}.NewWriter(w)
 	case LZMA:
 		return lzma.WriterConfig{DictCap: dictionary(level), EOSMarker: true}.NewWriter(w)
 	case Zchunk:

@@ -89,7 +89,7 @@ type assembly struct {
 
 // files puts the packages' files into the tree.
 func (a *assembly) files(context.Context) error {
-	if err := scripts.Check(a.added); err != nil {
+	if err := scripts.Check(a.packages()); err != nil {
 		return err
 	}
 	task := a.core.progress().Begin("Checking out packages")
@@ -120,7 +120,7 @@ const (
 // users makes the users and groups that packages bring, by sysusers and %pre.
 func (a *assembly) users(ctx context.Context) error {
 	sysusers := a.hasSysusers()
-	if !sysusers && !scripts.Has(a.added, rpm.PreIn) {
+	if !sysusers && !a.hasScripts(rpm.PreIn) {
 		return nil
 	}
 	u, err := openUsers(a.tx, a.tree)
@@ -223,7 +223,7 @@ func (a *assembly) volatile(context.Context) error {
 // scripts runs what comes after the files are in place and owned.
 func (a *assembly) scripts(ctx context.Context) error {
 	triggers := scripts.HasFileTriggers(a.installed, a.added, a.change.Remove)
-	if !triggers && !scripts.Has(a.added, rpm.PostIn) && !scripts.Has(a.added, rpm.PostTrans) {
+	if !triggers && !a.hasScripts(rpm.PostIn) && !a.hasScripts(rpm.PostTrans) {
 		return nil
 	}
 	return a.run(ctx, func(root sandbox.Root) error {
@@ -253,26 +253,31 @@ func (a *assembly) runner(root sandbox.Root) scripts.Runner {
 	}
 }
 
-// runScripts runs the script of that kind of every added package.
+// packages is the change as scripts see it.
+func (a *assembly) packages() scripts.Change {
+	return scripts.Change{Keep: a.change.Keep, Remove: a.change.Remove, Add: a.added}
+}
+
+// hasScripts reports whether a script of that kind, or a trigger that goes with it, is to be run.
+func (a *assembly) hasScripts(kind rpm.ScriptKind) bool {
+	return scripts.Has(a.added, kind) || kind != rpm.PostTrans && a.packages().HasTriggers(kind)
+}
+
+// runScripts runs the script of that kind of every added package, and the triggers that go with it.
 func (a *assembly) runScripts(ctx context.Context, root sandbox.Root, title string, kind rpm.ScriptKind) error {
-	if !scripts.Has(a.added, kind) {
+	if !a.hasScripts(kind) {
 		return nil
 	}
 	task := a.core.progress().Begin(title)
-	r := a.runner(root)
-	for i, h := range a.added {
-		p := scripts.Package{Header: h, Replaces: a.replaces(h)}
-		if err := r.Run(ctx, p, kind); err != nil {
+	r, c := a.runner(root), a.packages()
+	for i := range a.added {
+		if err := r.Install(ctx, c, i, kind); err != nil {
 			return err
 		}
 		task.Update(uint64(i+1), uint64(len(a.added)))
 	}
 	task.End("")
 	return failpoint.At("core.scripts")
-}
-
-func (a *assembly) replaces(h *rpm.Header) bool {
-	return slices.ContainsFunc(a.change.Remove, func(r *rpm.Header) bool { return r.Name() == h.Name() })
 }
 
 // finish gives a tree that began with nothing the files of every image, and

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
-	"os"
-	"path/filepath"
+	"path"
 )
 
 // Limits on what is read. A database that exceeds one is refused.
@@ -81,19 +81,19 @@ func container(data, wal []byte) (Format, []rawBlob, error) {
 }
 
 // find returns the database file in dir.
-func find(dir string) (string, error) {
-	for _, name := range []string{SQLiteName, NDBName, BDBName} {
-		path := filepath.Join(dir, name)
-		if fi, err := os.Stat(path); err == nil && fi.Mode().IsRegular() {
-			return path, nil
+func find(fsys fs.FS, dir string) (string, error) {
+	for _, base := range []string{SQLiteName, NDBName, BDBName} {
+		name := path.Join(dir, base)
+		if fi, err := fs.Stat(fsys, name); err == nil && fi.Mode().IsRegular() {
+			return name, nil
 		}
 	}
-	return "", &os.PathError{Op: "open", Path: filepath.Join(dir, SQLiteName), Err: os.ErrNotExist}
+	return "", &fs.PathError{Op: "open", Path: path.Join(dir, SQLiteName), Err: fs.ErrNotExist}
 }
 
-// readLimited reads the file at path, at most MaxDatabaseSize bytes.
-func readLimited(path string) ([]byte, error) {
-	f, err := os.Open(path)
+// readLimited reads a file, at most MaxDatabaseSize bytes.
+func readLimited(fsys fs.FS, name string) ([]byte, error) {
+	f, err := fsys.Open(name)
 	if err != nil {
 		return nil, err
 	}
@@ -103,9 +103,17 @@ func readLimited(path string) ([]byte, error) {
 		return nil, err
 	}
 	if !fi.Mode().IsRegular() {
-		return nil, &os.PathError{Op: "read", Path: path, Err: errors.New("not a regular file")}
+		return nil, &fs.PathError{Op: "read", Path: name, Err: errors.New("not a regular file")}
 	}
-	return readSection(f, fi.Size())
+	size := fi.Size()
+	if size < 0 || size > MaxDatabaseSize {
+		return nil, fmt.Errorf("database of %d bytes exceeds the limit of %d", size, MaxDatabaseSize)
+	}
+	data := make([]byte, size)
+	if _, err := io.ReadFull(f, data); err != nil {
+		return nil, fmt.Errorf("reading database: %w", err)
+	}
+	return data, nil
 }
 
 func readSection(r io.ReaderAt, size int64) ([]byte, error) {

@@ -2,6 +2,8 @@ package rpmdb
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -9,10 +11,12 @@ import (
 	"io/fs"
 	"iter"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
 
+	"rpmostree/internal/openpgp"
 	"rpmostree/rpm"
 )
 
@@ -42,30 +46,52 @@ type BadHeader struct {
 // Open reads the database at path: a file of any format, or a directory with
 // one, in which rpmdb.sqlite is preferred to Packages.db and Packages. What a
 // crash left in the write-ahead log of an sqlite file is taken into account.
-// Nothing is locked: a database that rpm changes meanwhile may read as malformed.
-// Headers that are bad do not make Open fail; see [DB.Bad].
+// Nothing is locked and nothing is written: a database on a read-only file
+// system reads like any other, and one that rpm changes meanwhile may read as
+// malformed. Headers that are bad do not make Open fail; see [DB.Bad].
 func Open(path string) (*DB, error) {
-	if fi, err := os.Stat(path); err != nil {
+	fi, err := os.Stat(path)
+	if err != nil {
 		return nil, err
-	} else if fi.IsDir() {
-		if path, err = find(path); err != nil {
+	}
+	dir, name := path, "."
+	if !fi.IsDir() {
+		dir, name = filepath.Split(path)
+		dir = cmp.Or(dir, ".")
+	}
+	db, err := OpenFS(os.DirFS(dir), name)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return db, nil
+}
+
+// OpenFS is Open for a file or directory of a file system, which may be a
+// commit in a repository.
+func OpenFS(fsys fs.FS, name string) (*DB, error) {
+	fi, err := fs.Stat(fsys, name)
+	if err != nil {
+		return nil, err
+	}
+	if fi.IsDir() {
+		if name, err = find(fsys, name); err != nil {
 			return nil, err
 		}
 	}
-	data, err := readLimited(path)
+	data, err := readLimited(fsys, name)
 	if err != nil {
 		return nil, err
 	}
 	var wal []byte
 	if bytes.HasPrefix(data, []byte(sqliteMagic)) {
-		wal, err = readLimited(path + "-wal")
+		wal, err = readLimited(fsys, name+"-wal")
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, err
 		}
 	}
 	db, err := parse(data, wal)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return db, nil
 }
@@ -181,6 +207,27 @@ func (db *DB) Packages() []Installed { return db.packages }
 
 // Keys returns the gpg-pubkey headers in order of HeaderNum.
 func (db *DB) Keys() []Installed { return db.keys }
+
+// Keyring returns the public keys that "rpm --import" has put into the database.
+// Those of a kind that is not supported are left out.
+func (db *DB) Keyring() (*rpm.Keyring, error) {
+	ring, err := rpm.NewKeyring()
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range db.keys {
+		for _, text := range k.Header.Strings(rpm.TagPubKeys) {
+			key, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), ""))
+			if err == nil {
+				err = ring.Add(key)
+			}
+			if err != nil && !errors.Is(err, openpgp.ErrNoKeys) {
+				return nil, fmt.Errorf("rpmdb: header %d: PUBKEYS: %w", k.HeaderNum, err)
+			}
+		}
+	}
+	return ring, nil
+}
 
 // Bad returns the headers that failed to parse or verify.
 func (db *DB) Bad() []BadHeader { return db.bad }

@@ -1,7 +1,8 @@
 // Package scripts runs the scriptlets of packages in an OS tree: %pre, %post,
-// %posttrans, and the transaction file triggers. Scripts that act on a running
-// system (%preun, %postun, %pretrans, %verify) have no place in an image and
-// are not run, as in rpm-ostree.
+// %posttrans, the triggers %triggerprein and %triggerin, and the transaction
+// file triggers. Scripts that act on a running system (%preun, %postun,
+// %pretrans, %verify) have no place in an image and are not run, as in
+// rpm-ostree, which refuses packages with triggers.
 package scripts
 
 import (
@@ -57,16 +58,16 @@ func (e *UnsupportedError) Error() string {
 	return fmt.Sprintf("Package %s has (currently) unsupported %s script in '%s'", e.Package, e.Why, e.Kind)
 }
 
-// Check returns an error if a script of the packages could not be run. It is
-// called before anything is changed.
-func Check(pkgs []*rpm.Header) error {
-	for _, h := range pkgs {
+// Check returns an error if a script of the packages that come, or a trigger that
+// they set off, could not be run. It is called before anything is changed.
+func Check(c Change) error {
+	for _, h := range c.Add {
 		for _, k := range kinds {
 			s, ok := h.Script(k)
 			if !ok {
 				continue
 			}
-			if _, _, err := prepare(h.Name(), kindName(k), s.Interp, s.Body); err != nil {
+			if err := check(h, kindName(k), s.Interp, s.Body, s.Flags); err != nil {
 				return err
 			}
 		}
@@ -74,22 +75,32 @@ func Check(pkgs []*rpm.Header) error {
 			if !inserts(t) || Ignored(h.Name(), "transfiletriggerin") {
 				continue
 			}
-			if _, _, err := prepare(h.Name(), "transfiletriggerin", t.Interp, t.Body); err != nil {
+			if err := check(h, "transfiletriggerin", t.Interp, t.Body, t.Flags); err != nil {
 				return err
 			}
 		}
-		for _, t := range h.Triggers() {
-			for _, kind := range []struct {
-				flag rpm.DepFlags
-				name string
-			}{{rpm.DepTriggerIn, "triggerin"}, {rpm.DepTriggerPreIn, "triggerprein"}} {
-				if triggersOn(t, kind.flag) && !Ignored(h.Name(), kind.name) {
-					return &UnsupportedError{h.Name(), kind.name, "trigger"}
+	}
+	for i := range c.Add {
+		for _, kind := range [...]rpm.ScriptKind{rpm.PreIn, rpm.PostIn} {
+			for _, t := range c.triggers(i, kind) {
+				if err := check(t.owner, t.kind, t.script.Interp, t.script.Body, t.script.Flags); err != nil {
+					return err
 				}
 			}
 		}
 	}
 	return nil
+}
+
+// check returns an error if one script could not be run.
+func check(h *rpm.Header, kind string, interp []string, body string, flags rpm.ScriptFlags) error {
+	interp, body, err := prepare(h.Name(), kind, interp, body)
+	if err == nil && interp != nil && flags&rpm.ScriptQFormat != 0 {
+		if _, err := Format(body, h); err != nil {
+			return &UnsupportedError{h.Name(), kind, "query format"}
+		}
+	}
+	return err
 }
 
 func triggersOn(t rpm.Trigger, flag rpm.DepFlags) bool {
@@ -130,30 +141,52 @@ func (r Runner) Run(ctx context.Context, p Package, kind rpm.ScriptKind) error {
 	if !ok {
 		return nil
 	}
-	name := kindName(kind)
-	if s.Flags&rpm.ScriptExpand != 0 {
-		s.Body = Expand(s.Body, r.Macros)
-	}
 	count := "1"
 	if p.Replaces {
 		count = "2"
 	}
-	return r.exec(ctx, p.Header.Name(), name, s.Interp, s.Body, []string{count}, nil)
+	return r.exec(ctx, script{p.Header, kindName(kind), s.Interp, s.Body, s.Flags}, []string{count}, nil)
+}
+
+// A script is what exec runs.
+type script struct {
+	header *rpm.Header
+	kind   string
+	interp []string
+	body   string
+	flags  rpm.ScriptFlags
+}
+
+// text returns the script with what it asks to be expanded.
+func (r Runner) text(s script) (string, error) {
+	var err error
+	if s.flags&rpm.ScriptExpand != 0 {
+		s.body = Expand(s.body, r.Macros)
+	}
+	if s.flags&rpm.ScriptQFormat != 0 {
+		s.body, err = Format(s.body, s.header)
+	}
+	return s.body, err
 }
 
 // exec runs one script. The error names the package and the script, and says
 // where its output went.
-func (r Runner) exec(ctx context.Context, pkg, kind string, interp []string, body string, args []string, stdin []byte) error {
-	interp, body, err := prepare(pkg, kind, interp, body)
+func (r Runner) exec(ctx context.Context, s script, args []string, stdin []byte) error {
+	pkg := s.header.Name()
+	body, err := r.text(s)
+	if err != nil {
+		return fmt.Errorf("Running %%%s for %s: %w", s.kind, pkg, err)
+	}
+	interp, body, err := prepare(pkg, s.kind, s.interp, body)
 	if err != nil || interp == nil {
 		return err
 	}
-	cmd := sandbox.Command{Args: interp, Stdin: bytes.NewReader(stdin)}
+	cmd := sandbox.Command{Args: interp, Stdin: bytes.NewReader(stdin), Env: prefixes(s.header)}
 	if body != "" {
 		cmd.Script = []byte(body)
 		cmd.Args = slices.Concat(interp, []string{sandbox.ScriptPath}, args)
 	}
-	id := pkg + "." + kind
+	id := pkg + "." + s.kind
 	out := &lineWriter{emit: func(line string) {
 		if r.Log != nil {
 			r.Log(id, line)
@@ -163,9 +196,20 @@ func (r Runner) exec(ctx context.Context, pkg, kind string, interp []string, bod
 	err = sandbox.Run(ctx, r.Root, cmd)
 	out.flush()
 	if err != nil {
-		return fmt.Errorf("Running %%%s for %s: %w", kind, pkg, err)
+		return fmt.Errorf("Running %%%s for %s: %w", s.kind, pkg, err)
 	}
 	return nil
+}
+
+// prefixes tells the scripts of a relocatable package where it is, as rpm does.
+func prefixes(h *rpm.Header) (env []string) {
+	for i, p := range h.Strings(rpm.TagPrefixes) {
+		if i == 0 {
+			env = append(env, "RPM_INSTALL_PREFIX="+p)
+		}
+		env = append(env, fmt.Sprintf("RPM_INSTALL_PREFIX%d=%s", i, p))
+	}
+	return env
 }
 
 // FileTriggers runs the %transfiletriggerin scripts of the installed packages
@@ -182,7 +226,8 @@ func (r Runner) FileTriggers(ctx context.Context, installed, added, removed []*r
 		if stdin != "" {
 			stdin += "\n"
 		}
-		err := r.exec(ctx, t.pkg, "transfiletriggerin", t.trigger.Interp, t.trigger.Body, []string{"1"}, []byte(stdin))
+		run := script{t.header, "transfiletriggerin", t.trigger.Interp, t.trigger.Body, t.trigger.Flags}
+		err := r.exec(ctx, run, []string{"1"}, []byte(stdin))
 		if err != nil {
 			return err
 		}
@@ -197,7 +242,7 @@ func HasFileTriggers(installed, added, removed []*rpm.Header) bool {
 
 // A fileTrigger is a trigger that a change sets off.
 type fileTrigger struct {
-	pkg     string
+	header  *rpm.Header
 	trigger rpm.Trigger
 	files   []string
 }
@@ -219,12 +264,12 @@ func fileTriggers(installed, added, removed []*rpm.Header) []fileTrigger {
 				files = matching(t, installed)
 			}
 			if len(files) > 0 || len(matching(t, removed)) > 0 {
-				runs = append(runs, fileTrigger{h.Name(), t, files})
+				runs = append(runs, fileTrigger{h, t, files})
 			}
 		}
 	}
 	slices.SortStableFunc(runs, func(a, b fileTrigger) int {
-		return cmp.Or(cmp.Compare(b.trigger.Priority, a.trigger.Priority), strings.Compare(a.pkg, b.pkg))
+		return cmp.Or(cmp.Compare(b.trigger.Priority, a.trigger.Priority), strings.Compare(a.header.Name(), b.header.Name()))
 	})
 	return runs
 }

@@ -42,6 +42,12 @@ func trigger(prefix, body string, flag rpm.DepFlags, priority uint32) rpm.Trigge
 	}
 }
 
+func luaTrigger(name string, flag rpm.DepFlags) rpm.Trigger {
+	t := trigger(name, "x()", flag, 0)
+	t.Interp = []string{rpm.InterpLua}
+	return t
+}
+
 func TestCheck(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -54,11 +60,16 @@ func TestCheck(t *testing.T) {
 		{"lua that an image does not need", rpm.Builder{Name: "a", Scripts: []rpm.Script{{Kind: rpm.PostIn, Interp: []string{rpm.InterpLua}, Body: "-- rpm-ostree-skip\nx()"}}}, false},
 		{"lua with a replacement", rpm.Builder{Name: "glibc", Scripts: []rpm.Script{{Kind: rpm.PostTrans, Interp: []string{rpm.InterpLua}, Body: "x()"}}}, false},
 		{"ignored", rpm.Builder{Name: "bash", Scripts: []rpm.Script{{Kind: rpm.PostIn, Interp: []string{rpm.InterpLua}, Body: "x()"}}}, false},
-		{"package trigger", rpm.Builder{Name: "a", Triggers: []rpm.Trigger{trigger("b", "true", rpm.DepTriggerIn, 0)}}, true},
-		{"package trigger on removal", rpm.Builder{Name: "a", Triggers: []rpm.Trigger{trigger("b", "true", rpm.DepTriggerUn, 0)}}, false},
+		{"package trigger", rpm.Builder{Name: "a", Triggers: []rpm.Trigger{trigger("b", "true", rpm.DepTriggerIn, 0)}}, false},
+		{"lua package trigger", rpm.Builder{Name: "a", Triggers: []rpm.Trigger{luaTrigger("b", rpm.DepTriggerIn)}}, true},
+		{"lua package trigger before", rpm.Builder{Name: "a", Triggers: []rpm.Trigger{luaTrigger("b", rpm.DepTriggerPreIn)}}, true},
+		{"lua package trigger for another", rpm.Builder{Name: "a", Triggers: []rpm.Trigger{luaTrigger("c", rpm.DepTriggerIn)}}, false},
+		{"query format", rpm.Builder{Name: "a", Scripts: []rpm.Script{{Kind: rpm.PostIn, Body: "echo %{NAME}", Flags: rpm.ScriptQFormat}}}, false},
+		{"query format that is not known", rpm.Builder{Name: "a", Scripts: []rpm.Script{{Kind: rpm.PostIn, Body: "[%{FILENAMES} ]", Flags: rpm.ScriptQFormat}}}, true},
+		{"package trigger on removal", rpm.Builder{Name: "a", Triggers: []rpm.Trigger{luaTrigger("b", rpm.DepTriggerUn)}}, false},
 		{"lua file trigger", rpm.Builder{Name: "a", TransFileTriggers: []rpm.Trigger{{Interp: []string{rpm.InterpLua}, Body: "x()", Conditions: []rpm.Dep{{Name: "/usr", Flags: rpm.DepTriggerIn}}}}}, true},
 	} {
-		err := Check([]*rpm.Header{header(t, tt.pkg)})
+		err := Check(Change{Add: []*rpm.Header{header(t, tt.pkg), header(t, rpm.Builder{Name: "b"})}})
 		var bad *UnsupportedError
 		if errors.As(err, &bad) != tt.bad {
 			t.Errorf("%s: error %v", tt.name, err)
