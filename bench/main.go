@@ -37,11 +37,14 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 0, "runs of each side; 0: as many as the case says")
 	compose := flag.String("peer-compose", "", "only do the peer's part of the case compose in this directory; arguments: "+
 		"repository, ref, packages. Runs as a process of its own, to be measured")
+	solve := flag.String("solve", "", "only answer the runs of this case for the solver, as testsolv -r does")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	var err error
-	if *compose != "" && flag.NArg() > 2 {
+	if *solve != "" {
+		err = solveCase(*solve, os.Stdout)
+	} else if *compose != "" && flag.NArg() > 2 {
 		err = peerCompose(ctx, *compose, flag.Arg(0), flag.Arg(1), flag.Args()[2:])
 	} else {
 		err = run(ctx, o)
@@ -83,6 +86,9 @@ func run(ctx context.Context, o options) (err error) {
 	in := &input{dir: filepath.Join(o.dir, "input"), build: build}
 	in.big.dir = filepath.Join(o.dir, "big")
 	defer in.close()
+	if err := in.measureSolver(ctx, filepath.Join(o.dir, "solver"), only.MatchString, o.rounds); err != nil {
+		return err
+	}
 	for _, c := range slices.Concat(cases, bigCases) {
 		if !only.MatchString(c.name) {
 			continue
