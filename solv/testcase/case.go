@@ -96,11 +96,13 @@ type runner struct {
 	cur       Step
 	reuse     bool // the step that is being read
 	reuseNext bool
+	index     map[string]solv.ID // packages below indexed, by their names with and without repository
+	indexed   int
 	autoinst  []string // names of packages that the user did not ask for
 }
 
 func newRunner(fsys fs.FS, dir string, text []byte) *runner {
-	c := &runner{fsys: fsys, dir: dir, pool: solv.NewPool("")}
+	c := &runner{fsys: fsys, dir: dir, pool: solv.NewPool(""), index: map[string]solv.ID{}, indexed: 2}
 	c.in = bufio.NewScanner(bytes.NewReader(text))
 	c.in.Buffer(nil, 1<<20)
 	c.flags = solv.PoolFlags{HideExcluded: true}
@@ -311,17 +313,21 @@ func (c *runner) namespace(f []string) error {
 	return nil
 }
 
-// solvable finds a package by NAME-EVR.ARCH@REPO.
+// solvable finds a package by NAME-EVR.ARCH[@REPO].
 func (c *runner) solvable(s string) solv.ID {
 	if s == "@SYSTEM" {
 		return solv.System
 	}
-	for id := solv.ID(2); int(id) < c.pool.Len(); id++ {
-		if str := PackageString(c.pool, id); str == s || strings.HasPrefix(str, s+"@") {
-			return id
+	for ; c.indexed < c.pool.Len(); c.indexed++ {
+		id := solv.ID(c.indexed)
+		full := PackageString(c.pool, id)
+		for _, key := range []string{full, full[:strings.LastIndexByte(full, '@')]} {
+			if c.index[key] == 0 {
+				c.index[key] = id
+			}
 		}
 	}
-	return 0
+	return c.index[s]
 }
 
 func (c *runner) disable(f []string) error {
