@@ -17,8 +17,9 @@ import (
 	"rpmostree/solv"
 )
 
-// ErrSkip is returned for cases that need a packaging system other than rpm's.
-var ErrSkip = errors.New("case is not for rpm")
+// ErrSkip is returned for cases that need what is not here: a packaging system other than rpm's,
+// or repositories in the formats of libsolv's own cache or of Helix.
+var ErrSkip = errors.New("case is out of scope")
 
 // MaxFile bounds the size of a case or of a repository file, in bytes.
 const MaxFile = 256 << 20
@@ -27,6 +28,7 @@ const MaxFile = 256 << 20
 type Step struct {
 	Pool    *solv.Pool
 	Jobs    []solv.Job
+	Flags   solv.PoolFlags
 	Options solv.Options
 	Kinds   []string // kinds of result lines: "transaction", "problems", ...
 	Want    []string // expected lines; nil if the case names none
@@ -195,6 +197,7 @@ func (c *runner) step() (more bool, err error) {
 		return false, c.in.Err()
 	}
 	c.finish()
+	c.cur.Flags = c.flags
 	return more, nil
 }
 
@@ -232,7 +235,7 @@ func (c *runner) command(f []string) error {
 		return c.disable(f[1:])
 	case f[0] == "feature":
 		for _, s := range f[1:] {
-			if s != "complex_deps" && s != "testcase_helixrepo" {
+			if s != "complex_deps" {
 				return fmt.Errorf("%w: feature %s", ErrSkip, s)
 			}
 		}
@@ -271,6 +274,8 @@ func (c *runner) repo(f []string) error {
 	case "testtags":
 		AddTestTags(c.pool, r, text)
 		return nil
+	case "solv", "helix":
+		return fmt.Errorf("%w: repository type %s", ErrSkip, f[3])
 	}
 	return fmt.Errorf("%w: repository type %s", errUsage, f[3])
 }
@@ -408,18 +413,12 @@ func setFlags(words []string, set func(name string, v bool) bool) error {
 }
 
 func (c *runner) poolFlag(name string, v bool) bool {
-	p := &c.flags
-	fields := map[string]*bool{
-		"forbidselfconflicts": &p.ForbidSelfConflicts, "obsoleteusesprovides": &p.ObsoletesUseProvides,
-		"implicitobsoleteusesprovides": &p.ImplicitObsoletesUseProvides, "obsoleteusescolors": &p.ObsoletesUseColors,
-		"implicitobsoleteusescolors": &p.ImplicitObsoletesUseColors, "noinstalledobsoletes": &p.NoInstalledObsoletes,
-		"noobsoletesmultiversion": &p.NoObsoletesMultiversion,
-	}
-	switch {
-	case fields[name] != nil:
-		*fields[name] = v
+	switch field := poolFields(&c.flags)[name]; {
+	case field != nil:
+		*field = v
 	case name == "whatprovideswithdisabled":
-		p.HideExcluded = !v
+		c.flags.HideExcluded = !v
+	case name == "nowhatprovidesaux" || name == "addfileprovidesfiltered": // how libsolv finds the same
 	default:
 		return false
 	}
@@ -427,23 +426,18 @@ func (c *runner) poolFlag(name string, v bool) bool {
 	return true
 }
 
+func poolFields(p *solv.PoolFlags) map[string]*bool {
+	return map[string]*bool{
+		"forbidselfconflicts": &p.ForbidSelfConflicts, "obsoleteusesprovides": &p.ObsoletesUseProvides,
+		"implicitobsoleteusesprovides": &p.ImplicitObsoletesUseProvides, "obsoleteusescolors": &p.ObsoletesUseColors,
+		"implicitobsoleteusescolors": &p.ImplicitObsoletesUseColors, "noinstalledobsoletes": &p.NoInstalledObsoletes,
+		"noobsoletesmultiversion": &p.NoObsoletesMultiversion,
+	}
+}
+
 func (c *runner) solverFlag(name string, v bool) bool {
 	o := &c.cur.Options
-	positive := map[string]*bool{
-		"allowdowngrade": &o.AllowDowngrade, "allowarchchange": &o.AllowArchChange, "allowvendorchange": &o.AllowVendorChange,
-		"allowuninstall": &o.AllowUninstall, "noupdateprovide": &o.NoUpdateProvide, "needupdateprovide": &o.NeedUpdateProvide,
-		"ignorerecommended": &o.IgnoreRecommended, "addalreadyrecommended": &o.AddAlreadyRecommended,
-		"noinfarchcheck": &o.IgnoreInferiorArch, "bestobeypolicy": &o.BestObeyPolicy, "noautotarget": &o.NoAutoTarget,
-		"keeporphans": &o.KeepOrphans, "breakorphans": &o.BreakOrphans, "focusinstalled": &o.FocusInstalled,
-		"focusbest": &o.FocusBest, "focusnew": &o.FocusNew, "yumobsoletes": &o.YumObsoletes,
-		"strongrecommends": &o.StrongRecommends, "installalsoupdates": &o.InstallAlsoUpdates,
-		"onlynamespacerecommended": &o.OnlyNamespaceRecommended, "strictrepopriority": &o.StrictRepoPriority,
-	}
-	negative := map[string]*bool{
-		"allownamechange": &o.ForbidNameChange, "dupallowdowngrade": &o.DupForbidDowngrade,
-		"dupallowarchchange": &o.DupForbidArchChange, "dupallowvendorchange": &o.DupForbidVendorChange,
-		"dupallownamechange": &o.DupForbidNameChange,
-	}
+	positive, negative := solverFields(o)
 	switch {
 	case positive[name] != nil:
 		*positive[name] = v
@@ -455,4 +449,24 @@ func (c *runner) solverFlag(name string, v bool) bool {
 		return false
 	}
 	return true
+}
+
+// solverFields returns the options by name; negative are those that forbid what the flag allows.
+func solverFields(o *solv.Options) (positive, negative map[string]*bool) {
+	positive = map[string]*bool{
+		"allowdowngrade": &o.AllowDowngrade, "allowarchchange": &o.AllowArchChange, "allowvendorchange": &o.AllowVendorChange,
+		"allowuninstall": &o.AllowUninstall, "noupdateprovide": &o.NoUpdateProvide, "needupdateprovide": &o.NeedUpdateProvide,
+		"ignorerecommended": &o.IgnoreRecommended, "addalreadyrecommended": &o.AddAlreadyRecommended,
+		"noinfarchcheck": &o.IgnoreInferiorArch, "bestobeypolicy": &o.BestObeyPolicy, "noautotarget": &o.NoAutoTarget,
+		"keeporphans": &o.KeepOrphans, "breakorphans": &o.BreakOrphans, "focusinstalled": &o.FocusInstalled,
+		"focusbest": &o.FocusBest, "focusnew": &o.FocusNew, "yumobsoletes": &o.YumObsoletes,
+		"strongrecommends": &o.StrongRecommends, "installalsoupdates": &o.InstallAlsoUpdates,
+		"onlynamespacerecommended": &o.OnlyNamespaceRecommended, "strictrepopriority": &o.StrictRepoPriority,
+	}
+	negative = map[string]*bool{
+		"allownamechange": &o.ForbidNameChange, "dupallowdowngrade": &o.DupForbidDowngrade,
+		"dupallowarchchange": &o.DupForbidArchChange, "dupallowvendorchange": &o.DupForbidVendorChange,
+		"dupallownamechange": &o.DupForbidNameChange,
+	}
+	return positive, negative
 }
