@@ -1,4 +1,4 @@
-# make build | demo | test | conformance | bench [BENCH=regexp] | lint | install [DESTDIR= PREFIX=] | uninstall
+# make build | demo | test | conformance | conformance-solver | bench [BENCH=regexp] | lint | install [DESTDIR= PREFIX=] | uninstall
 GO      ?= go
 PREFIX  ?= /usr
 BINDIR  ?= $(PREFIX)/bin
@@ -9,7 +9,7 @@ MANDIR  ?= $(PREFIX)/share/man
 DATADIR ?= $(PREFIX)/share
 export CGO_ENABLED = 0
 
-.PHONY: build doc demo test conformance bench lint install uninstall clean
+.PHONY: build doc demo test conformance conformance-solver bench lint install uninstall clean
 
 build:
 	@hack/setup build
@@ -28,10 +28,16 @@ test: lint
 	@hack/setup test
 	$(GO) test -timeout 40m ./...
 
-# The shell tests of the C ostree, run with ours in its place.
+# The shell tests of the C ostree, run with ours in its place; then the solver beside libsolv's
+# (SOLV_N, SOLV_SEED).
 conformance: build
 	@hack/setup test conformance
 	$(GO) run ./test/conformance $(if $(RUN),-run '$(RUN)')
+	$(if $(RUN),,$(GO) run ./test/conformance/solver)
+
+conformance-solver:
+	@hack/setup test
+	$(GO) run ./test/conformance/solver
 
 # One line a case: CASE ratio=R ours=S peer=S ours_peak=MB peer_peak=MB
 bench: build

@@ -42,11 +42,14 @@ func main() {
 	flag.StringVar(&o.universe, "universe", "", "directory of the rpm-md repository for the metadata cases, which are left out without it")
 	unpack := flag.String("unpack", "", "only read the payload of this package. Runs as a process of its own, to be measured")
 	rewrite := flag.String("rewrite-rpmdb", "", "only read this database and write it to the file that is the argument. As before")
+	solve := flag.String("solve", "", "only answer the runs of this case for the solver, as testsolv -r does")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	var err error
-	if *compose != "" && flag.NArg() > 2 {
+	if *solve != "" {
+		err = solveCase(*solve, os.Stdout)
+	} else if *compose != "" && flag.NArg() > 2 {
 		err = peerCompose(ctx, *compose, flag.Arg(0), flag.Arg(1), flag.Args()[2:])
 	} else if *step != "" {
 		err = metadataStep(ctx, *step, flag.Args())
@@ -97,6 +100,9 @@ func run(ctx context.Context, o options) (err error) {
 	in := &input{dir: filepath.Join(o.dir, "input"), build: build}
 	in.big.dir = filepath.Join(o.dir, "big")
 	defer in.close()
+	if err := in.measureSolver(ctx, filepath.Join(o.dir, "solver"), only.MatchString, o.rounds); err != nil {
+		return err
+	}
 	for _, c := range slices.Concat(cases, rpmCases, bigCases) {
 		if !only.MatchString(c.name) {
 			continue

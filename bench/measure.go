@@ -87,7 +87,7 @@ func (c benchCase) measure(ctx context.Context, in *input, dir string) error {
 	return nil
 }
 
-func median(list []result, of func(result) float64) float64 {
+func median[T any](list []T, of func(T) float64) float64 {
 	values := make([]float64, len(list))
 	for i, r := range list {
 		values[i] = of(r)

@@ -166,6 +166,12 @@ func (p *Pool) Repo(name string) *Repo {
 	return nil
 }
 
+// Repos returns all repositories in the order in which they were added.
+func (p *Pool) Repos() []*Repo { return slices.Clone(p.repos) }
+
+// Priority returns priority and cost as given to AddRepo.
+func (r *Repo) Priority() (priority, cost int) { return -r.priority, -r.sub }
+
 // Name returns the name given to AddRepo.
 func (r *Repo) Name() string { return r.name }
 

@@ -38,7 +38,8 @@ func (r *Result) LearntProof(learnt int) []ProofStep {
 func (s *solver) proofSteps(at int32) []ProofStep {
 	sign := map[int32]bool{} // packages met; true = the rules after need it not to be installed
 	var steps []ProofStep
-	for _, i := range s.proof(at) {
+	rules := s.proof(at)
+	for _, i := range rules {
 		st := ProofStep{Rule: s.publicRule(i)}
 		if i >= s.learntStart {
 			st.Learnt = int(i)
@@ -58,22 +59,19 @@ func (s *solver) proofSteps(at int32) []ProofStep {
 	for i, j := 0, len(steps)-1; i < j; i, j = i+1, j-1 {
 		steps[i], steps[j] = steps[j], steps[i]
 	}
-	return s.endWithSameName(steps)
+	if len(rules) > 1 && s.cause(rules[0]).Kind == ReasonSameName {
+		return endWithSameName(steps)
+	}
+	return steps
 }
 
 // endWithSameName turns the last two steps around if the contradiction is that a package is the
 // second of its name: that it is ruled out reads better as a conclusion.
-func (s *solver) endWithSameName(steps []ProofStep) []ProofStep {
+func endWithSameName(steps []ProofStep) []ProofStep {
 	n := len(steps)
-	if n < 2 || steps[n-2].Literal <= 0 {
-		return steps
-	}
 	a, b := &steps[n-2], &steps[n-1]
 	l := b.Rule.Literals
-	if b.Rule.Class != ReasonPackage || len(l) != 2 || l[0] >= 0 || l[1] >= 0 || l[0] != -a.Literal && l[1] != -a.Literal {
-		return steps
-	}
-	if s.pool.sols[-l[0]].name != s.pool.sols[-l[1]].name {
+	if a.Literal <= 0 || len(l) != 2 || l[0] != -a.Literal && l[1] != -a.Literal {
 		return steps
 	}
 	lit := a.Literal

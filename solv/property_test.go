@@ -280,38 +280,73 @@ func (m *model) String() string {
 func TestAnswersAreRight(t *testing.T) {
 	solved, unsolvable := 0, 0
 	for seed := range int64(600) {
-		m := randomModel(rand.New(rand.NewSource(seed)))
-		p, ids := m.pool(t)
-		var jobs []Job
-		for _, n := range m.install {
-			jobs = append(jobs, installJob(p, n))
-		}
-		for _, n := range m.erase {
-			jobs = append(jobs, Job{Action: Erase, Select: SelectName(p.Intern(n))})
-		}
-		tr, problems := Solve(p, jobs, Options{AllowUninstall: true})
-		possible := false
-		for in := range set(1) << len(m.packages) {
-			if m.unfulfilled(in) == "" && m.invalid(in) == "" {
-				possible = true
-				break
-			}
-		}
-		if possible != (len(problems) == 0) {
-			t.Fatalf("seed %d: possible %v, but problems %v\n%v", seed, possible, Format(problems), m)
-		}
-		if len(problems) > 0 {
+		if randomModel(rand.New(rand.NewSource(seed))).judge(t, seed) {
+			solved++
+		} else {
 			unsolvable++
-			m.checkProblems(t, seed, p, ids, jobs, problems)
-			continue
-		}
-		solved++
-		in := m.after(ids, tr)
-		if why := m.invalid(in) + m.unfulfilled(in); why != "" {
-			t.Fatalf("seed %d: %s: %s\n%v", seed, steps(p, tr), why, m)
 		}
 	}
 	t.Logf("%d solved, %d unsolvable", solved, unsolvable)
+}
+
+// judge compares the solver's answer with all sets of packages that there are.
+func (m *model) judge(t *testing.T, seed int64) (solved bool) {
+	p, ids := m.pool(t)
+	var jobs []Job
+	for _, n := range m.install {
+		jobs = append(jobs, installJob(p, n))
+	}
+	for _, n := range m.erase {
+		jobs = append(jobs, Job{Action: Erase, Select: SelectName(p.Intern(n))})
+	}
+	tr, problems := Solve(p, jobs, Options{AllowUninstall: true})
+	possible := false
+	for in := range set(1) << len(m.packages) {
+		if m.unfulfilled(in) == "" && m.invalid(in) == "" {
+			possible = true
+			break
+		}
+	}
+	if possible != (len(problems) == 0) {
+		t.Fatalf("seed %d: possible %v, but problems %v\n%v", seed, possible, Format(problems), m)
+	}
+	if len(problems) > 0 {
+		m.checkProblems(t, seed, p, ids, jobs, problems)
+		return false
+	}
+	in := m.after(ids, tr)
+	if why := m.invalid(in) + m.unfulfilled(in); why != "" {
+		t.Fatalf("seed %d: %s: %s\n%v", seed, steps(p, tr), why, m)
+	}
+	return true
+}
+
+// FuzzSolve makes the choices that a model is made of from the input, as long as it lasts.
+func FuzzSolve(f *testing.F) {
+	for _, s := range []string{"", "\x01\x02\x03\x04\x05\x06\x07\x08", "solver", strings.Repeat("\x00\xff\x55", 40)} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m := randomModel(rand.New(&byteSource{data: b, rest: rand.NewSource(int64(len(b)))}))
+		m.judge(t, 0)
+	})
+}
+
+// A byteSource takes random numbers from bytes, and others when these are used up.
+type byteSource struct {
+	data []byte
+	rest rand.Source
+}
+
+func (s *byteSource) Seed(int64) {}
+
+func (s *byteSource) Int63() int64 {
+	if len(s.data) == 0 {
+		return s.rest.Int63()
+	}
+	n := int64(s.data[0])
+	s.data = s.data[1:]
+	return (n*0x0101010101010101 ^ 0x2b) & (1<<63 - 1)
 }
 
 // after returns the packages that are installed after a transaction.

@@ -451,6 +451,7 @@ func (s *solver) specialUpdaters(id ID) []ID {
 // equally good candidates are put off until all others are settled.
 func (s *solver) resolveDependencies(level int32, disable bool) int32 {
 	start := level
+	s.updateHeads()
 	postponed := int32(0) // first rule put off; -1 = now it is their turn
 	for i, n := int32(1), 1; ; i, n = i+1, n+1 {
 		if n >= len(s.rules) {
@@ -461,6 +462,9 @@ func (s *solver) resolveDependencies(level int32, disable bool) int32 {
 		}
 		if int(i) >= len(s.rules) {
 			i = 1
+		}
+		if h := s.heads[i]; h == 0 || h < 0 && s.level[-h] <= 0 || h > 0 && s.level[h] > 0 {
+			continue
 		}
 		r := &s.rules[i]
 		if r.off || len(r.rest) == 0 || s.extraOrder && !s.focuses(i) {
@@ -485,7 +489,20 @@ func (s *solver) resolveDependencies(level int32, disable bool) int32 {
 		if level < start {
 			return level
 		}
+		s.updateHeads()
 		n = 0
+	}
+}
+
+// updateHeads appends the heads of new rules.
+func (s *solver) updateHeads() {
+	for i := len(s.heads); i < len(s.rules); i++ {
+		r := &s.rules[i]
+		h := r.p
+		if len(r.rest) == 0 || len(r.rest) == 1 && (r.p < 0 || r.rest[0] < 0) {
+			h = 0
+		}
+		s.heads = append(s.heads, h)
 	}
 }
 

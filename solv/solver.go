@@ -54,6 +54,7 @@ type solver struct {
 	pkg, feature, update, job, infArch, dup, best, yumobs, black, recommends, prio, choice span
 	bestUp                                                                                 int32 // best rules from here on are for updates
 	learntStart                                                                            int32
+	heads                                                                                  []int32 // by rule: its first literal; 0 = it never leaves a choice
 	jobOf                                                                                  []int32 // job rule -> job
 	bestOf                                                                                 []int32 // best rule -> installed package, or -job rule
 	yumobsOf                                                                               []Ref
@@ -93,7 +94,8 @@ type solver struct {
 
 	problems []problem
 
-	weakIndex              int // decisions whose weak dependencies are in the maps; -1 = redo
+	supplementing          bitmap // packages with supplements
+	weakIndex              int    // decisions whose weak dependencies are in the maps; -1 = redo
 	recommended, suggested bitmap
 	recLater, sugLater     []laterDep
 }

@@ -406,8 +406,9 @@ func (s *solver) droppedOrphan(id ID) bool {
 func (s *solver) weakCandidates() (rec, sup []ID) {
 	p := s.pool
 	queued := newBitmap(len(p.sols))
+	s.findSupplementing()
 	for i := ID(1); int(i) < len(p.sols); i++ {
-		if s.level[i] < 0 {
+		if s.level[i] < 0 || s.level[i] == 0 && !s.supplementing.has(i) {
 			continue
 		}
 		sol := &p.sols[i]
@@ -417,7 +418,7 @@ func (s *solver) weakCandidates() (rec, sup []ID) {
 			}
 			continue
 		}
-		if !p.has(sol, depSupplements) || !p.installable(i) || !s.supplements(i) || s.droppedOrphan(i) ||
+		if !p.installable(i) || !s.supplements(i) || s.droppedOrphan(i) ||
 			s.disfavored && s.favor[i] < 0 || s.excludeFromWeak.has(i) {
 			continue
 		}
@@ -435,6 +436,18 @@ func (s *solver) weakCandidates() (rec, sup []ID) {
 		rec, sup = filterIDs(rec, keep), filterIDs(sup, keep)
 	}
 	return rec, s.pruneSupplements(sup)
+}
+
+func (s *solver) findSupplementing() {
+	if s.supplementing != nil {
+		return
+	}
+	s.supplementing = newBitmap(len(s.pool.sols))
+	for i := range s.pool.sols {
+		if s.pool.has(&s.pool.sols[i], depSupplements) {
+			s.supplementing.set(ID(i))
+		}
+	}
 }
 
 func (s *solver) addRecommendsOf(rec []ID, sol *solvable, queued bitmap) []ID {

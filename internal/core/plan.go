@@ -60,24 +60,7 @@ func (e *MissingError) Error() string {
 }
 
 // A DepsolveError tells that a request cannot be met.
-type DepsolveError struct{ Problems []string }
-
-func (e *DepsolveError) Error() string {
-	s := ""
-	if len(e.Problems) != 1 {
-		s = "s"
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "Could not depsolve transaction; %d problem%s detected:", len(e.Problems), s)
-	for i, p := range e.Problems {
-		if len(e.Problems) == 1 {
-			fmt.Fprintf(&b, "\n Problem: %s", p)
-		} else {
-			fmt.Fprintf(&b, "\n Problem %d: %s", i+1, p)
-		}
-	}
-	return b.String()
-}
+type DepsolveError = sack.Explanation
 
 // Prepare resolves a request into a plan. It downloads metadata, as far as the
 // Core allows, and changes nothing.
@@ -109,7 +92,7 @@ type planner struct {
 	spec      Spec
 	sack      *sack.Sack
 	repos     *repos
-	jobs      []solv.Job
+	jobs      []sack.Asked
 	missing   []string
 	touched   map[solv.ID]bool // base packages that a request names
 	overwrite map[solv.ID]bool
@@ -127,12 +110,16 @@ func (p *planner) solve(ctx context.Context) (*Plan, error) {
 	p.lockBase()
 	if unmet := p.sack.Pool.UnmetWeak(); p.spec.Base != nil && len(unmet) > 0 {
 		// What the base recommends and does not have was left out on purpose.
-		p.jobs = append(p.jobs, solv.Job{Action: solv.ExcludeFromWeak, Select: solv.SelectOneOf(unmet...)})
+		p.job("", solv.Job{Action: solv.ExcludeFromWeak, Select: solv.SelectOneOf(unmet...)})
 	}
 	opts := solv.LibdnfOptions()
 	opts.IgnoreRecommended = p.spec.NoRecommends
 	opts.AllowUninstall = true
-	t, problems := solv.Solve(p.sack.Pool, p.jobs, opts)
+	jobs := make([]solv.Job, len(p.jobs))
+	for i := range p.jobs {
+		jobs[i] = p.jobs[i].Job
+	}
+	t, problems := solv.Solve(p.sack.Pool, jobs, opts)
 	if len(problems) > 0 {
 		// Only now it is known that paths matter which the metadata so far does not have.
 		found, err := p.repos.provideFiles(ctx, p.sack, p.sack.Pool.WantedFiles())
@@ -140,15 +127,11 @@ func (p *planner) solve(ctx context.Context) (*Plan, error) {
 			return nil, err
 		}
 		if found {
-			t, problems = solv.Solve(p.sack.Pool, p.jobs, opts)
+			t, problems = solv.Solve(p.sack.Pool, jobs, opts)
 		}
 	}
 	if len(problems) > 0 {
-		e := &DepsolveError{}
-		for i := range problems {
-			e.Problems = append(e.Problems, strings.Join(problems[i].Lines(), "\n  - "))
-		}
-		return nil, e
+		return nil, p.sack.Explain(p.jobs, opts, problems)
 	}
 	return p.plan(t)
 }
@@ -193,17 +176,17 @@ func hide(s *sack.Sack, unwanted func(sack.Source) bool) map[solv.ID]bool {
 // request turns the spec into jobs.
 func (p *planner) request() error {
 	for _, l := range p.spec.Local {
-		p.install(p.sack.AddLocal(l))
+		p.install(l, p.sack.AddLocal(l))
 	}
 	for _, l := range p.spec.Overwrite {
 		id := p.sack.AddLocal(l)
 		p.overwrite[id] = true
-		p.install(id)
+		p.install(l, id)
 	}
 	for _, l := range p.spec.Replace {
 		id := p.sack.AddLocal(l)
 		p.touch(l.Header.Name())
-		p.install(id)
+		p.install(l, id)
 	}
 	for _, f := range slices.Concat(p.spec.FromRepo, p.spec.ReplaceRemote) {
 		if err := p.fromRepo(f); err != nil {
@@ -215,7 +198,7 @@ func (p *planner) request() error {
 		if len(ids) == 0 {
 			return fmt.Errorf("Package \"%s\" not found in the base", name)
 		}
-		p.jobs = append(p.jobs, solv.Job{Action: solv.Erase, Select: solv.SelectOneOf(ids...)})
+		p.job("removal of "+name, solv.Job{Action: solv.Erase, Select: solv.SelectOneOf(ids...)})
 	}
 	for _, r := range p.spec.Install {
 		sel, ids := p.sack.Select(r)
@@ -223,7 +206,7 @@ func (p *planner) request() error {
 			p.missing = append(p.missing, r)
 			continue
 		}
-		p.jobs = append(p.jobs, solv.Job{Action: solv.Install, Select: sel})
+		p.job(r, solv.Job{Action: solv.Install, Select: sel})
 	}
 	if len(p.missing) > 0 {
 		return &MissingError{p.missing}
@@ -231,8 +214,13 @@ func (p *planner) request() error {
 	return nil
 }
 
-func (p *planner) install(id solv.ID) {
-	p.jobs = append(p.jobs, solv.Job{Action: solv.Install, Select: solv.SelectPackage(id), Flags: solv.SetEVR | solv.SetArch})
+// job adds a job for a request; "" is none of the user's.
+func (p *planner) job(request string, j solv.Job) {
+	p.jobs = append(p.jobs, sack.Asked{Job: j, Request: request})
+}
+
+func (p *planner) install(l *sack.Local, id solv.ID) {
+	p.job(sack.NEVRA(l.Header).String(), solv.Job{Action: solv.Install, Select: solv.SelectPackage(id), Flags: solv.SetEVR | solv.SetArch})
 }
 
 // fromRepo asks for packages of one repository, newest first.
@@ -253,7 +241,7 @@ func (p *planner) fromRepo(f FromRepo) error {
 			return fmt.Errorf("No matches for %s in repo %s", name, f.Repo)
 		}
 		p.touch(p.sack.NEVRA(ids[0]).Name)
-		p.jobs = append(p.jobs, solv.Job{Action: solv.Install, Select: solv.SelectOneOf(ids...), Flags: solv.SetRepo | solv.SetEVR})
+		p.job(name, solv.Job{Action: solv.Install, Select: solv.SelectOneOf(ids...), Flags: solv.SetRepo | solv.SetEVR})
 	}
 	return nil
 }
@@ -281,7 +269,7 @@ func (p *planner) base() []solv.ID {
 func (p *planner) lockBase() {
 	for _, id := range p.base() {
 		if !p.touched[id] {
-			p.jobs = append(p.jobs, solv.Job{Action: solv.Lock, Select: solv.SelectPackage(id)})
+			p.job("", solv.Job{Action: solv.Lock, Select: solv.SelectPackage(id)})
 		}
 	}
 }

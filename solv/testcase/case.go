@@ -17,8 +17,9 @@ import (
 	"rpmostree/solv"
 )
 
-// ErrSkip is returned for cases that need a packaging system other than rpm's.
-var ErrSkip = errors.New("case is not for rpm")
+// ErrSkip is returned for cases that need what is not here: a packaging system other than rpm's,
+// or repositories in the formats of libsolv's own cache or of Helix.
+var ErrSkip = errors.New("case is out of scope")
 
 // MaxFile bounds the size of a case or of a repository file, in bytes.
 const MaxFile = 256 << 20
@@ -27,6 +28,7 @@ const MaxFile = 256 << 20
 type Step struct {
 	Pool    *solv.Pool
 	Jobs    []solv.Job
+	Flags   solv.PoolFlags
 	Options solv.Options
 	Kinds   []string // kinds of result lines: "transaction", "problems", ...
 	Want    []string // expected lines; nil if the case names none
@@ -96,11 +98,13 @@ type runner struct {
 	cur       Step
 	reuse     bool // the step that is being read
 	reuseNext bool
+	index     map[string]solv.ID // packages below indexed, by their names with and without repository
+	indexed   int
 	autoinst  []string // names of packages that the user did not ask for
 }
 
 func newRunner(fsys fs.FS, dir string, text []byte) *runner {
-	c := &runner{fsys: fsys, dir: dir, pool: solv.NewPool("")}
+	c := &runner{fsys: fsys, dir: dir, pool: solv.NewPool(""), index: map[string]solv.ID{}, indexed: 2}
 	c.in = bufio.NewScanner(bytes.NewReader(text))
 	c.in.Buffer(nil, 1<<20)
 	c.flags = solv.PoolFlags{HideExcluded: true}
@@ -193,6 +197,7 @@ func (c *runner) step() (more bool, err error) {
 		return false, c.in.Err()
 	}
 	c.finish()
+	c.cur.Flags = c.flags
 	return more, nil
 }
 
@@ -230,7 +235,7 @@ func (c *runner) command(f []string) error {
 		return c.disable(f[1:])
 	case f[0] == "feature":
 		for _, s := range f[1:] {
-			if s != "complex_deps" && s != "testcase_helixrepo" {
+			if s != "complex_deps" {
 				return fmt.Errorf("%w: feature %s", ErrSkip, s)
 			}
 		}
@@ -269,6 +274,8 @@ func (c *runner) repo(f []string) error {
 	case "testtags":
 		AddTestTags(c.pool, r, text)
 		return nil
+	case "solv", "helix":
+		return fmt.Errorf("%w: repository type %s", ErrSkip, f[3])
 	}
 	return fmt.Errorf("%w: repository type %s", errUsage, f[3])
 }
@@ -311,17 +318,21 @@ func (c *runner) namespace(f []string) error {
 	return nil
 }
 
-// solvable finds a package by NAME-EVR.ARCH@REPO.
+// solvable finds a package by NAME-EVR.ARCH[@REPO].
 func (c *runner) solvable(s string) solv.ID {
 	if s == "@SYSTEM" {
 		return solv.System
 	}
-	for id := solv.ID(2); int(id) < c.pool.Len(); id++ {
-		if str := PackageString(c.pool, id); str == s || strings.HasPrefix(str, s+"@") {
-			return id
+	for ; c.indexed < c.pool.Len(); c.indexed++ {
+		id := solv.ID(c.indexed)
+		full := PackageString(c.pool, id)
+		for _, key := range []string{full, full[:strings.LastIndexByte(full, '@')]} {
+			if c.index[key] == 0 {
+				c.index[key] = id
+			}
 		}
 	}
-	return 0
+	return c.index[s]
 }
 
 func (c *runner) disable(f []string) error {
@@ -402,18 +413,12 @@ func setFlags(words []string, set func(name string, v bool) bool) error {
 }
 
 func (c *runner) poolFlag(name string, v bool) bool {
-	p := &c.flags
-	fields := map[string]*bool{
-		"forbidselfconflicts": &p.ForbidSelfConflicts, "obsoleteusesprovides": &p.ObsoletesUseProvides,
-		"implicitobsoleteusesprovides": &p.ImplicitObsoletesUseProvides, "obsoleteusescolors": &p.ObsoletesUseColors,
-		"implicitobsoleteusescolors": &p.ImplicitObsoletesUseColors, "noinstalledobsoletes": &p.NoInstalledObsoletes,
-		"noobsoletesmultiversion": &p.NoObsoletesMultiversion,
-	}
-	switch {
-	case fields[name] != nil:
-		*fields[name] = v
+	switch field := poolFields(&c.flags)[name]; {
+	case field != nil:
+		*field = v
 	case name == "whatprovideswithdisabled":
-		p.HideExcluded = !v
+		c.flags.HideExcluded = !v
+	case name == "nowhatprovidesaux" || name == "addfileprovidesfiltered": // how libsolv finds the same
 	default:
 		return false
 	}
@@ -421,23 +426,18 @@ func (c *runner) poolFlag(name string, v bool) bool {
 	return true
 }
 
+func poolFields(p *solv.PoolFlags) map[string]*bool {
+	return map[string]*bool{
+		"forbidselfconflicts": &p.ForbidSelfConflicts, "obsoleteusesprovides": &p.ObsoletesUseProvides,
+		"implicitobsoleteusesprovides": &p.ImplicitObsoletesUseProvides, "obsoleteusescolors": &p.ObsoletesUseColors,
+		"implicitobsoleteusescolors": &p.ImplicitObsoletesUseColors, "noinstalledobsoletes": &p.NoInstalledObsoletes,
+		"noobsoletesmultiversion": &p.NoObsoletesMultiversion,
+	}
+}
+
 func (c *runner) solverFlag(name string, v bool) bool {
 	o := &c.cur.Options
-	positive := map[string]*bool{
-		"allowdowngrade": &o.AllowDowngrade, "allowarchchange": &o.AllowArchChange, "allowvendorchange": &o.AllowVendorChange,
-		"allowuninstall": &o.AllowUninstall, "noupdateprovide": &o.NoUpdateProvide, "needupdateprovide": &o.NeedUpdateProvide,
-		"ignorerecommended": &o.IgnoreRecommended, "addalreadyrecommended": &o.AddAlreadyRecommended,
-		"noinfarchcheck": &o.IgnoreInferiorArch, "bestobeypolicy": &o.BestObeyPolicy, "noautotarget": &o.NoAutoTarget,
-		"keeporphans": &o.KeepOrphans, "breakorphans": &o.BreakOrphans, "focusinstalled": &o.FocusInstalled,
-		"focusbest": &o.FocusBest, "focusnew": &o.FocusNew, "yumobsoletes": &o.YumObsoletes,
-		"strongrecommends": &o.StrongRecommends, "installalsoupdates": &o.InstallAlsoUpdates,
-		"onlynamespacerecommended": &o.OnlyNamespaceRecommended, "strictrepopriority": &o.StrictRepoPriority,
-	}
-	negative := map[string]*bool{
-		"allownamechange": &o.ForbidNameChange, "dupallowdowngrade": &o.DupForbidDowngrade,
-		"dupallowarchchange": &o.DupForbidArchChange, "dupallowvendorchange": &o.DupForbidVendorChange,
-		"dupallownamechange": &o.DupForbidNameChange,
-	}
+	positive, negative := solverFields(o)
 	switch {
 	case positive[name] != nil:
 		*positive[name] = v
@@ -449,4 +449,24 @@ func (c *runner) solverFlag(name string, v bool) bool {
 		return false
 	}
 	return true
+}
+
+// solverFields returns the options by name; negative are those that forbid what the flag allows.
+func solverFields(o *solv.Options) (positive, negative map[string]*bool) {
+	positive = map[string]*bool{
+		"allowdowngrade": &o.AllowDowngrade, "allowarchchange": &o.AllowArchChange, "allowvendorchange": &o.AllowVendorChange,
+		"allowuninstall": &o.AllowUninstall, "noupdateprovide": &o.NoUpdateProvide, "needupdateprovide": &o.NeedUpdateProvide,
+		"ignorerecommended": &o.IgnoreRecommended, "addalreadyrecommended": &o.AddAlreadyRecommended,
+		"noinfarchcheck": &o.IgnoreInferiorArch, "bestobeypolicy": &o.BestObeyPolicy, "noautotarget": &o.NoAutoTarget,
+		"keeporphans": &o.KeepOrphans, "breakorphans": &o.BreakOrphans, "focusinstalled": &o.FocusInstalled,
+		"focusbest": &o.FocusBest, "focusnew": &o.FocusNew, "yumobsoletes": &o.YumObsoletes,
+		"strongrecommends": &o.StrongRecommends, "installalsoupdates": &o.InstallAlsoUpdates,
+		"onlynamespacerecommended": &o.OnlyNamespaceRecommended, "strictrepopriority": &o.StrictRepoPriority,
+	}
+	negative = map[string]*bool{
+		"allownamechange": &o.ForbidNameChange, "dupallowdowngrade": &o.DupForbidDowngrade,
+		"dupallowarchchange": &o.DupForbidArchChange, "dupallowvendorchange": &o.DupForbidVendorChange,
+		"dupallownamechange": &o.DupForbidNameChange,
+	}
+	return positive, negative
 }

@@ -405,7 +405,9 @@ func Diff(want, got []string) string {
 			}
 			want = want[1:]
 		case len(want) == 0 || got[0] < want[0]:
-			b.WriteString("+" + got[0] + "\n")
+			if got[0] != "" {
+				b.WriteString("+" + got[0] + "\n")
+			}
 			got = got[1:]
 		default:
 			want, got = want[1:], got[1:]

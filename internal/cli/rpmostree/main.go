@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"rpmostree/internal/core"
 	"rpmostree/internal/upgrade"
 	"rpmostree/ostree/sysroot"
 )
@@ -58,6 +59,9 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		prefix = "\x1b[31m\x1b[1merror: \x1b[22m\x1b[0m"
 	}
 	fmt.Fprintln(stderr, prefix+err.Error())
+	if unsolvable := (*core.DepsolveError)(nil); errors.As(err, &unsolvable) {
+		fmt.Fprint(stderr, unsolvable.Advice())
+	}
 	return exitFailure
 }
 

@@ -20,6 +20,8 @@ type verdict struct {
 	Remove      []string `json:"remove,omitempty"`    // what would go
 	Hidden      []string `json:"hidden,omitempty"`    // NEVRAs that the configuration of a repository hides
 	Problems    []string `json:"problems,omitempty"`
+	// Explanation says more of the problems, and what would help.
+	Explanation *core.DepsolveError `json:"explanation,omitempty"`
 }
 
 func (a *app) whyNotCommand() *cobra.Command {
@@ -83,7 +85,10 @@ func (a *app) whyNot(cmd *cobra.Command, arg string, f queryFlags) (verdict, err
 	var unsolvable *core.DepsolveError
 	switch {
 	case errors.As(err, &unsolvable):
-		v.Problems = unsolvable.Problems
+		for _, p := range unsolvable.Problems {
+			v.Problems = append(v.Problems, strings.Join(p.Lines, "\n  - "))
+		}
+		v.Explanation = unsolvable
 		return v, nil
 	case upgrade.IsUnsatisfiable(err):
 		v.Problems = []string{err.Error()}
@@ -117,6 +122,9 @@ func (a *app) printVerdict(v verdict) {
 		fmt.Fprintf(a.out, "%s cannot be installed:\n", v.Package)
 		for _, p := range v.Problems {
 			fmt.Fprintf(a.out, "  %s\n", strings.ReplaceAll(p, "\n", "\n  "))
+		}
+		if v.Explanation != nil {
+			fmt.Fprint(a.out, v.Explanation.Advice())
 		}
 	}
 	for _, n := range v.Hidden {

@@ -77,10 +77,8 @@ func run(ctx context.Context, o options) error {
 	} else if err := os.MkdirAll(o.keep, 0o755); err != nil {
 		return err
 	}
-	for _, tool := range []string{"testsolv", "rpmmd2solv"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			return err
-		}
+	if _, err := exec.LookPath("testsolv"); err != nil {
+		return err
 	}
 	if err := random(ctx, o); err != nil {
 		return err

@@ -35,8 +35,13 @@ func random(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	for _, r := range [][2]string{{u.Base, "base.solv"}, {u.Updates, "updates.solv"}} {
-		if err := toSolv(ctx, r[0], filepath.Join(o.keep, r[1])); err != nil {
+	p := solv.NewPool("x86_64")
+	for _, r := range [][2]string{{u.Base, "base"}, {u.Updates, "updates"}} {
+		repo, err := load(p, r[1], r[0])
+		if err != nil {
+			return err
+		}
+		if err := save(p, repo, filepath.Join(o.keep, r[1]+".repo")); err != nil {
 			return err
 		}
 	}
@@ -223,19 +228,12 @@ func (b *batch) run(ctx context.Context, n int) (t tally, err error) {
 	var text strings.Builder
 	if in := b.pool.Installed(); in != nil {
 		name := fmt.Sprintf("system-%d.repo", b.number)
-		f, err := os.Create(filepath.Join(b.keep, name))
-		if err != nil {
-			return t, err
-		}
-		if err := testcase.WriteTestTags(f, b.pool, in); err != nil {
-			return t, err
-		}
-		if err := f.Close(); err != nil {
+		if err := save(b.pool, in, filepath.Join(b.keep, name)); err != nil {
 			return t, err
 		}
 		fmt.Fprintf(&text, "repo @System -99.-1000 testtags %s\n", name)
 	}
-	text.WriteString("repo base -99.-1000 solv base.solv\nrepo updates -99.-1000 solv updates.solv\nsystem x86_64 rpm")
+	text.WriteString("repo base -99.-1000 testtags base.repo\nrepo updates -99.-1000 testtags updates.repo\nsystem x86_64 rpm")
 	if len(b.system) > 0 {
 		text.WriteString(" @System")
 	}

@@ -25,10 +25,10 @@ func real(ctx context.Context, o options) error {
 		if err != nil {
 			return err
 		}
-		if err := toSolv(ctx, dir, filepath.Join(o.keep, name+".solv")); err != nil {
+		if err := save(p, r, filepath.Join(o.keep, name+".repo")); err != nil {
 			return err
 		}
-		fmt.Fprintf(&text, "repo %s -99.-1000 solv %s.solv\n", name, name)
+		fmt.Fprintf(&text, "repo %s -99.-1000 testtags %s.repo\n", name, name)
 		ids = append(ids, r.IDs()...)
 	}
 	text.WriteString("system x86_64 rpm\n")

@@ -5,7 +5,6 @@ import (
 	"compress/gzip"
 	"context"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 
 	"rpmostree/rpmmd"
 	"rpmostree/solv"
+	"rpmostree/solv/testcase"
 )
 
 // primary returns the file of a repository's primary metadata.
@@ -66,33 +66,18 @@ func convert(k *rpmmd.Package) solv.Package {
 	return out
 }
 
-// toSolv writes a repository in libsolv's own format, which testsolv reads fastest.
-func toSolv(ctx context.Context, repo, name string) error {
-	file, err := primary(repo)
-	if err != nil {
-		return err
-	}
-	f, err := os.Open(file)
+// save writes a repository for testsolv. libsolv's own format would be faster to read, but it sorts
+// dependencies, and their order decides which of two recommended packages comes that conflict.
+func save(p *solv.Pool, r *solv.Repo, name string) error {
+	f, err := os.Create(name)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
+	if err := testcase.WriteTestTags(f, p, r); err != nil {
 		return err
 	}
-	out, err := os.Create(name)
-	if err != nil {
-		return err
-	}
-	defer out.Close()
-	cmd := exec.CommandContext(ctx, "rpmmd2solv")
-	var stderr bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = io.Reader(z), out, &stderr
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("rpmmd2solv: %w\n%s", err, &stderr)
-	}
-	return out.Close()
+	return f.Close()
 }
 
 // testsolv runs a case of several runs and returns the result lines of each.
