@@ -225,7 +225,7 @@ func (co *checkout) diskChecksum(d *dirfd.Dir, name string, want ostree.FileHead
 	} else {
 		h.Xattrs = fromDirXattrs(x)
 	}
-	if co.from.mode != Bare {
+	if !co.from.mode.owners() {
 		h.UID, h.GID = want.UID, want.GID
 		if h.Mode&unix.S_IFMT == want.Mode&unix.S_IFMT && (h.Mode^want.Mode)&bareUserOnlyBits == 0 {
 			h.Mode = want.Mode
