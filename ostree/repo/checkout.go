@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"rpmostree/internal/dirfd"
+	"rpmostree/internal/failpoint"
 	"rpmostree/ostree"
 	"rpmostree/ostree/tree"
 
@@ -199,6 +200,9 @@ func (co *checkout) dir(parent *dirfd.Dir, name, path string, e tree.Entry) erro
 		return err
 	}
 	defer d.Close()
+	if err := failpoint.At("repo.checkout.dir"); err != nil {
+		return err
+	}
 	if co.opts.Whiteouts {
 		if entries, err = applyWhiteouts(d, entries); err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"rpmostree/internal/dirfd"
+	"rpmostree/internal/failpoint"
 	"rpmostree/ostree"
 	"rpmostree/ostree/tree"
 
@@ -15,6 +16,9 @@ import (
 
 // file checks out one file into the directory d, which has the path dir.
 func (co *checkout) file(d *dirfd.Dir, e tree.Entry, dir string) error {
+	if err := failpoint.At("repo.checkout.file"); err != nil {
+		return err
+	}
 	if co.opts.PassthroughWhiteouts {
 		if name, ok := strings.CutPrefix(e.Name, passthroughWhiteoutPrefix); ok {
 			return co.whiteout(d, e, name)
