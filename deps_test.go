@@ -47,7 +47,7 @@ ostree/pull < ostree/find;
 ostree/repo, internal/fetch < ostree/container;
 internal/dirfd, internal/failpoint < ostree/bootloader;
 internal/keyfile, gvariant < ostree/sysroot/prepareroot;
-ostree/repo, ostree/bootloader, internal/progress, ostree/sysroot/prepareroot < ostree/sysroot;
+ostree/repo, ostree/bootloader, internal/progress, internal/selinux, ostree/sysroot/prepareroot < ostree/sysroot;
 rpmmd, internal/fetch, internal/failpoint < rpmmd/download;
 rpmmd, internal/failpoint < rpmmd/createrepo;
 # core: packages -> root filesystem -> commit

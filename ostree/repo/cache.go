@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"rpmostree/internal/dirfd"
+	"rpmostree/internal/failpoint"
 	"rpmostree/ostree"
 
 	"golang.org/x/sys/unix"
@@ -50,6 +51,9 @@ func (c *unpackedCache) unpack(sum ostree.Checksum, h ostree.FileHeader, size in
 	if err := fchmod(int(t.fdFile), h.Mode&ostree.ModePerm&^(unix.S_ISUID|unix.S_ISGID)); err != nil {
 		return err
 	}
+	if err := failpoint.At("repo.cache.unpacked"); err != nil {
+		return err
+	}
 	path := c.objects.loosePath(ostree.ObjectFile, sum)
 	if err := unix.Mkdirat(c.dir.FD(), path[:2], 0o775); err != nil && err != unix.EEXIST {
 		return pathError("mkdir", path[:2], err)
@@ -85,6 +89,9 @@ func (c *unpackedCache) collectPrefix(prefix string) error {
 		return err
 	}
 	for _, e := range entries {
+		if err := failpoint.At("repo.cache.collect"); err != nil {
+			return err
+		}
 		st, err := d.Stat(e.Name)
 		if err == nil && st.Nlink == 1 {
 			err = d.Unlink(e.Name)

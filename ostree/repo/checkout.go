@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"rpmostree/internal/dirfd"
+	"rpmostree/internal/failpoint"
 	"rpmostree/ostree"
 	"rpmostree/ostree/tree"
 
@@ -62,8 +63,8 @@ type CheckoutOptions struct {
 	// called from several goroutines.
 	Filter func(path string, isDir bool) (keep bool, err error)
 	// Label returns the value of security.selinux for a path, which replaces
-	// that of the object; nothing is hard linked then. It is called from several
-	// goroutines.
+	// that of the object; nil keeps that. Nothing is hard linked then. It is
+	// called from several goroutines.
 	Label func(path string, mode uint32) ([]byte, error)
 	// Cache unpacks files of an archive repository into its cache and links them
 	// from there, in user mode and where core.enable-uncompressed-cache allows.
@@ -143,6 +144,7 @@ type checkout struct {
 
 func (co *checkout) init() error {
 	o := &co.opts
+	o.UserMode = o.UserMode || co.from.mode == BareUserOnly // it has nothing else to restore
 	co.filters = o.Skip != nil || o.Filter != nil
 	co.links = !o.ForceCopy && o.Label == nil
 	switch co.from.mode {
@@ -198,6 +200,9 @@ func (co *checkout) dir(parent *dirfd.Dir, name, path string, e tree.Entry) erro
 		return err
 	}
 	defer d.Close()
+	if err := failpoint.At("repo.checkout.dir"); err != nil {
+		return err
+	}
 	if co.opts.Whiteouts {
 		if entries, err = applyWhiteouts(d, entries); err != nil {
 			return err
@@ -350,10 +355,10 @@ func (co *checkout) label(path string, mode uint32, xattrs []ostree.Xattr) ([]os
 		return xattrs, nil
 	}
 	label, err := co.opts.Label(path, mode)
-	if err != nil {
-		return nil, err
+	if err != nil || label == nil {
+		return xattrs, err
 	}
-	return SetXattr(xattrs, "security.selinux", label), nil
+	return SetXattr(xattrs, xattrSELinux, label), nil
 }
 
 const (

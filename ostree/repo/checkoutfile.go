@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"rpmostree/internal/dirfd"
+	"rpmostree/internal/failpoint"
 	"rpmostree/ostree"
 	"rpmostree/ostree/tree"
 
@@ -15,6 +16,9 @@ import (
 
 // file checks out one file into the directory d, which has the path dir.
 func (co *checkout) file(d *dirfd.Dir, e tree.Entry, dir string) error {
+	if err := failpoint.At("repo.checkout.file"); err != nil {
+		return err
+	}
 	if co.opts.PassthroughWhiteouts {
 		if name, ok := strings.CutPrefix(e.Name, passthroughWhiteoutPrefix); ok {
 			return co.whiteout(d, e, name)
@@ -225,7 +229,7 @@ func (co *checkout) diskChecksum(d *dirfd.Dir, name string, want ostree.FileHead
 	} else {
 		h.Xattrs = fromDirXattrs(x)
 	}
-	if co.from.mode != Bare {
+	if !co.from.mode.owners() {
 		h.UID, h.GID = want.UID, want.GID
 		if h.Mode&unix.S_IFMT == want.Mode&unix.S_IFMT && (h.Mode^want.Mode)&bareUserOnlyBits == 0 {
 			h.Mode = want.Mode

@@ -86,6 +86,9 @@ func parseSettings(k *keyfile.File) (settings, error) {
 	s.tmpExpiry = time.Duration(number("core", "tmp-expiry-secs", 86400, 0, 1<<32)) * time.Second
 	s.zlibLevel = int(number("archive", "zlib-level", 6, 1, 9))
 	s.minFree.percent = number("core", "min-free-space-percent", 3, 0, 99)
+	if v := k.Get("ex-integrity", "composefs"); v == "yes" || v == "true" || v == "1" {
+		errs = append(errs, errors.New("composefs required, but libostree compiled without support"))
+	}
 	errs = append(errs, s.parseMinFreeSize(k), s.parseCollection(k), s.parseFinders(k))
 	return s, errors.Join(errs...)
 }

@@ -111,7 +111,7 @@ func (o *Objects) File(c ostree.Checksum) (ostree.FileHeader, int64, io.ReadClos
 // openFile opens one object file. A missing file is a bare ENOENT.
 func (o *Objects) openFile(dir int, path string) (h ostree.FileHeader, size int64, content io.ReadCloser, err error) {
 	fd, err := dirfd.Openat(dir, path, unix.O_RDONLY|unix.O_NOFOLLOW, 0)
-	if err == unix.ELOOP && (o.mode == Bare || o.mode == BareUserOnly) {
+	if err == unix.ELOOP && o.mode.links() {
 		h, err = o.readLink(dir, path)
 		return h, 0, noContent, err
 	}
@@ -130,6 +130,9 @@ func (o *Objects) openFile(dir int, path string) (h ostree.FileHeader, size int6
 		}
 	default:
 		h, size, err = o.readBare(fd)
+		if err == nil && o.mode == BareSplitXattrs {
+			h.Xattrs, err = readSplitXattrs(dir, path)
+		}
 	}
 	if err != nil {
 		if content != nil {
@@ -153,10 +156,33 @@ func (o *Objects) readLink(dir int, path string) (h ostree.FileHeader, err error
 		return h, err
 	}
 	h.UID, h.GID, h.Mode = st.Uid, st.Gid, st.Mode
-	if !o.disableXattrs {
+	switch {
+	case o.mode == BareSplitXattrs:
+		h.Xattrs, err = readSplitXattrs(dir, path)
+	case !o.disableXattrs:
 		h.Xattrs, err = linkXattrs(dir, path)
 	}
 	return h, err
+}
+
+// readSplitXattrs reads the attributes of the file object at path from the object beside it,
+// which is a link to one that is named by their checksum.
+func readSplitXattrs(dir int, path string) ([]ostree.Xattr, error) {
+	path += "-xattrs-link"
+	fd, err := dirfd.Openat(dir, path, unix.O_RDONLY|unix.O_NOFOLLOW, 0)
+	if err != nil {
+		return nil, pathError("open", path, err) // not a bare ENOENT: the file itself is there
+	}
+	defer unix.Close(fd)
+	data, err := readAll(fd, dirfd.MaxXattrBytes)
+	if err != nil {
+		return nil, pathError("read", path, err)
+	}
+	list, err := ostree.ParseXattrs(data)
+	if err != nil {
+		return nil, fmt.Errorf("Deserializing xattrs content: %w", err)
+	}
+	return list, nil
 }
 
 // linkXattrs reads the attributes of a symbolic link.
@@ -195,7 +221,7 @@ func (o *Objects) readBare(fd int) (h ostree.FileHeader, size int64, err error) 
 		return h, st.Size, nil
 	}
 	h.UID, h.GID = st.Uid, st.Gid
-	if !o.disableXattrs {
+	if !o.disableXattrs && o.mode == Bare {
 		var x []dirfd.Xattr
 		x, err = dirfd.Fxattrs(fd)
 		h.Xattrs = fromDirXattrs(x)

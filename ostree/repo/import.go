@@ -37,8 +37,7 @@ type ImportOptions struct {
 	// called from several goroutines.
 	Filter func(path string, h *ostree.FileHeader) (keep bool, err error)
 	// Label returns the value of security.selinux for a path, which replaces
-	// what is on disk; an empty one drops it. It is called from several
-	// goroutines.
+	// what is on disk; nil keeps that. It is called from several goroutines.
 	Label func(path string, mode uint32) ([]byte, error)
 	// DevIno knows files that are links to objects of this repository. It is
 	// used where the options above change nothing, or for all its files when
@@ -282,10 +281,14 @@ func (im *importer) modify(path string, h *ostree.FileHeader, xattrs func() ([]o
 		if err != nil {
 			return false, err
 		}
-		h.Xattrs = SetXattr(h.Xattrs, "security.selinux", label)
+		if label != nil {
+			h.Xattrs = SetXattr(h.Xattrs, xattrSELinux, label)
+		}
 	}
 	return true, nil
 }
+
+const xattrSELinux = "security.selinux"
 
 // SetXattr returns the sorted list with the value of one attribute replaced, or
 // removed if the value is empty. The list itself is not changed.

@@ -18,11 +18,14 @@ const (
 	// Archive stores every file compressed with its metadata in front, for
 	// serving over HTTP.
 	Archive
+	// BareSplitXattrs is Bare with the extended attributes of files in objects
+	// of their own. As upstream, it is for reading: what is written lacks those.
+	BareSplitXattrs
 )
 
 // modeNames are the values of the configuration key core.mode; the archive
 // mode is called archive-z2 there for compatibility with old readers.
-var modeNames = [...]string{"bare", "bare-user", "bare-user-only", "archive-z2"}
+var modeNames = [...]string{"bare", "bare-user", "bare-user-only", "archive-z2", "bare-split-xattrs"}
 
 // String returns the name of the mode as it is written to a configuration.
 func (m Mode) String() string {
@@ -44,3 +47,9 @@ func ParseMode(s string) (Mode, error) {
 	}
 	return 0, fmt.Errorf("Invalid mode '%s' in repository configuration", s)
 }
+
+// owners tells whether files on disk have the owner and mode of the object.
+func (m Mode) owners() bool { return m == Bare || m == BareSplitXattrs }
+
+// links tells whether symbolic links are stored as such.
+func (m Mode) links() bool { return m.owners() || m == BareUserOnly }

@@ -240,7 +240,8 @@ func (p *prune) markYounger(c ostree.Checksum) error {
 // crash leaves no commit without its objects.
 func (p *prune) sweep() (PruneStats, error) {
 	var stats PruneStats
-	var commits, others []ostree.ObjectName
+	var commits, others, xattrs []ostree.ObjectName
+	linked := map[uint64]bool{} // inodes of attributes that are kept
 	err := p.r.EachObject(func(n ostree.ObjectName) error {
 		if n.Type == ostree.ObjectCommit || !p.o.CommitOnly && n.Type != ostree.ObjectCommitMeta {
 			stats.Total++
@@ -252,6 +253,14 @@ func (p *prune) sweep() (PruneStats, error) {
 			}
 		case n.Type == ostree.ObjectTombstoneCommit || n.Type == ostree.ObjectPayloadLink:
 		case p.o.CommitOnly && n.Type != ostree.ObjectCommitMeta:
+		case n.Type == ostree.ObjectFileXattrs:
+			xattrs = append(xattrs, n)
+		case n.Type == ostree.ObjectFileXattrsLink && p.keep.Has(ostree.ObjectFile, n.Checksum):
+			st, err := p.r.statObject(n)
+			if err != nil {
+				return err
+			}
+			linked[st.Ino] = true
 		default:
 			if _, ok := p.keep[n]; !ok {
 				others = append(others, n)
@@ -261,6 +270,15 @@ func (p *prune) sweep() (PruneStats, error) {
 	})
 	if err != nil {
 		return stats, err
+	}
+	for _, n := range xattrs {
+		st, err := p.r.statObject(n)
+		if err != nil {
+			return stats, err
+		}
+		if !linked[st.Ino] {
+			others = append(others, n)
+		}
 	}
 	for _, list := range [][]ostree.ObjectName{commits, others} {
 		for _, n := range list {
@@ -285,9 +303,9 @@ func (p *prune) remove(n ostree.ObjectName, stats *PruneStats) error {
 	if err := context.Cause(p.ctx); err != nil {
 		return err
 	}
-	var st unix.Stat_t
-	if err := unix.Fstatat(p.r.object.FD(), p.r.loosePath(n.Type, n.Checksum), &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return pathError("stat", n.String(), err)
+	st, err := p.r.statObject(n)
+	if err != nil {
+		return err
 	}
 	stats.Pruned++
 	stats.Freed += uint64(st.Size)
@@ -295,6 +313,11 @@ func (p *prune) remove(n ostree.ObjectName, stats *PruneStats) error {
 		return nil
 	}
 	return p.delete(n)
+}
+
+func (r *Repo) statObject(n ostree.ObjectName) (st unix.Stat_t, err error) {
+	err = unix.Fstatat(r.object.FD(), r.loosePath(n.Type, n.Checksum), &st, unix.AT_SYMLINK_NOFOLLOW)
+	return st, pathError("stat", n.String(), err)
 }
 
 // delete removes an object, and what belongs to it if it is a commit.

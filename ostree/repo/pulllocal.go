@@ -357,7 +357,7 @@ func (im *puller) file(c ostree.Checksum) error {
 	if ok, err := im.tx.Has(ostree.ObjectFile, c); ok || err != nil {
 		return err
 	}
-	share := im.link && im.tx.mode == im.src.mode
+	share := im.link && im.tx.mode == im.src.mode && im.tx.mode != BareSplitXattrs
 	if im.link && im.tx.mode == BareUserOnly && im.src.mode == BareUser {
 		h, err := im.src.FileHeader(c)
 		if err != nil {

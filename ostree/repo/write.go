@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"os"
 	"sync"
 	"unsafe"
 
@@ -97,6 +98,9 @@ const bareUserOnlyBits = 0o775
 func (tx *Transaction) checkHeader(h ostree.FileHeader) error {
 	if err := h.Validate(); err != nil {
 		return err
+	}
+	if tx.mode == BareSplitXattrs && os.Getenv("OSTREE_EXP_WRITE_BARE_SPLIT_XATTRS") == "" {
+		return errors.New("Not allowed due to repo mode")
 	}
 	if tx.mode != BareUserOnly {
 		return nil
@@ -300,7 +304,7 @@ func (tx *Transaction) setBareMetadata(fd int, h ostree.FileHeader) error {
 	if err := unix.Fchown(fd, int(h.UID), int(h.GID)); err != nil {
 		return fmt.Errorf("fchown: %w", errnoText(err))
 	}
-	if !tx.disableXattrs {
+	if !tx.disableXattrs && tx.mode == Bare {
 		for _, x := range h.Xattrs {
 			if err := unix.Fsetxattr(fd, x.Name, x.Value, 0); err != nil {
 				return fmt.Errorf("fsetxattr(%s): %w", x.Name, errnoText(err))
@@ -339,7 +343,7 @@ func (tx *Transaction) writeSymlink(want *ostree.Checksum, h ostree.FileHeader) 
 }
 
 func (tx *Transaction) storeSymlink(sum ostree.Checksum, h ostree.FileHeader) error {
-	if tx.mode == Bare || tx.mode == BareUserOnly {
+	if tx.mode.links() {
 		return tx.storeLink(sum, h)
 	}
 	t, err := tx.createTmp()
@@ -371,12 +375,12 @@ func (tx *Transaction) storeLink(sum ostree.Checksum, h ostree.FileHeader) error
 		return err
 	}
 	defer unix.Unlinkat(dir.FD(), name, 0)
-	if tx.mode == Bare {
+	if tx.mode.owners() {
 		if err := dir.Chown(name, h.UID, h.GID); err != nil {
 			return err
 		}
 		for _, x := range h.Xattrs {
-			if tx.disableXattrs {
+			if tx.disableXattrs || tx.mode != Bare {
 				break
 			}
 			if err := dir.SetXattr(name, x.Name, x.Value); err != nil {

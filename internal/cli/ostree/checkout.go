@@ -3,10 +3,12 @@ package ostree
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path"
+	"strings"
 
 	"rpmostree/ostree/repo"
 )
@@ -16,7 +18,8 @@ type checkouter struct {
 	*env
 	union, unionAdd, unionIdentical, allowNoent, fromStdin, noCache, ignored bool
 	fromFile, skipList                                                       string
-	noFsync                                                                  bool
+	noFsync, composefs                                                       bool
+	policy, prefix                                                           string
 	options                                                                  repo.CheckoutOptions
 }
 
@@ -43,6 +46,10 @@ func checkoutCommand() *command {
 	c.flag(&o.ForceCopy, "force-copy", 'C', "Never hardlink (but may reflink if available)")
 	c.flag(&o.BareUserOnlyDirs, "bareuseronly-dirs", 'M', "Suppress mode bits outside of 0775 for directories (suid, world writable, etc.)")
 	c.str(&k.skipList, "skip-list", 0, "FILE", "File containing list of files to skip")
+	c.str(&k.policy, "selinux-policy", 0, "PATH", "Set SELinux labels based on policy in root filesystem PATH (may be /); implies --force-copy")
+	c.str(&k.prefix, "selinux-prefix", 0, "PREFIX", "When setting SELinux labels, prefix all paths by PREFIX")
+	c.flag(&k.composefs, "composefs", 0, "Only create a composefs blob")
+	c.flag(&k.composefs, "composefs-noverity", 0, "Only create a composefs blob, and disable fsverity")
 	c.run = func(e *env) error {
 		k.env = e
 		return k.run()
@@ -77,7 +84,14 @@ func (k *checkouter) run() error {
 
 // check turns the options into those of the library.
 func (k *checkouter) check() error {
+	if k.policy != "" {
+		k.options.ForceCopy = true
+	}
 	switch {
+	case k.composefs:
+		return errComposefs
+	case k.prefix != "" && k.policy == "":
+		return errors.New("Cannot specify --selinux-prefix without --selinux-policy")
 	case k.union && k.unionAdd:
 		return errors.New("Cannot specify both --union and --union-add")
 	case k.union && k.unionIdentical:
@@ -105,6 +119,13 @@ func (k *checkouter) check() error {
 	if on, err := k.repo.Config().Bool("core", "fsync", true); err == nil && !on {
 		k.options.Fsync = false
 	}
+	if k.policy != "" {
+		p, err := openPolicy(k.policy)
+		if err != nil {
+			return err
+		}
+		k.options.Label = labels(p, k.labelPath)
+	}
 	if k.skipList != "" {
 		b, err := os.ReadFile(k.skipList)
 		if err != nil {
@@ -113,6 +134,15 @@ func (k *checkouter) check() error {
 		k.options.Skip = repo.ParseSkipList(string(b))
 	}
 	return nil
+}
+
+// labelPath returns the path whose label a file gets: the prefix takes the place of what is
+// checked out.
+func (k *checkouter) labelPath(p string) string {
+	if k.prefix == "" {
+		return p
+	}
+	return k.prefix + "/" + strings.TrimPrefix(p, path.Clean("/"+k.options.Subpath))
 }
 
 func (k *checkouter) checkout(rev, dest string) error {
@@ -155,7 +185,7 @@ func (k *checkouter) many(r io.Reader) error {
 		}
 		k.options.Subpath = string(fields[i+1])
 		if err := k.checkout(string(fields[i]), k.args[0]); err != nil {
-			return err
+			return fmt.Errorf("Processing tree %s: %w", fields[i], err)
 		}
 	}
 	if len(fields)%2 != 0 && len(data) > 0 {

@@ -31,6 +31,8 @@ type committer struct {
 	txOptions                                                              repo.TransactionOptions
 	autoParents                                                            bool
 	pathFilter                                                             string
+	editor, composefs                                                      bool
+	label                                                                  labelOptions
 	signing                                                                signOptions
 }
 
@@ -42,6 +44,7 @@ func commitCommand() *command {
 	c.str(&m.subject, "subject", 's', "SUBJECT", "One line subject")
 	c.str(&m.body, "body", 'm', "BODY", "Full description")
 	c.str(&m.bodyFile, "body-file", 'F', "FILE", "Commit message from FILE path")
+	c.flag(&m.editor, "editor", 'e', "Use an editor to write the commit message")
 	c.str(&m.branch, "branch", 'b', "BRANCH", "Branch")
 	c.flag(&m.orphan, "orphan", 0, "Create a commit without writing a ref")
 	c.flag(&m.noBindings, "no-bindings", 0, "Do not write any ref bindings")
@@ -58,6 +61,9 @@ func commitCommand() *command {
 	c.flag(&m.bootable, "bootable", 0, "Flag this commit as a bootable OSTree (e.g. contains a Linux kernel)")
 	c.flag(&o.ReadOnlyExecutables, "mode-ro-executables", 0, "Ensure executable files are not writable")
 	c.flag(&o.NoXattrs, "no-xattrs", 0, "Do not import extended attributes")
+	c.str(&m.label.policy, "selinux-policy", 0, "PATH", "Set SELinux labels based on policy in root filesystem PATH (may be /)")
+	c.flag(&m.label.fromBase, "selinux-policy-from-base", 'P', "Set SELinux labels based on first --tree argument")
+	c.int(&m.label.epoch, "selinux-labeling-epoch", "N", "Configure the default SELinux labeling rules; 0 is the default, 1 enables labeling /usr/etc as /etc")
 	c.flag(&m.linkSpeedup, "link-checkout-speedup", 0, "Optimize for commits of trees composed of hardlinks into the repository")
 	c.flag(&o.DevInoCanonical, "devino-canonical", 'I', "Assume hardlinked objects are unmodified. Implies --link-checkout-speedup")
 	c.flag(&m.autoParents, "tar-autocreate-parents", 0, "When loading tar archives, automatically create parent directories as needed")
@@ -69,6 +75,7 @@ func commitCommand() *command {
 	c.flag(&m.table, "table-output", 0, "Output more information in a KEY: VALUE format")
 	c.signing(&m.signing, "commit", true)
 	c.flag(&m.sizes, "generate-sizes", 0, "Generate size information along with commit metadata")
+	c.flag(&m.composefs, "generate-composefs-metadata", 0, "Generate composefs commit metadata")
 	c.flag(&m.txOptions.NoFsync, "disable-fsync", 0, "Do not invoke fsync()")
 	c.hide()
 	c.fn(fsyncOption(&m.txOptions.NoFsync), "fsync", 0, "POLICY", "Specify how to invoke fsync()")
@@ -111,12 +118,23 @@ func (m *committer) run() error {
 			return err
 		}
 	}
+	if m.composefs {
+		return errComposefs
+	}
+	if err := errors.Join(m.label.check(), checkOwner(&m.importOptions)); err != nil {
+		return err
+	}
 	if err := m.readFiles(); err != nil {
 		return err
 	}
 	parent, err := m.findParent()
 	if err != nil {
 		return err
+	}
+	if m.editor {
+		if m.subject, m.body, err = m.editMessage(m.branch, m.subject, m.body); err != nil {
+			return err
+		}
 	}
 	if m.tx, err = m.repo.Begin(m.ctx, m.txOptions); err != nil {
 		return err
@@ -254,6 +272,9 @@ func (m *committer) source(tx *repo.Transaction) (tree.Tree, error) {
 			path = m.args[0]
 		}
 		trees = []string{"dir=" + path}
+	}
+	if err := m.setLabels(trees); err != nil {
+		return tree.Tree{}, err
 	}
 	var t tree.Tree
 	empty := true
