@@ -105,7 +105,13 @@ func (s *Snapshot) parse(ctx context.Context, typ string, parse func(io.Reader) 
 		return err
 	}
 	defer rc.Close()
-	return parse(rc)
+	err = parse(rc)
+	var wrong *rpmmd.ParseError
+	if errors.As(err, &wrong) {
+		rec, _ := s.record(typ)
+		return &RepoError{s.ID(), fmt.Errorf("%s: %w", rec.Location, err)}
+	}
+	return err
 }
 
 // fileName returns where a record's file is in the cache. It checks the location,
