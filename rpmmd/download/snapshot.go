@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"rpmostree/internal/compress"
+	"rpmostree/internal/failpoint"
 	"rpmostree/internal/fetch"
 	"rpmostree/rpmmd"
 )
@@ -169,7 +170,7 @@ func (s *Snapshot) fetchRecord(ctx context.Context, rec *rpmmd.Record) (string, 
 	if _, err := s.client.File(ctx, req, name); err != nil {
 		return "", because("Cannot download "+rec.Location, err)
 	}
-	return name, nil
+	return name, failpoint.At("download.file")
 }
 
 // request returns what is common to all requests for files of the repository.
