@@ -3,8 +3,11 @@ package rpmmd
 import (
 	"bytes"
 	"encoding/xml"
+	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
+	"time"
 
 	gocmp "github.com/google/go-cmp/cmp"
 
@@ -172,6 +175,23 @@ version: 1
 data: {module: perl, stream: x}
 `
 
+func hidden(t *testing.T, f *ModuleFilter, packages ...string) string {
+	t.Helper()
+	var out []string
+	for _, p := range packages {
+		nevra, provides, _ := strings.Cut(p, "+")
+		n, err := evr.ParseNEVRA(nevra)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.HasEpoch = n.Epoch != 0
+		if f.Hides(n, slices.Values(strings.Fields(provides))) {
+			out = append(out, p)
+		}
+	}
+	return strings.Join(out, " ")
+}
+
 func TestModules(t *testing.T) {
 	m, err := ParseModules(strings.NewReader(sampleModules))
 	if err != nil {
@@ -179,44 +199,130 @@ func TestModules(t *testing.T) {
 	}
 	want := &Modules{
 		Modules: []Module{
-			{"perl", "5.30", 820200101, "abc", "x86_64", []string{"perl-4:5.30-1.x86_64", "perl-4:5.30-1.src"}},
+			{Name: "perl", Stream: "5.30", Version: 820200101, Context: "abc", Arch: "x86_64", Artifacts: []string{"perl-4:5.30-1.x86_64", "perl-4:5.30-1.src"}},
 			{Name: "perl", Stream: "5.32", Version: 1, Artifacts: []string{"perl-4:5.32-1.x86_64", "perl-only32-0:1-1.noarch"}},
 		},
-		Defaults: []ModuleDefault{{"perl", "5.30"}},
+		Defaults: []ModuleDefault{{Module: "perl", Stream: "5.30"}},
 	}
 	if d := gocmp.Diff(want, m); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
-	pkg := func(nevra string) evr.NEVRA {
-		n, err := evr.ParseNEVRA(nevra)
-		if err != nil {
-			t.Fatal(err)
-		}
-		n.HasEpoch = n.Epoch != 0
-		return n
-	}
 	for _, tt := range []struct {
-		enabled  map[string]string
-		disabled map[string]bool
-		hidden   string
+		state  ModuleState
+		hidden string
 	}{
-		{nil, nil, "perl-4:5.32-1.x86_64 perl-only32-1-1.noarch perl-5:1-1.x86_64"},
-		{map[string]string{"perl": "5.32"}, nil, "perl-4:5.30-1.x86_64 perl-5:1-1.x86_64"},
-		{nil, map[string]bool{"perl": true}, "perl-4:5.30-1.x86_64 perl-4:5.32-1.x86_64 perl-only32-1-1.noarch"},
+		{ModuleState{}, "perl-4:5.32-1.x86_64 perl-only32-1-1.noarch perl-5:1-1.x86_64 fork-1-1.x86_64+perl"},
+		{ModuleState{Enabled: map[string]string{"perl": "5.32"}}, "perl-4:5.30-1.x86_64 perl-5:1-1.x86_64 fork-1-1.x86_64+perl"},
+		{ModuleState{Disabled: map[string]bool{"perl": true}}, "perl-4:5.30-1.x86_64 perl-4:5.32-1.x86_64 perl-only32-1-1.noarch"},
 	} {
-		f := NewModuleFilter([]*Modules{m}, tt.enabled, tt.disabled)
-		var hidden []string
-		for _, p := range []string{"perl-4:5.30-1.x86_64", "perl-4:5.32-1.x86_64", "perl-only32-1-1.noarch", "perl-5:1-1.x86_64", "other-1-1.noarch"} {
-			if f.Hides(pkg(p)) {
-				hidden = append(hidden, p)
-			}
-		}
-		if got := strings.Join(hidden, " "); got != tt.hidden {
+		f := NewModuleFilter([]*Modules{m}, tt.state)
+		got := hidden(t, f, "perl-4:5.30-1.x86_64", "perl-4:5.32-1.x86_64", "perl-only32-1-1.noarch", "perl-5:1-1.x86_64", "other-1-1.noarch", "fork-1-1.x86_64+perl")
+		if got != tt.hidden {
 			t.Errorf("%+v: hidden %q", tt, got)
 		}
 	}
-	if NewModuleFilter(nil, nil, nil).Hides(pkg("a-1-1.x")) {
+	if got := hidden(t, NewModuleFilter(nil, ModuleState{}), "a-1-1.x"); got != "" {
 		t.Error("no modules hide a package")
+	}
+}
+
+const moreModules = `---
+document: modulemd
+version: 2
+data:
+  name: app
+  stream: "1"
+  dependencies:
+  - requires:
+      platform: [el9]
+      lib: ["2"]
+  artifacts:
+    rpms: [app-0:1-1.x86_64]
+---
+document: modulemd
+version: 2
+data:
+  name: lib
+  stream: "2"
+  dependencies:
+  - requires: {platform: []}
+  artifacts:
+    rpms: [lib-0:2-1.x86_64]
+---
+document: modulemd
+version: 2
+data:
+  name: lib
+  stream: "3"
+  dependencies:
+  - requires: {platform: [-el8]}
+  artifacts:
+    rpms: [lib-0:3-1.x86_64]
+---
+{document: modulemd-defaults, version: 1, data: {module: app, stream: "1", modified: 202001010000}}
+---
+{document: modulemd-defaults, version: 1, data: {module: lib, stream: "2", modified: 202001010000}}
+---
+document: modulemd-obsoletes
+version: 1
+data:
+  modified: 2020-05-09T06:07Z
+  module: lib
+  stream: "2"
+  eol_date: 2030-01-01T00:00Z
+  message: lib 2 has ended
+  obsoleted_by: {module: lib, stream: "3"}
+`
+
+func TestModuleDependencies(t *testing.T) {
+	m, err := ParseModules(strings.NewReader(moreModules))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(m.Obsoletes) != 1 || m.Obsoletes[0].EOL.Year() != 2030 || m.Obsoletes[0].ByStream != "3" || m.Obsoletes[0].Message != "lib 2 has ended" {
+		t.Fatalf("%+v", m.Obsoletes)
+	}
+	newer := &Modules{Defaults: []ModuleDefault{{"lib", "3", 202101010000}}}
+	other := &Modules{Defaults: []ModuleDefault{{"lib", "3", 202001010000}}}
+	enabled := map[string]string{"lib": "2"}
+	at := func(year int) time.Time { return time.Date(year, 1, 2, 0, 0, 0, 0, time.UTC) }
+	for name, tt := range map[string]struct {
+		repos  []*Modules
+		state  ModuleState
+		hidden string
+	}{
+		"all met":                          {[]*Modules{m}, ModuleState{Platform: "el9"}, "lib-3-1.x86_64"},
+		"platform unknown":                 {[]*Modules{m}, ModuleState{}, "lib-3-1.x86_64"},
+		"other platform":                   {[]*Modules{m}, ModuleState{Platform: "el8"}, "app-1-1.x86_64 lib-3-1.x86_64"},
+		"other stream of what is required": {[]*Modules{m}, ModuleState{Platform: "el9", Enabled: map[string]string{"lib": "3"}}, "app-1-1.x86_64 lib-2-1.x86_64"},
+		"excluded platform":                {[]*Modules{m}, ModuleState{Platform: "el8", Enabled: map[string]string{"lib": "3"}}, "app-1-1.x86_64 lib-2-1.x86_64 lib-3-1.x86_64"},
+		"newer default":                    {[]*Modules{m, newer}, ModuleState{Platform: "el9"}, "app-1-1.x86_64 lib-2-1.x86_64"},
+		"contradicting defaults":           {[]*Modules{m, other}, ModuleState{Platform: "el9"}, "app-1-1.x86_64 lib-2-1.x86_64 lib-3-1.x86_64"},
+		"not ended yet":                    {[]*Modules{m}, ModuleState{Enabled: enabled, Now: at(2029)}, "lib-3-1.x86_64"},
+		"ended":                            {[]*Modules{m}, ModuleState{Enabled: enabled, Now: at(2030)}, "app-1-1.x86_64 lib-2-1.x86_64"},
+	} {
+		f := NewModuleFilter(tt.repos, tt.state)
+		if got := hidden(t, f, "app-1-1.x86_64", "lib-2-1.x86_64", "lib-3-1.x86_64"); got != tt.hidden {
+			t.Errorf("%s: hidden %q, want %q", name, got, tt.hidden)
+		}
+	}
+}
+
+func TestLoadModuleState(t *testing.T) {
+	file := func(s string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(s)} }
+	st, err := LoadModuleState(fstest.MapFS{
+		"usr/lib/os-release":            file("NAME=x\nPLATFORM_ID=\"platform:f39\"\n"),
+		"etc/dnf/modules.d/perl.module": file("[perl]\nname=perl\nstream=5.30\nstate=enabled\nprofiles=\n"),
+		"etc/dnf/modules.d/php.module":  file("[php]\nname=php\nstream=\nstate=disabled\n"),
+		"etc/dnf/modules.d/x.module":    file("[x]\nname=x\nstream=\nstate=\n"),
+		"etc/dnf/modules.d/README":      file("nonsense"),
+	})
+	want := ModuleState{Platform: "f39", Enabled: map[string]string{"perl": "5.30"}, Disabled: map[string]bool{"php": true}}
+	if d := gocmp.Diff(want, st); d != "" || err != nil {
+		t.Errorf("error %v (-want +got):\n%s", err, d)
+	}
+	if _, err := LoadModuleState(fstest.MapFS{}); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -225,10 +331,10 @@ func TestModulesReal(t *testing.T) {
 	if err != nil || len(m.Modules) != 31 || len(m.Defaults) != 8 || m.Modules[0].Stream != "10.11" {
 		t.Fatalf("%d modules, %d defaults, error %v", len(m.Modules), len(m.Defaults), err)
 	}
-	f, hidden, total := NewModuleFilter([]*Modules{m}, nil, nil), 0, 0
+	f, hidden, total := NewModuleFilter([]*Modules{m}, ModuleState{Platform: "el9"}), 0, 0
 	err = ParsePrimary(bytes.NewReader(sharedFile(t, "rpmmd/cs9-appstream/repodata/*-primary.xml.gz")), func(p *Package) error {
 		total++
-		if f.Hides(p.NEVRA()) {
+		if f.Hides(p.NEVRA(), slices.Values([]string(nil))) {
 			hidden++
 		}
 		return nil
@@ -240,6 +346,7 @@ func TestModulesReal(t *testing.T) {
 
 func FuzzModules(f *testing.F) {
 	f.Add([]byte(sampleModules))
+	f.Add([]byte(moreModules))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if m, err := ParseModules(bytes.NewReader(b)); (m == nil) == (err == nil) {
 			t.Error("neither result nor error")

@@ -227,6 +227,17 @@ func (x *Index) List(i int, k DepKind) iter.Seq2[int, bool] {
 	}
 }
 
+// Provided returns the names of what package i provides.
+func (x *Index) Provided(i int) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for id := range x.List(i, Provides) {
+			if !yield(x.Dep(id).Name) {
+				return
+			}
+		}
+	}
+}
+
 // Files returns the files of package i that primary.xml names.
 func (x *Index) Files(i int) iter.Seq[File] {
 	h := x.hot.row(i, hotWords)

@@ -3,10 +3,17 @@ package rpmmd
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"iter"
+	"path"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml"
 
@@ -26,8 +33,9 @@ const (
 // Modules are the module streams of a repository: sets of packages of which only
 // those of active streams may be used.
 type Modules struct {
-	Modules  []Module
-	Defaults []ModuleDefault
+	Modules   []Module
+	Defaults  []ModuleDefault
+	Obsoletes []ModuleObsoletes
 }
 
 // A Module is one build of a stream of a module.
@@ -37,12 +45,28 @@ type Module struct {
 	Context      string
 	Arch         string
 	Artifacts    []string // packages, as NAME-EPOCH:VERSION-RELEASE.ARCH
+	// Requires are alternatives: streams of other modules, of which one list must be
+	// met. A stream with "-" before it must not be active; no stream means any.
+	Requires []map[string][]string
 }
 
 // A ModuleDefault tells which stream is active if none is chosen.
 type ModuleDefault struct {
-	Module string
-	Stream string // "" if there is no default
+	Module   string
+	Stream   string // "" if there is no default
+	Modified uint64 // a later one counts
+}
+
+// ModuleObsoletes tells that a stream has ended, and which follows it.
+type ModuleObsoletes struct {
+	Module, Stream string
+	Context        string // "" for all
+	Modified       time.Time
+	EOL            time.Time // zero for at once
+	Message        string
+	ByModule       string // "" if nothing follows
+	ByStream       string
+	Reset          bool // earlier ones do not count
 }
 
 // moduleDocument is what is read of a YAML document of any kind.
@@ -56,38 +80,78 @@ type moduleDocument struct {
 		Version   uint64 `yaml:"version"`
 		Context   string `yaml:"context"`
 		Arch      string `yaml:"arch"`
+		Modified  any    `yaml:"modified"`
 		Artifacts struct {
 			RPMs []string `yaml:"rpms"`
 		} `yaml:"artifacts"`
+		Dependencies []struct {
+			Requires map[string][]string `yaml:"requires"`
+		} `yaml:"dependencies"`
+		Reset       bool   `yaml:"reset"`
+		EOL         any    `yaml:"eol_date"`
+		Message     string `yaml:"message"`
+		ObsoletedBy struct {
+			Module string `yaml:"module"`
+			Stream string `yaml:"stream"`
+		} `yaml:"obsoleted_by"`
 	} `yaml:"data"`
 }
 
-// ParseModules reads modules.yaml: documents of the kinds modulemd (version 2) and
-// modulemd-defaults; others, which concern translations and life times, are
-// ignored.
+// ParseModules reads modules.yaml: documents of the kinds modulemd (version 2),
+// modulemd-defaults and modulemd-obsoletes; others are ignored.
 func ParseModules(r io.Reader) (*Modules, error) {
 	m := &Modules{}
+	number := 0
 	err := eachDocument(r, func(b []byte) error {
+		number++
 		d, err := parseDocument(b)
 		if err != nil {
-			return err
+			return fmt.Errorf("document %d: %w", number, err)
 		}
-		stream := streamName(b, d.Data.Stream)
-		switch {
-		case d.Document == "modulemd-defaults":
-			m.Defaults = append(m.Defaults, ModuleDefault{d.Data.Module, stream})
-		case d.Document == "modulemd" && d.Version == 2:
-			m.Modules = append(m.Modules, Module{
-				Name: d.Data.Name, Stream: stream, Version: d.Data.Version,
-				Context: d.Data.Context, Arch: d.Data.Arch, Artifacts: d.Data.Artifacts.RPMs,
-			})
-		}
+		m.add(&d, streamName(b, d.Data.Stream))
 		return nil
 	})
 	if err != nil {
 		return nil, &ParseError{"modules", err}
 	}
 	return m, nil
+}
+
+func (m *Modules) add(d *moduleDocument, stream string) {
+	x := &d.Data
+	switch {
+	case d.Document == "modulemd-defaults":
+		modified, _ := strconv.ParseUint(fmt.Sprint(x.Modified), 10, 64)
+		m.Defaults = append(m.Defaults, ModuleDefault{x.Module, stream, modified})
+	case d.Document == "modulemd-obsoletes":
+		m.Obsoletes = append(m.Obsoletes, ModuleObsoletes{
+			Module: x.Module, Stream: stream, Context: x.Context, Modified: moduleTime(x.Modified), EOL: moduleTime(x.EOL),
+			Message: x.Message, ByModule: x.ObsoletedBy.Module, ByStream: x.ObsoletedBy.Stream, Reset: x.Reset,
+		})
+	case d.Document == "modulemd" && d.Version == 2:
+		mod := Module{Name: x.Name, Stream: stream, Version: x.Version, Context: x.Context, Arch: x.Arch, Artifacts: x.Artifacts.RPMs}
+		for _, dep := range x.Dependencies {
+			if len(dep.Requires) > 0 {
+				mod.Requires = append(mod.Requires, dep.Requires)
+			}
+		}
+		m.Modules = append(m.Modules, mod)
+	}
+}
+
+// moduleTime reads a time to the minute, which is zero if there is none.
+func moduleTime(v any) time.Time {
+	switch v := v.(type) {
+	case time.Time:
+		return v
+	case string:
+		for _, layout := range []string{"2006-01-02T15:04Z", time.RFC3339, time.DateOnly} {
+			if t, err := time.Parse(layout, v); err == nil {
+				return t
+			}
+		}
+	}
+	return time.Time{}
 }
 
 // parseDocument parses one document. The YAML library panics for some malformed
@@ -183,35 +247,197 @@ func eachDocument(r io.Reader, fn func([]byte) error) error {
 	return flush()
 }
 
+// ModuleState is what a system has chosen.
+type ModuleState struct {
+	Enabled  map[string]string // module to stream
+	Disabled map[string]bool
+	// Platform is the stream of the module "platform", which stands for the
+	// distribution: that of PLATFORM_ID in os-release. If it is empty, requirements on
+	// it are met.
+	Platform string
+	Now      time.Time // when obsoletes are judged; zero for never
+}
+
+// LoadModuleState reads what a system has chosen from etc/dnf/modules.d and
+// PLATFORM_ID.
+func LoadModuleState(fsys fs.FS) (ModuleState, error) {
+	st := ModuleState{Enabled: map[string]string{}, Disabled: map[string]bool{}}
+	for _, name := range []string{"etc/os-release", "usr/lib/os-release"} {
+		if b, err := readFile(fsys, name, MaxRepoFile); err == nil {
+			st.Platform = platform(string(b))
+			break
+		}
+	}
+	const dir = "etc/dnf/modules.d"
+	entries, err := fs.ReadDir(fsys, dir)
+	if err != nil && !isNotExist(err) {
+		return st, fmt.Errorf("reading module states: %w", err)
+	}
+	for _, e := range entries {
+		if path.Ext(e.Name()) != ".module" {
+			continue
+		}
+		sections, err := loadINI(fsys, path.Join(dir, e.Name()))
+		if err != nil {
+			return st, err
+		}
+		for _, s := range sections {
+			name := cmp.Or(s.values["name"], s.name)
+			switch stream := s.values["stream"]; {
+			case s.values["state"] == "disabled":
+				st.Disabled[name] = true
+			case s.values["state"] == "enabled" && stream != "":
+				st.Enabled[name] = stream
+			}
+		}
+	}
+	return st, nil
+}
+
+// platform returns the stream in PLATFORM_ID="platform:STREAM".
+func platform(osRelease string) string {
+	for line := range strings.Lines(osRelease) {
+		if v, ok := strings.CutPrefix(strings.TrimSpace(line), "PLATFORM_ID="); ok {
+			_, stream, _ := strings.Cut(strings.Trim(v, `"'`), ":")
+			return stream
+		}
+	}
+	return ""
+}
+
 // A ModuleFilter tells which packages modularity hides.
 type ModuleFilter struct {
 	active, inactive map[string]bool // artifacts, as Package.String with the epoch always written
 	names            map[string]bool // of packages in active streams
 }
 
-// NewModuleFilter makes the filter for the modules of all repositories. Enabled
-// maps modules to the streams that the system has chosen; for others the default
-// stream is active, unless they are disabled.
-func NewModuleFilter(repos []*Modules, enabled map[string]string, disabled map[string]bool) *ModuleFilter {
-	streams := map[string]string{}
-	for _, m := range repos {
-		for _, d := range m.Defaults {
-			if d.Stream != "" && !disabled[d.Module] {
-				streams[d.Module] = d.Stream
+// NewModuleFilter makes the filter for the modules of all repositories. A stream is
+// active if the system has chosen it, or if it is the default and nothing is chosen.
+// What it requires must be active, too.
+func NewModuleFilter(repos []*Modules, state ModuleState) *ModuleFilter {
+	streams := defaultStreams(repos)
+	for name := range state.Disabled {
+		delete(streams, name)
+	}
+	for name, stream := range state.Enabled {
+		streams[name] = stream
+	}
+	if !state.Now.IsZero() {
+		obsolete(streams, state, repos)
+	}
+	active := map[*Module]bool{}
+	for _, r := range repos {
+		for i := range r.Modules {
+			m := &r.Modules[i]
+			stream, ok := streams[m.Name]
+			active[m] = ok && stream == m.Stream
+		}
+	}
+	dropUnmet(active, state.Platform)
+	f := &ModuleFilter{active: map[string]bool{}, inactive: map[string]bool{}, names: map[string]bool{}}
+	for m, ok := range active {
+		f.add(m, ok)
+	}
+	return f
+}
+
+// defaultStreams returns the default stream of each module. Of two that contradict
+// each other the one that was changed later counts; if there is none, neither does.
+func defaultStreams(repos []*Modules) map[string]string {
+	last := map[string]ModuleDefault{}
+	for _, r := range repos {
+		for _, d := range r.Defaults {
+			switch old, seen := last[d.Module]; {
+			case !seen || d.Modified > old.Modified:
+				last[d.Module] = d
+			case d.Modified == old.Modified && d.Stream != old.Stream:
+				old.Stream = ""
+				last[d.Module] = old
 			}
 		}
 	}
-	for name, stream := range enabled {
-		streams[name] = stream
-	}
-	f := &ModuleFilter{active: map[string]bool{}, inactive: map[string]bool{}, names: map[string]bool{}}
-	for _, m := range repos {
-		for _, mod := range m.Modules {
-			s, ok := streams[mod.Name]
-			f.add(&mod, ok && s == mod.Stream)
+	streams := map[string]string{}
+	for name, d := range last {
+		if d.Stream != "" {
+			streams[name] = d.Stream
 		}
 	}
-	return f
+	return streams
+}
+
+// obsolete replaces chosen streams that have ended.
+func obsolete(streams map[string]string, state ModuleState, repos []*Modules) {
+	last := map[[2]string]ModuleObsoletes{}
+	for _, r := range repos {
+		for _, o := range r.Obsoletes {
+			key := [2]string{o.Module, o.Stream}
+			if old, seen := last[key]; !seen || o.Modified.After(old.Modified) {
+				last[key] = o
+			}
+		}
+	}
+	for name, stream := range state.Enabled {
+		o, ok := last[[2]string{name, stream}]
+		if !ok || o.Reset || o.EOL.After(state.Now) {
+			continue
+		}
+		if delete(streams, name); o.ByModule != "" {
+			streams[o.ByModule] = o.ByStream
+		}
+	}
+}
+
+// dropUnmet makes modules inactive that require what is not active, until there are
+// no more.
+func dropUnmet(active map[*Module]bool, platform string) {
+	for changed := true; changed; {
+		changed = false
+		streams := map[string]map[string]bool{}
+		for m, ok := range active {
+			if ok {
+				if streams[m.Name] == nil {
+					streams[m.Name] = map[string]bool{}
+				}
+				streams[m.Name][m.Stream] = true
+			}
+		}
+		if platform != "" {
+			streams["platform"] = map[string]bool{platform: true}
+		}
+		for m, ok := range active {
+			if ok && !m.met(streams, platform == "") {
+				active[m], changed = false, true
+			}
+		}
+	}
+}
+
+// met reports whether one of the alternatives is met by the active streams.
+func (m *Module) met(streams map[string]map[string]bool, anyPlatform bool) bool {
+	return len(m.Requires) == 0 || slices.ContainsFunc(m.Requires, func(alternative map[string][]string) bool {
+		for name, wanted := range alternative {
+			if name == "platform" && anyPlatform {
+				continue
+			}
+			if !anyStream(streams[name], wanted) {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+func anyStream(active map[string]bool, wanted []string) bool {
+	only := false // streams are named that will do
+	for _, w := range wanted {
+		only = only || !strings.HasPrefix(w, "-")
+	}
+	for stream := range active {
+		if !only && !slices.Contains(wanted, "-"+stream) || only && slices.Contains(wanted, stream) {
+			return true
+		}
+	}
+	return false
 }
 
 func (f *ModuleFilter) add(m *Module, active bool) {
@@ -228,9 +454,10 @@ func (f *ModuleFilter) add(m *Module, active bool) {
 }
 
 // Hides reports whether a package must not be used: it belongs to a stream that is
-// not active, or it has the name of a package of an active stream and is none.
-// Packages of repositories with module_hotfixes must not be asked about.
-func (f *ModuleFilter) Hides(n evr.NEVRA) bool {
+// not active, or it is of none and has, or provides, the name of a package of an
+// active stream. Packages of repositories with module_hotfixes must not be asked
+// about.
+func (f *ModuleFilter) Hides(n evr.NEVRA, provides iter.Seq[string]) bool {
 	if len(f.active)+len(f.inactive) == 0 {
 		return false
 	}
@@ -239,5 +466,13 @@ func (f *ModuleFilter) Hides(n evr.NEVRA) bool {
 	if f.active[key] {
 		return false
 	}
-	return f.inactive[key] || f.names[n.Name]
+	if f.inactive[key] || f.names[n.Name] {
+		return true
+	}
+	for name := range provides {
+		if f.names[name] {
+			return true
+		}
+	}
+	return false
 }

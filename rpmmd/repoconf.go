@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strconv"
@@ -49,6 +50,8 @@ type RepoConfig struct {
 	SkipIfUnavailable bool
 	ModuleHotfixes    bool
 	CountMe           bool
+	EnableGroups      bool // comps are used
+	FastestMirror     bool // mirrors are ordered by how fast they answer
 
 	Priority       int
 	Cost           int
@@ -61,7 +64,8 @@ type RepoConfig struct {
 	Password  string
 	Timeout   time.Duration // zero means the default
 	MinRate   int64         // bytes a second; zero means the default
-	Retries   int           // zero means the default
+	MaxRate   int64         // bytes a second; zero means no limit
+	Retries   int           // zero means the default, RetryForever no limit
 	MaxPerHost,
 	MaxParallel int // downloads; zero means the default
 	IPVersion int // 4, 6 or zero for any
@@ -69,24 +73,34 @@ type RepoConfig struct {
 	Proxy         string // URL; "_none_" for none at all, "" for that of the environment
 	ProxyUsername string
 	ProxyPassword string
+	ProxySSL      SSLConfig // of a proxy whose URL is of https
 
-	SSLVerify     bool
-	SSLCACert     string // file names
-	SSLClientCert string
-	SSLClientKey  string
+	SSL             SSLConfig
+	SSLVerifyStatus bool // the server has to prove that its certificate is not revoked
 
 	// Options are all keys of the section as they are written, with variables
 	// replaced.
 	Options map[string]string
 	// Warnings tell which keys have invalid values; the defaults stand instead.
 	Warnings []string
+
+	keys []string // of Options, in the order of the file
 }
+
+// SSLConfig says how a server is verified, and what is shown to it.
+type SSLConfig struct {
+	Insecure                      bool   // it is not verified
+	CACert, ClientCert, ClientKey string // file names
+}
+
+// RetryForever is the value of RepoConfig.Retries for "retries=0".
+const RetryForever = 1 << 30
 
 // NewRepoConfig returns the configuration of a repository of which nothing but
 // the ID is known.
 func NewRepoConfig(id string) RepoConfig {
 	return RepoConfig{
-		ID: id, Name: id, Enabled: true, SSLVerify: true,
+		ID: id, Name: id, Enabled: true, EnableGroups: true,
 		Priority: DefaultPriority, Cost: DefaultCost, MetadataExpire: DefaultMetadataExpire,
 	}
 }
@@ -109,6 +123,132 @@ func ParseRepos(name string, b []byte, vars Vars) ([]RepoConfig, error) {
 		out = append(out, newRepoConfig(name, s, vars))
 	}
 	return out, nil
+}
+
+// Places where a system has its configuration (dnf and dnf5).
+var (
+	mainFiles    = []string{"etc/dnf/dnf.conf"}
+	repoDirs     = []string{"etc/yum.repos.d", "etc/distro.repos.d", "usr/share/dnf5/repos.d"}
+	overrideDirs = []string{"usr/share/dnf5/repos.override.d", "etc/dnf/repos.override.d"}
+)
+
+// LoadSystem reads the configuration of a system: its *.repo files as LoadRepos
+// does, with what the section "main" of dnf.conf says for all repositories, and
+// the overrides, whose sections name repositories by shell patterns.
+func LoadSystem(fsys fs.FS, vars Vars) ([]RepoConfig, error) {
+	var main iniSection
+	dirs := repoDirs
+	for _, name := range mainFiles {
+		sections, err := loadINI(fsys, name)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range sections {
+			if s.name == "main" {
+				main = s
+			}
+		}
+	}
+	if list := splitList(vars.Expand(main.values["reposdir"])); len(list) > 0 {
+		dirs = nil
+		for _, dir := range list {
+			dirs = append(dirs, strings.TrimPrefix(path.Clean("/"+dir), "/"))
+		}
+	}
+	repos, err := LoadRepos(fsys, vars, dirs...)
+	if err != nil {
+		return nil, err
+	}
+	overrides, err := loadOverrides(fsys)
+	if err != nil {
+		return nil, err
+	}
+	for i := range repos {
+		repos[i] = repos[i].under(main, overrides, vars)
+	}
+	return repos, nil
+}
+
+// loadINI reads a file that need not be there.
+func loadINI(fsys fs.FS, name string) ([]iniSection, error) {
+	b, err := readFile(fsys, name, MaxRepoFile)
+	if isNotExist(err) {
+		return nil, nil
+	} else if err != nil {
+		return nil, fmt.Errorf("reading repositories: %w", err)
+	}
+	sections, err := parseINI(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %v", name, err)
+	}
+	return sections, nil
+}
+
+// loadOverrides reads the files of all directories in the order of their names. One
+// replaces that of the same name in an earlier directory.
+func loadOverrides(fsys fs.FS) (out []iniSection, err error) {
+	files := map[string]string{}
+	for _, dir := range overrideDirs {
+		entries, err := fs.ReadDir(fsys, dir)
+		if err != nil && !isNotExist(err) {
+			return nil, fmt.Errorf("reading repositories: %w", err)
+		}
+		for _, e := range entries {
+			if path.Ext(e.Name()) == ".repo" {
+				files[e.Name()] = path.Join(dir, e.Name())
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		sections, err := loadINI(fsys, files[name])
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, sections...)
+	}
+	return out, nil
+}
+
+// inherited are the options of the section "main" that repositories have unless
+// they say otherwise (libdnf's ConfigRepo).
+var inherited = []string{
+	"gpgcheck", "pkg_gpgcheck", "repo_gpgcheck", "enablegroups", "skip_if_unavailable", "metadata_expire", "fastestmirror",
+	"username", "password", "user_agent", "timeout", "minrate", "bandwidth", "throttle", "retries", "ip_resolve",
+	"max_parallel_downloads", "max_downloads_per_mirror",
+	"proxy", "proxy_username", "proxy_password", "proxy_auth_method", "proxy_sslverify", "proxy_sslcacert", "proxy_sslclientcert", "proxy_sslclientkey",
+	"sslverify", "sslverifystatus", "sslcacert", "sslclientcert", "sslclientkey",
+}
+
+// under returns the configuration with what the section "main" and overrides say.
+func (c RepoConfig) under(main iniSection, overrides []iniSection, vars Vars) RepoConfig {
+	s := iniSection{name: c.ID, values: map[string]string{}}
+	set := func(key, value string) {
+		if _, seen := s.values[key]; !seen {
+			s.keys = append(s.keys, key)
+		}
+		s.values[key] = value
+	}
+	for _, key := range inherited {
+		if v, ok := main.values[key]; ok {
+			set(key, vars.Expand(v))
+		}
+	}
+	for _, key := range c.keys {
+		set(key, c.Options[key])
+	}
+	for _, o := range overrides {
+		if ok, err := path.Match(vars.Expand(o.name), c.ID); !ok || err != nil {
+			continue
+		}
+		for _, key := range o.keys {
+			set(key, vars.Expand(o.values[key]))
+		}
+	}
+	out := newRepoConfig(c.File, s, nil) // all is expanded
+	for _, key := range []string{"excludepkgs", "exclude"} {
+		out.ExcludePkgs = append(out.ExcludePkgs, splitList(vars.Expand(main.values[key]))...)
+	}
+	return out
 }
 
 // LoadRepos parses all *.repo files of directories such as etc/yum.repos.d in the
@@ -166,7 +306,7 @@ func readFile(fsys fs.FS, name string, limit int64) ([]byte, error) {
 
 func newRepoConfig(file string, s iniSection, vars Vars) RepoConfig {
 	c := NewRepoConfig(vars.Expand(s.name))
-	c.File = file
+	c.File, c.keys = file, s.keys
 	c.Options = make(map[string]string, len(s.keys))
 	p := optionParser{config: &c, options: c.Options}
 	for _, key := range s.keys {
@@ -176,6 +316,8 @@ func newRepoConfig(file string, s iniSection, vars Vars) RepoConfig {
 		p.key = key
 		p.set(c.Options[key])
 	}
+	p.key = "throttle"
+	p.throttle(c.Options["throttle"], c.Options["bandwidth"])
 	return c
 }
 
@@ -211,6 +353,10 @@ func (p *optionParser) set(v string) {
 		p.bool(&c.ModuleHotfixes, v)
 	case "countme":
 		p.bool(&c.CountMe, v)
+	case "enablegroups":
+		p.bool(&c.EnableGroups, v)
+	case "fastestmirror":
+		p.bool(&c.FastestMirror, v)
 	case "priority":
 		p.int(&c.Priority, v)
 	case "cost":
@@ -241,7 +387,9 @@ func (p *optionParser) setConnection(v string) {
 	case "minrate":
 		p.size(&c.MinRate, v)
 	case "retries":
-		p.int(&c.Retries, v)
+		if p.int(&c.Retries, v); c.Retries == 0 {
+			c.Retries = RetryForever
+		}
 	case "max_parallel_downloads":
 		p.int(&c.MaxParallel, v)
 	case "max_downloads_per_mirror":
@@ -254,15 +402,56 @@ func (p *optionParser) setConnection(v string) {
 		c.ProxyUsername = v
 	case "proxy_password":
 		c.ProxyPassword = v
-	case "sslverify":
-		p.bool(&c.SSLVerify, v)
-	case "sslcacert":
-		c.SSLCACert = v
-	case "sslclientcert":
-		c.SSLClientCert = v
-	case "sslclientkey":
-		c.SSLClientKey = v
+	case "proxy_auth_method":
+		if v != "any" && v != "basic" && v != "none" {
+			p.invalid(v) // digest, negotiate, ntlm: the connection would fail
+		}
+	case "sslverifystatus":
+		p.bool(&c.SSLVerifyStatus, v)
+	default:
+		if key, ok := strings.CutPrefix(p.key, "proxy_ssl"); ok {
+			p.ssl(&c.ProxySSL, key, v)
+		} else if key, ok := strings.CutPrefix(p.key, "ssl"); ok {
+			p.ssl(&c.SSL, key, v)
+		}
 	}
+}
+
+func (p *optionParser) ssl(c *SSLConfig, key, v string) {
+	switch key {
+	case "verify":
+		verify := !c.Insecure
+		p.bool(&verify, v)
+		c.Insecure = !verify
+	case "cacert":
+		c.CACert = v
+	case "clientcert":
+		c.ClientCert = v
+	case "clientkey":
+		c.ClientKey = v
+	}
+}
+
+// throttle reads a rate, or a part in percent of what "bandwidth" says.
+func (p *optionParser) throttle(v, bandwidth string) {
+	percent, ok := strings.CutSuffix(v, "%")
+	if !ok {
+		if v != "" {
+			p.size(&p.config.MaxRate, v)
+		}
+		return
+	}
+	n, err := strconv.ParseFloat(percent, 64)
+	if err != nil || n < 0 || n > 100 {
+		p.invalid(v)
+		return
+	}
+	var whole int64
+	if bandwidth != "" {
+		p.key = "bandwidth"
+		p.size(&whole, bandwidth)
+	}
+	p.config.MaxRate = int64(n / 100 * float64(whole))
 }
 
 // setMirrorList takes a mirrorlist whose URL says so for a metalink (librepo, yum).

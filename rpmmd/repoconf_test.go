@@ -3,6 +3,7 @@ package rpmmd
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -61,7 +62,7 @@ func asDNF(c RepoConfig) map[string]any {
 		"timeout":    cmp.Or(c.Timeout, 30*time.Second).Seconds(),
 		"minrate":    float64(cmp.Or(c.MinRate, 1000)),
 		"ip_resolve": map[int]string{0: "whatever", 4: "ipv4", 6: "ipv6"}[c.IPVersion],
-		"proxy":      strings.TrimPrefix(c.Proxy, "_none_"), "sslverify": c.SSLVerify, "sslcacert": c.SSLCACert,
+		"proxy":      strings.TrimPrefix(c.Proxy, "_none_"), "sslverify": !c.SSL.Insecure, "sslcacert": c.SSL.CACert,
 	}
 }
 
@@ -152,6 +153,88 @@ func TestLoadRepos(t *testing.T) {
 	}
 	if got := strings.Join(ids, " "); got != "a=a b=bhttp://b/later/ c=c" {
 		t.Errorf("repositories %q", got)
+	}
+}
+
+// What dnf.conf says holds for all repositories, what an override says comes last.
+func TestLoadSystem(t *testing.T) {
+	file := func(s string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(s)} }
+	fsys := fstest.MapFS{
+		"etc/dnf/dnf.conf":                        file("[main]\ngpgcheck=1\nretries=3\nexcludepkgs=kernel*\nname=no\nthrottle=50%\nbandwidth=1k\nsslverify=0\n[x]\ngpgcheck=0\n"),
+		"etc/yum.repos.d/a.repo":                  file("[a]\nbaseurl=http://$v/\n[b]\nbaseurl=http://b/\ngpgcheck=0\nretries=7\nexcludepkgs=vim\n[c]\nbaseurl=http://c/\n"),
+		"usr/share/dnf5/repos.override.d/10.repo": file("[*]\nretries=1\n"),
+		"usr/share/dnf5/repos.override.d/20.repo": file("[b]\npriority=5\n"),
+		"etc/dnf/repos.override.d/20.repo":        file("[c]\nenabled=0\ncost=$v\n"),
+	}
+	repos, err := LoadSystem(fsys, Vars{"v": "7"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range repos {
+		got = append(got, fmt.Sprint(r.ID+" "+r.Name, r.BaseURL, r.Enabled, r.GPGCheck, r.Retries, r.ExcludePkgs, r.Priority, r.Cost, r.MaxRate, r.SSL.Insecure))
+	}
+	want := []string{
+		"a a[http://7/] true true 1 [kernel*] 99 1000 512 true",
+		"b b[http://b/] true false 1 [vim kernel*] 99 1000 512 true",
+		"c c[http://c/] false true 1 [kernel*] 99 7 512 true",
+	}
+	if d := gocmp.Diff(want, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	fsys["etc/dnf/dnf.conf"] = file("[main]\nreposdir=/srv/repos\n")
+	fsys["srv/repos/x.repo"] = file("[x]\n")
+	if repos, err = LoadSystem(fsys, nil); err != nil || len(repos) != 1 || repos[0].ID != "x" || repos[0].Retries != 1 {
+		t.Errorf("%+v, %v", repos, err)
+	}
+	fsys["etc/dnf/dnf.conf"] = file("nonsense")
+	if _, err := LoadSystem(fsys, nil); err == nil || !strings.Contains(err.Error(), "etc/dnf/dnf.conf: line 1") {
+		t.Errorf("error %v", err)
+	}
+}
+
+// Each option sets what it names.
+func TestOptions(t *testing.T) {
+	for _, tt := range []struct {
+		text string
+		set  func(*RepoConfig)
+	}{
+		{"enablegroups=0", func(c *RepoConfig) { c.EnableGroups = false }},
+		{"fastestmirror=1", func(c *RepoConfig) { c.FastestMirror = true }},
+		{"countme=1", func(c *RepoConfig) { c.CountMe = true }},
+		{"retries=0", func(c *RepoConfig) { c.Retries = RetryForever }},
+		{"retries=4", func(c *RepoConfig) { c.Retries = 4 }},
+		{"throttle=2k", func(c *RepoConfig) { c.MaxRate = 2048 }},
+		{"throttle=25%\nbandwidth=1M", func(c *RepoConfig) { c.MaxRate = 1 << 18 }},
+		{"sslverifystatus=1", func(c *RepoConfig) { c.SSLVerifyStatus = true }},
+		{"sslverify=0\nsslcacert=a\nsslclientcert=b\nsslclientkey=c", func(c *RepoConfig) { c.SSL = SSLConfig{true, "a", "b", "c"} }},
+		{"proxy_sslverify=0\nproxy_sslcacert=a\nproxy_sslclientcert=b\nproxy_sslclientkey=c", func(c *RepoConfig) { c.ProxySSL = SSLConfig{true, "a", "b", "c"} }},
+		{"proxy=http://p\nproxy_username=u\nproxy_password=w\nproxy_auth_method=basic", func(c *RepoConfig) { c.Proxy, c.ProxyUsername, c.ProxyPassword = "http://p", "u", "w" }},
+		{"max_parallel_downloads=5\nmax_downloads_per_mirror=2", func(c *RepoConfig) { c.MaxParallel, c.MaxPerHost = 5, 2 }},
+		{"ip_resolve=6\nminrate=5k\ntimeout=3m\nuser_agent=x", func(c *RepoConfig) {
+			c.IPVersion, c.MinRate, c.Timeout, c.UserAgent = 6, 5120, 3*time.Minute, "x"
+		}},
+		{"throttle=200%", func(c *RepoConfig) { c.Warnings = []string{"Invalid configuration value: throttle=200% in f"} }},
+		{"proxy_auth_method=ntlm", func(c *RepoConfig) { c.Warnings = []string{"Invalid configuration value: proxy_auth_method=ntlm in f"} }},
+	} {
+		repos, err := ParseRepos("f", []byte("[a]\n"+tt.text+"\n"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := NewRepoConfig("a")
+		want.File, want.Options, want.keys = "f", repos[0].Options, repos[0].keys
+		tt.set(&want)
+		if d := gocmp.Diff(want, repos[0], gocmp.AllowUnexported(RepoConfig{})); d != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.text, d)
+		}
+	}
+}
+
+func TestEnviron(t *testing.T) {
+	v := Vars{}
+	v.Environ([]string{"DNF0=a", "DNF9=b=c", "DNF10=x", "DNFx=x", "DNF_VAR_my_var=d", "DNF_VAR_=x", "PATH=/bin"})
+	if d := gocmp.Diff(Vars{"DNF0": "a", "DNF9": "b=c", "my_var": "d"}, v); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
 	}
 }
 

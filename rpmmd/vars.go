@@ -64,6 +64,19 @@ func (v Vars) Load(fsys fs.FS, dirs ...string) error {
 	return nil
 }
 
+// Environ adds the variables of an environment (os.Environ): DNF0 to DNF9 by these
+// names, DNF_VAR_x as x.
+func (v Vars) Environ(env []string) {
+	for _, e := range env {
+		name, value, _ := strings.Cut(e, "=")
+		if len(name) == 4 && strings.HasPrefix(name, "DNF") && '0' <= name[3] && name[3] <= '9' {
+			v[name] = value
+		} else if name, ok := strings.CutPrefix(name, "DNF_VAR_"); ok && isVarName(name) {
+			v[name] = value
+		}
+	}
+}
+
 // Expand replaces $name, ${name}, ${name:-word} (word if the variable is unset or
 // empty) and ${name:+word} (word if it is neither). Variables that are not
 // defined, and what is malformed, stay as they are.

@@ -303,6 +303,9 @@ func (c *composer) run(ctx context.Context) (*Result, error) {
 func (c *composer) spec() (core.Spec, error) {
 	t := c.tf
 	vars := rpmmd.NewVars(t.ReleaseVer.String(), c.opt.Arch)
+	// Those of the machine that composes; most have none.
+	_ = vars.Load(os.DirFS("/"), "etc/yum/vars", "etc/dnf/vars")
+	vars.Environ(os.Environ())
 	for k, v := range t.RepoVars {
 		vars[k] = v
 	}

@@ -38,8 +38,7 @@ func (c *Core) Index(ctx context.Context, installed []rpmdb.Installed, repos []r
 		return nil, err
 	}
 	x.hidden = hide(x.Sack, func(src sack.Source) bool {
-		n := src.NEVRA()
-		return !x.repos.isCached(n) || x.repos.excludes(src.Repo, n)
+		return !x.repos.isCached(src.NEVRA()) || x.repos.excludes(src)
 	})
 	return x, nil
 }

@@ -155,7 +155,7 @@ func (p *planner) needFiles(ctx context.Context) error {
 func (p *planner) exclude() {
 	hide(p.sack, func(src sack.Source) bool {
 		n := src.NEVRA()
-		return !p.repos.isCached(n) || sack.Matches(p.spec.Exclude, n) || p.repos.excludes(src.Repo, n)
+		return !p.repos.isCached(n) || sack.Matches(p.spec.Exclude, n) || p.repos.excludes(src)
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -88,7 +89,7 @@ func (c *Core) loadRepos(ctx context.Context, spec Spec, s *sack.Sack) (*repos, 
 	if err := c.loadCached(r, spec, s); err != nil {
 		return nil, err
 	}
-	return r, r.loadModules(ctx)
+	return r, r.loadModules(ctx, c.Root)
 }
 
 // loadCached does its work only when nothing may be downloaded. It notes which packages
@@ -140,8 +141,8 @@ func (c *Core) loadCached(r *repos, spec Spec, s *sack.Sack) error {
 func (r *repos) isCached(n evr.NEVRA) bool { return r.cached == nil || r.cached[pkgcache.Ref(n)] }
 
 // loadModules finds out which packages belong to module streams that are not
-// active. Only default streams are: an image has no state of chosen ones.
-func (r *repos) loadModules(ctx context.Context) error {
+// active.
+func (r *repos) loadModules(ctx context.Context, root string) error {
 	var all []*rpmmd.Modules
 	for _, s := range r.list {
 		m, err := s.Modules(ctx)
@@ -152,9 +153,17 @@ func (r *repos) loadModules(ctx context.Context) error {
 			all = append(all, m)
 		}
 	}
-	if len(all) > 0 {
-		r.modules = rpmmd.NewModuleFilter(all, nil, nil)
+	if len(all) == 0 {
+		return nil
 	}
+	var state rpmmd.ModuleState
+	if root != "" { // else there is no system yet, and only default streams are active
+		var err error
+		if state, err = rpmmd.LoadModuleState(os.DirFS(root)); err != nil {
+			return err
+		}
+	}
+	r.modules = rpmmd.NewModuleFilter(all, state)
 	return nil
 }
 
@@ -212,9 +221,9 @@ func (r *repos) byPkgID(ctx context.Context, snapshot *download.Snapshot) (map[s
 
 // excludes reports whether a repository's configuration, or modularity, hides
 // a package.
-func (r *repos) excludes(id string, n evr.NEVRA) bool {
-	config := &r.byID[id].Config
-	if r.modules != nil && !config.ModuleHotfixes && r.modules.Hides(n) {
+func (r *repos) excludes(src sack.Source) bool {
+	config, n := &r.byID[src.Repo].Config, src.NEVRA()
+	if r.modules != nil && !config.ModuleHotfixes && r.modules.Hides(n, src.Provided()) {
 		return true
 	}
 	return sack.Matches(config.ExcludePkgs, n) || len(config.IncludePkgs) > 0 && !sack.Matches(config.IncludePkgs, n)

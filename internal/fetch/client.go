@@ -50,11 +50,13 @@ type Options struct {
 	ConnectTimeout time.Duration // default DefaultConnectTimeout
 	LowSpeed       int64         // bytes a second, default DefaultLowSpeed; negative means no limit
 	LowSpeedTime   time.Duration // default DefaultLowSpeedTime
+	MaxRate        int64         // bytes a second of all transfers together; 0 means no limit
 
 	// Proxy is the proxy's URL; "" means that of the environment, "_none_" none.
 	Proxy         string
 	ProxyUsername string
 	ProxyPassword string
+	ProxyTLS      TLSOptions // of a proxy whose URL is of https
 
 	TLS TLSOptions
 	// Cookies are sent to the servers they are for; new ones are kept as long as
@@ -70,6 +72,7 @@ type Options struct {
 // them. The files are read by New.
 type TLSOptions struct {
 	Insecure bool   // do not verify the server
+	Status   bool   // the server must prove by a stapled OCSP response that its certificate is good
 	CAFile   string // PEM file of authorities, in place of the system's
 	CertFile string // PEM client certificate
 	KeyFile  string // PEM key of CertFile; "" if CertFile holds it, too
@@ -80,6 +83,7 @@ type TLSOptions struct {
 type Client struct {
 	opts Options
 	http *http.Client
+	rate *limiter // nil if there is no limit
 
 	mu    sync.Mutex
 	hosts map[string]chan struct{}
@@ -100,6 +104,7 @@ func New(opts Options) (*Client, error) {
 		opts:  opts,
 		http:  &http.Client{Transport: transport, CheckRedirect: checkRedirect, Jar: jar},
 		hosts: map[string]chan struct{}{},
+		rate:  newLimiter(opts.MaxRate),
 	}, nil
 }
 

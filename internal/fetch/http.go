@@ -54,7 +54,7 @@ func (c *Client) dialHTTP(ctx context.Context, u *url.URL, req *Request, off int
 		done()
 		return nil, err
 	}
-	conn.Reader = newWatch(resp.Body, ctx, cancel, &c.opts)
+	conn.Reader = c.rate.limit(ctx, newWatch(resp.Body, ctx, cancel, &c.opts))
 	conn.close = func() { resp.Body.Close(); done() }
 	return conn, nil
 }

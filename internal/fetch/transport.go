@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -11,6 +12,8 @@ import (
 	"net/url"
 	"os"
 	"time"
+
+	"golang.org/x/crypto/ocsp"
 )
 
 // noProxy is how .repo files and ostree remotes say "no proxy at all".
@@ -25,13 +28,16 @@ func newTransport(o *Options) (*http.Transport, error) {
 	if err != nil {
 		return nil, err
 	}
-	dialer := &net.Dialer{Timeout: o.ConnectTimeout, KeepAlive: 30 * time.Second}
-	dial := dialer.DialContext
+	d := &net.Dialer{Timeout: o.ConnectTimeout, KeepAlive: 30 * time.Second}
+	var dial dialer = d.DialContext
 	if o.IPVersion == 4 || o.IPVersion == 6 {
 		network := fmt.Sprintf("tcp%d", o.IPVersion)
 		dial = func(ctx context.Context, _, addr string) (net.Conn, error) {
-			return dialer.DialContext(ctx, network, addr)
+			return d.DialContext(ctx, network, addr)
 		}
+	}
+	if proxy, dial, err = proxyTLS(o, proxy, dial); err != nil {
+		return nil, err
 	}
 	t := &http.Transport{
 		Proxy:                 proxy,
@@ -55,6 +61,9 @@ func newTransport(o *Options) (*http.Transport, error) {
 
 func tlsConfig(o TLSOptions) (*tls.Config, error) {
 	conf := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: o.Insecure}
+	if o.Status {
+		conf.VerifyConnection = verifyStatus
+	}
 	if o.CAFile != "" {
 		pem, err := os.ReadFile(o.CAFile)
 		if err != nil {
@@ -75,6 +84,62 @@ func tlsConfig(o TLSOptions) (*tls.Config, error) {
 		conf.Certificates = []tls.Certificate{cert}
 	}
 	return conf, nil
+}
+
+// proxyTLS makes connections to an https proxy secure by themselves, because its
+// certificates may be others than those of the servers behind it.
+func proxyTLS(o *Options, proxy proxyOf, dial dialer) (proxyOf, dialer, error) {
+	if o.ProxyTLS == (TLSOptions{}) || o.Proxy == "" || o.Proxy == noProxy {
+		return proxy, dial, nil
+	}
+	u, err := proxy(nil)
+	if err != nil || u.Scheme != "https" {
+		return proxy, dial, err
+	}
+	conf, err := tlsConfig(o.ProxyTLS)
+	if err != nil {
+		return nil, nil, err
+	}
+	conf.ServerName = u.Hostname()
+	plain := *u
+	plain.Scheme, plain.Host = "http", net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "443"))
+	secure := func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		if err != nil || addr != plain.Host {
+			return conn, err
+		}
+		c := tls.Client(conn, conf)
+		if err := c.HandshakeContext(ctx); err != nil {
+			conn.Close()
+			return nil, err
+		}
+		return c, nil
+	}
+	return http.ProxyURL(&plain), secure, nil
+}
+
+type (
+	proxyOf = func(*http.Request) (*url.URL, error)
+	dialer  = func(ctx context.Context, network, addr string) (net.Conn, error)
+)
+
+// verifyStatus wants an OCSP response that came with the certificate.
+func verifyStatus(s tls.ConnectionState) error {
+	if len(s.OCSPResponse) == 0 || len(s.PeerCertificates) == 0 {
+		return errors.New("server sent no status of its certificate")
+	}
+	var issuer *x509.Certificate
+	if len(s.VerifiedChains) > 0 && len(s.VerifiedChains[0]) > 1 {
+		issuer = s.VerifiedChains[0][1]
+	}
+	r, err := ocsp.ParseResponseForCert(s.OCSPResponse, s.PeerCertificates[0], issuer)
+	if err != nil {
+		return fmt.Errorf("status of certificate: %w", err)
+	}
+	if r.Status != ocsp.Good || !r.NextUpdate.IsZero() && r.NextUpdate.Before(time.Now()) {
+		return errors.New("certificate is revoked, or its status is not known")
+	}
+	return nil
 }
 
 func proxyFunc(o *Options) (func(*http.Request) (*url.URL, error), error) {

@@ -120,7 +120,8 @@ func (h *Host) vars(t *target, base tree.Tree) rpmmd.Vars {
 	}
 	v := rpmmd.NewVars(release, h.Arch)
 	// A machine without variables of its own is the usual case.
-	_ = v.Load(os.DirFS(h.Sysroot.DeploymentPath(t.merge)), "etc/dnf/vars", "etc/yum/vars")
+	_ = v.Load(os.DirFS(h.Sysroot.DeploymentPath(t.merge)), "etc/yum/vars", "etc/dnf/vars")
+	v.Environ(os.Environ())
 	return v
 }
 
@@ -141,7 +142,7 @@ func (h *Host) repos(t *target, vars rpmmd.Vars) ([]rpmmd.RepoConfig, error) {
 }
 
 func (h *Host) allRepos(t *target, vars rpmmd.Vars) ([]rpmmd.RepoConfig, error) {
-	return rpmmd.LoadRepos(os.DirFS(h.Sysroot.DeploymentPath(t.merge)), vars, "etc/yum.repos.d", "usr/share/dnf5/repos.d")
+	return rpmmd.LoadSystem(os.DirFS(h.Sysroot.DeploymentPath(t.merge)), vars)
 }
 
 func enabled(all []rpmmd.RepoConfig) (out []rpmmd.RepoConfig) {

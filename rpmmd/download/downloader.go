@@ -58,6 +58,9 @@ type Options struct {
 	// Progress, if not nil, is called with how many of total bytes have arrived for
 	// a repository's metadata or package; see Progress.
 	Progress func(Progress)
+	// CountMe lets repositories count the machine if their configuration says so, too:
+	// once a week its age is told.
+	CountMe bool
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -134,11 +137,11 @@ func (d *Downloader) RefreshAll(ctx context.Context, repos []rpmmd.RepoConfig) (
 type clientKey struct {
 	userAgent, username, password       string
 	proxy, proxyUsername, proxyPassword string
-	ca, cert, key                       string
-	insecure                            bool
+	ssl, proxySSL                       rpmmd.SSLConfig
+	sslStatus                           bool
 	ipVersion, retries, perHost         int
 	timeout                             time.Duration
-	minRate                             int64
+	minRate, maxRate                    int64
 }
 
 // client returns the connections of a repository: repositories with the same
@@ -147,8 +150,8 @@ func (d *Downloader) client(r *rpmmd.RepoConfig) (*fetch.Client, error) {
 	k := clientKey{
 		userAgent: r.UserAgent, username: r.Username, password: r.Password,
 		proxy: r.Proxy, proxyUsername: r.ProxyUsername, proxyPassword: r.ProxyPassword,
-		ca: r.SSLCACert, cert: r.SSLClientCert, key: r.SSLClientKey, insecure: !r.SSLVerify,
-		ipVersion: r.IPVersion, retries: r.Retries, perHost: r.MaxPerHost, timeout: r.Timeout, minRate: r.MinRate,
+		ssl: r.SSL, proxySSL: r.ProxySSL, sslStatus: r.SSLVerifyStatus,
+		ipVersion: r.IPVersion, retries: r.Retries, perHost: r.MaxPerHost, timeout: r.Timeout, minRate: r.MinRate, maxRate: r.MaxRate,
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -178,12 +181,19 @@ func (d *Downloader) fetchOptions(r *rpmmd.RepoConfig) fetch.Options {
 	if r.Proxy != "" {
 		o.Proxy, o.ProxyUsername, o.ProxyPassword = r.Proxy, r.ProxyUsername, r.ProxyPassword
 	}
-	if !r.SSLVerify {
-		o.TLS.Insecure = true
-	}
-	o.TLS.CAFile = cmp.Or(r.SSLCACert, o.TLS.CAFile)
-	if r.SSLClientCert != "" {
-		o.TLS.CertFile, o.TLS.KeyFile = r.SSLClientCert, r.SSLClientKey
+	o.MaxRate = cmp.Or(r.MaxRate, o.MaxRate)
+	o.TLS = tlsOptions(o.TLS, r.SSL)
+	o.TLS.Status = o.TLS.Status || r.SSLVerifyStatus
+	o.ProxyTLS = tlsOptions(o.ProxyTLS, r.ProxySSL)
+	return o
+}
+
+// tlsOptions returns defaults with what a configuration says.
+func tlsOptions(o fetch.TLSOptions, c rpmmd.SSLConfig) fetch.TLSOptions {
+	o.Insecure = o.Insecure || c.Insecure
+	o.CAFile = cmp.Or(c.CACert, o.CAFile)
+	if c.ClientCert != "" {
+		o.CertFile, o.KeyFile = c.ClientCert, c.ClientKey
 	}
 	return o
 }

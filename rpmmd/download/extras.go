@@ -28,9 +28,10 @@ func (s *Snapshot) Modules(ctx context.Context) (m *rpmmd.Modules, err error) {
 	return m, err
 }
 
-// Comps returns the groups of the repository; they are empty if it has none.
+// Comps returns the groups of the repository; they are empty if it has none, or
+// its configuration says not to use them.
 func (s *Snapshot) Comps(ctx context.Context) (c *rpmmd.Comps, err error) {
-	if !s.Has("group") {
+	if !s.Has("group") || !s.Config.EnableGroups {
 		return &rpmmd.Comps{}, nil
 	}
 	err = s.parse(ctx, "group", func(r io.Reader) error {

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"rpmostree/internal/failpoint"
 	"rpmostree/internal/fetch"
 	"rpmostree/rpmmd"
 )
@@ -248,23 +249,34 @@ func (r *refresher) renew() error {
 // removes files of the old one.
 func (r *refresher) store(b []byte) error {
 	name := filepath.Join(r.dir, repomdPath)
-	f, err := os.CreateTemp(filepath.Dir(name), ".repomd")
+	if err := failpoint.At("download.store"); err != nil {
+		return err
+	}
+	if err := replaceFile(name, b); err != nil {
+		return err
+	}
+	if err := r.renew(); err != nil {
+		return err
+	}
+	if err := failpoint.At("download.stored"); err != nil {
+		return err
+	}
+	return r.clean()
+}
+
+// replaceFile puts a file in place of another, which is there as a whole, or the
+// other one is.
+func replaceFile(name string, b []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name))
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name()) // fails when all went well
 	_, err = f.Write(b)
-	err = errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close())
-	if err == nil {
-		err = os.Chtimes(f.Name(), time.Time{}, r.Checked)
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
+	if err := errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	return r.clean()
+	return os.Rename(f.Name(), name)
 }
 
 func (r *refresher) clean() error {
@@ -319,11 +331,14 @@ func (r *refresher) resolve(ctx context.Context) ([]string, error) {
 	}
 	if len(bases) > 0 {
 		list := []byte(strings.Join(bases, "\n") + "\n")
-		if err := os.WriteFile(filepath.Join(r.dir, "repodata", mirrorsName), list, 0o644); err != nil {
+		if err := replaceFile(filepath.Join(r.dir, "repodata", mirrorsName), list); err != nil {
 			return nil, err
 		}
 	}
 	bases = append(bases, r.Config.BaseURL...)
+	if r.Config.FastestMirror && len(bases) > 1 {
+		bases = r.d.fastest(ctx, bases)
+	}
 	if len(bases) == 0 {
 		return nil, fmt.Errorf("%s names no usable mirror", cmp.Or(r.Config.Metalink, r.Config.MirrorList))
 	}
@@ -331,7 +346,7 @@ func (r *refresher) resolve(ctx context.Context) ([]string, error) {
 }
 
 func (r *refresher) metalink(ctx context.Context) ([]string, error) {
-	b, _, err := r.client.Bytes(ctx, fetch.Request{URL: r.Config.Metalink, MaxSize: rpmmd.MaxMirrorList})
+	b, _, err := r.client.Bytes(ctx, fetch.Request{URL: r.countme(r.Config.Metalink), MaxSize: rpmmd.MaxMirrorList})
 	if err != nil {
 		return nil, because("Cannot prepare internal mirrorlist", err)
 	}
@@ -363,7 +378,7 @@ func strongest(dst []fetch.Checksum, sums []rpmmd.Checksum) []fetch.Checksum {
 }
 
 func (r *refresher) mirrorList(ctx context.Context) ([]string, error) {
-	b, _, err := r.client.Bytes(ctx, fetch.Request{URL: r.Config.MirrorList, MaxSize: rpmmd.MaxMirrorList})
+	b, _, err := r.client.Bytes(ctx, fetch.Request{URL: r.countme(r.Config.MirrorList), MaxSize: rpmmd.MaxMirrorList})
 	if err != nil {
 		return nil, because("Cannot prepare internal mirrorlist", err)
 	}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"rpmostree/internal/compress"
+	"rpmostree/internal/failpoint"
 	"rpmostree/internal/fetch"
 	"rpmostree/rpmmd"
 )
@@ -105,7 +106,13 @@ func (s *Snapshot) parse(ctx context.Context, typ string, parse func(io.Reader) 
 		return err
 	}
 	defer rc.Close()
-	return parse(rc)
+	err = parse(rc)
+	var wrong *rpmmd.ParseError
+	if errors.As(err, &wrong) {
+		rec, _ := s.record(typ)
+		return &RepoError{s.ID(), fmt.Errorf("%s: %w", rec.Location, err)}
+	}
+	return err
 }
 
 // fileName returns where a record's file is in the cache. It checks the location,
@@ -163,7 +170,7 @@ func (s *Snapshot) fetchRecord(ctx context.Context, rec *rpmmd.Record) (string, 
 	if _, err := s.client.File(ctx, req, name); err != nil {
 		return "", because("Cannot download "+rec.Location, err)
 	}
-	return name, nil
+	return name, failpoint.At("download.file")
 }
 
 // request returns what is common to all requests for files of the repository.

@@ -4,6 +4,7 @@
 package sack
 
 import (
+	"iter"
 	"slices"
 
 	"rpmostree/rpm"
@@ -32,6 +33,9 @@ func (s Source) Package() *rpmmd.Package { return s.index.Package(s.n) }
 
 // Summary returns the summary of a remote package.
 func (s Source) Summary() string { return s.index.Summary(s.n) }
+
+// Provided returns the names of what a remote package provides.
+func (s Source) Provided() iter.Seq[string] { return s.index.Provided(s.n) }
 
 // NEVRA returns what identifies a remote package.
 func (s Source) NEVRA() evr.NEVRA { return s.index.NEVRA(s.n) }
