@@ -97,6 +97,12 @@ func (s *Summary) Lookup(name string) (SummaryRef, bool) {
 	return SummaryRef{}, false
 }
 
+// LastModified returns the time of the summary in seconds since 1970, if it has one.
+func (s *Summary) LastModified() (uint64, bool) {
+	v, ok := s.Metadata.Lookup(KeySummaryLastModified)
+	return bits.ReverseBytes64(v.Uint64()), ok && v.Type() == "t"
+}
+
 // CollectionID returns the collection of the main list of refs, "" if there is none.
 func (s *Summary) CollectionID() string {
 	v, _ := s.Metadata.Lookup(KeySummaryCollectionID)

@@ -17,7 +17,6 @@ import (
 	"rpmostree/internal/fetch"
 	"rpmostree/internal/keyfile"
 	"rpmostree/internal/progress"
-	"rpmostree/ostree"
 	"rpmostree/ostree/repo"
 )
 
@@ -42,8 +41,8 @@ type Options struct {
 	// all of them.
 	Refs []string
 	// CollectionRefs are pulled too: refs of collections, which the remote's
-	// summary has.
-	CollectionRefs []ostree.CollectionRef
+	// summary has. A checksum that is not zero is taken in place of what that says.
+	CollectionRefs []repo.MirrorRef
 	// URL replaces that of the remote's configuration.
 	URL string
 	// Depth is how many ancestors of each commit are pulled, or repo.AllHistory.
@@ -81,7 +80,7 @@ type Options struct {
 	Verify Verifier
 	// Of a pull by URL, As names the remote that gets the refs. GPGVerify and
 	// GPGVerifySummary demand signatures by its keys, in place of what its
-	// configuration says.
+	// configuration says, and by those of a remote that is pulled from by name.
 	As                          string
 	GPGVerify, GPGVerifySummary bool
 	// Header is added to every request; AppendUserAgent to the user agent.
@@ -155,7 +154,11 @@ func open(ctx context.Context, r *repo.Repo, remote string, o Options) (*puller,
 // findRemote returns the configuration of a remote, or one made up for a URL.
 func findRemote(r *repo.Repo, name string, o *Options) (*repo.Remote, error) {
 	if !strings.Contains(name, "://") {
-		return r.Remote(name)
+		m, err := r.Remote(name)
+		if err == nil {
+			m.GPGVerify, m.GPGVerifySummary = m.GPGVerify || o.GPGVerify, m.GPGVerifySummary || o.GPGVerifySummary
+		}
+		return m, err
 	}
 	if (o.GPGVerify || o.GPGVerifySummary) && o.As == "" {
 		return nil, errors.New("Must specify remote name to enable gpg verification")

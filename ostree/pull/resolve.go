@@ -45,7 +45,7 @@ func (p *puller) requested() ([]target, error) {
 		if err := ostree.ValidateRef(c.Ref); err != nil {
 			return nil, err
 		}
-		out = append(out, target{collection: c.Collection, ref: c.Ref})
+		out = append(out, target{collection: c.Collection, ref: c.Ref, sum: c.Checksum})
 	}
 	return out, nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
@@ -31,6 +32,7 @@ type settings struct {
 	autoSummary    bool
 	noDeltaSummary bool
 	minFree        minFree
+	finders        []string
 }
 
 // minFree is the space that a transaction must leave free: bytes when they are
@@ -87,7 +89,7 @@ func parseSettings(k *keyfile.File) (settings, error) {
 	if v := k.Get("ex-integrity", "composefs"); v == "yes" || v == "true" || v == "1" {
 		errs = append(errs, errors.New("composefs required, but libostree compiled without support"))
 	}
-	errs = append(errs, s.parseMinFreeSize(k), s.parseCollection(k))
+	errs = append(errs, s.parseMinFreeSize(k), s.parseCollection(k), s.parseFinders(k))
 	return s, errors.Join(errs...)
 }
 
@@ -162,3 +164,26 @@ func (r *Repo) setState(k *keyfile.File, s settings) {
 
 // CollectionID is the repository's collection ID, or "".
 func (r *Repo) CollectionID() string { return r.settings().collectionID }
+
+// parseFinders reads where repositories are looked for that have refs of collections.
+func (s *settings) parseFinders(k *keyfile.File) error {
+	const key = "default-repo-finders"
+	if !k.Has("core", key) {
+		s.finders = []string{"config", "mount"}
+		return nil
+	}
+	s.finders = k.List("core", key)
+	if len(s.finders) == 0 {
+		return errors.New("Invalid empty default-repo-finders configuration")
+	}
+	for _, name := range s.finders {
+		if name != "config" && name != "lan" && name != "mount" {
+			return fmt.Errorf("Invalid configured repo-finder '%s'", name)
+		}
+	}
+	return nil
+}
+
+// Finders are the kinds of places where the configuration says that repositories with refs of
+// collections are looked for: "config", "lan", "mount".
+func (r *Repo) Finders() []string { return slices.Clone(r.settings().finders) }

@@ -135,7 +135,7 @@ func group(name, args, about string, sub ...*command) *command {
 func commands() *command {
 	return group("ostree", "COMMAND", "",
 		adminCommands(), catCommand(), checkoutCommand(), checksumCommand(), commitCommand(), configCommand(),
-		diffCommand(), exportCommand(), fsckCommand(), gpgSignCommand(), initCommand(), logCommand(), lsCommand(), pruneCommand(),
+		diffCommand(), exportCommand(), findRemotesCommand(), createUSBCommand(), fsckCommand(), gpgSignCommand(), initCommand(), logCommand(), lsCommand(), pruneCommand(),
 		pullLocalCommand(), pullCommand(), refsCommand(), remoteCommands(), resetCommand(), revParseCommand(),
 		showCommand(), signCommand(), staticDeltaCommands(), summaryCommand())
 }

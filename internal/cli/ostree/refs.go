@@ -186,16 +186,10 @@ func (r *refser) createCollectionRef() error {
 	if err != nil {
 		return err
 	}
-	if !r.force {
-		refs, err := r.collectionRefs()
-		if err != nil {
-			return err
-		}
-		for _, m := range refs {
-			if m.Collection == collection && m.Ref == ref {
-				return fmt.Errorf("--create specified but ref %s already exists", r.create)
-			}
-		}
+	// As upstream looks for it: a ref of a remote that is called like the collection, so that
+	// the ref of a mirror is replaced.
+	if _, err := r.repo.LookupRef(collection, ref); err == nil && !r.force {
+		return fmt.Errorf("--create specified but ref %s already exists", r.create)
 	}
 	tx, err := r.repo.Begin(r.ctx, repo.TransactionOptions{})
 	if err != nil {
