@@ -53,15 +53,14 @@ func (s *Snapshot) Index(ctx context.Context) (*rpmmd.Index, error) {
 		return nil, &RepoError{s.ID(), err}
 	}
 	name, key := name+indexSuffix, rec.Checksum.String()
-	if s.d.opts.Mode != CacheOnly {
-		err = s.writeIndex(ctx, name, key)
-		if err == nil {
-			s.index, err = openIndex(name, key)
+	if s.d.opts.Mode != CacheOnly && s.writeIndex(ctx, name, key) == nil {
+		if s.index, err = openIndex(name, key); err == nil {
+			return s.index, nil
 		}
 	}
-	if err != nil { // nothing can be written there, or it was damaged at once
-		s.index, err = s.memoryIndex(ctx, key)
-	}
+	// Nothing may or can be written there. If it is the metadata that are wrong, this
+	// says so.
+	s.index, err = s.memoryIndex(ctx, key)
 	return s.index, err
 }
 

@@ -154,7 +154,7 @@ func (r *refresher) run(ctx context.Context) error {
 	r.mirrors = fetch.NewMirrors(bases...)
 	r.Fresh, r.Checked = true, r.d.opts.Now()
 	if r.cached != nil && matches(r.cached, r.current) {
-		return errors.Join(r.fetchTypes(ctx), r.renew())
+		return r.keep(ctx)
 	}
 	return r.update(ctx)
 }
@@ -204,7 +204,7 @@ func (r *refresher) update(ctx context.Context) error {
 		}
 	}
 	if r.cached != nil && bytes.Equal(b, r.cached) {
-		return errors.Join(r.fetchTypes(ctx), r.renew())
+		return r.keep(ctx)
 	}
 	md, err := rpmmd.ParseRepomd(b)
 	if err != nil {
@@ -238,6 +238,12 @@ func (r *refresher) fetchTypes(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// keep goes on with the cached metadata, which are the origin's. A killed process may
+// have left something.
+func (r *refresher) keep(ctx context.Context) error {
+	return errors.Join(r.fetchTypes(ctx), r.renew(), r.clean())
 }
 
 // renew notes that the cached metadata is current.

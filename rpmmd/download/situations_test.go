@@ -424,9 +424,13 @@ func TestResumeSituations(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, part := range map[string][]byte{
-		"a half": b[:len(b)/2], "all": b, "nothing": {}, "too much": append(slices.Clone(b), 'x'), "something else": bytes.Repeat([]byte("x"), len(b)/2),
+	for _, tt := range []struct {
+		name string
+		part []byte
+	}{
+		{"a half", b[:len(b)/2]}, {"all", b}, {"nothing", nil}, {"too much", append(slices.Clone(b), 'x')}, {"something else", bytes.Repeat([]byte("x"), len(b)/2)},
 	} {
+		name, part := tt.name, tt.part
 		target, _, err := s.packageRequest(p)
 		if err != nil {
 			t.Fatal(err)
