@@ -81,7 +81,7 @@ func TestChecklist(t *testing.T) {
 		{"device", file(func(f *BuildFile) { f.Mode, f.Rdev = 0o020600, 0x103 }), Options{}, ""},
 		{"FIFO", file(func(f *BuildFile) { f.Mode = 0o010600 }), Options{}, ""},
 		{"socket", file(func(f *BuildFile) { f.Mode = 0o140600 }), Options{}, ""},
-		{"unknown type of file", file(func(f *BuildFile) { f.Mode = 0o150600 }), Options{}, "unknown type"},
+		{"unknown type of file", file(func(f *BuildFile) { f.Mode = 0o150600 }), Options{}, ""}, // and is left out of trees
 		{"setuid", file(func(f *BuildFile) { f.Mode = 0o106755 }), Options{}, ""},
 		{"time after 2038", file(func(f *BuildFile) { f.Mtime = 1<<32 - 1 }), Options{}, ""},
 		{"capabilities that cannot be read", file(func(f *BuildFile) { f.Caps = "cap_everything=ep" }), Options{}, ""}, // the importer's error
