@@ -18,10 +18,10 @@ const module = "rpmostree"
 // A package is defined by its one appearance on a right-hand side. Do not relax to fix a build.
 var depsRules = `
 # leaf: nothing of this module
-NONE < gvariant, rpm/evr, treefile, internal/dirfd, internal/keyfile, internal/compress/xz, internal/xz,
+NONE < gvariant, rpm/evr, treefile, internal/dirfd, internal/keyfile, internal/compress/xz, internal/unxz,
        internal/progress, internal/openpgp, internal/failpoint, internal/goption, internal/background;
 # system helpers
-internal/xz < internal/compress;
+internal/unxz < internal/compress;
 internal/progress < internal/fetch;
 internal/goption < internal/manual;
 internal/dirfd < internal/selinux, internal/sandbox, composefs;

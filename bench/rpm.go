@@ -17,7 +17,7 @@ var rpmCases = []benchCase{
 	{name: "rpm-import-gzip", what: "a package's payload: decompress, all digests; the peer is rpm -i", rounds: 7, cpu: true, prepare: unpack("w9.gzdio")},
 	{name: "rpm-import-xz", what: "the same", rounds: 7, cpu: true, prepare: unpack("w6.xzdio")},
 	{name: "rpm-import-zstd", what: "the same", rounds: 7, cpu: true, prepare: unpack("w19.zstdio")},
-	{name: "rpmdb-write", what: fmt.Sprintf("a database of %d headers read and written; the peer copies the rows of all tables with the sqlite library in one transaction", dbHeaders),
+	{name: "rpmdb-write", what: fmt.Sprintf("a database of %d headers read and written; the peer inserts the same rows with the sqlite library in one transaction, without making them from the headers", dbHeaders),
 		rounds: 7, cpu: true, prepare: writeDB},
 	{name: "rpmdb-rebuild", what: "the same; the peer is rpmdb --rebuilddb", rounds: 5, cpu: true, prepare: rebuildDB},
 }
@@ -203,7 +203,9 @@ for name, kind, sql in rows:
     db.execute(sql)
 for name, kind, sql in rows:
     if kind == 'table':
-        db.execute('INSERT INTO main."%s" SELECT * FROM old."%s"' % (name, name))
+        cells = db.execute('SELECT * FROM old."%s"' % name).fetchall()
+        if cells:
+            db.executemany('INSERT INTO main."%s" VALUES(%s)' % (name, ",".join("?" * len(cells[0]))), cells)
 db.execute("COMMIT")
 `
 

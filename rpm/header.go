@@ -231,7 +231,7 @@ func (h *Header) parseIndex(il int, kind headerKind) error {
 			err = errors.New("on the wrong side of the region's end")
 		}
 		if err != nil {
-			return fmt.Errorf("tag[%d]: BAD, tag %d type %d offset %d count %d: %v", i, tag, typ, offset, count, err)
+			return fmt.Errorf("tag[%d]: BAD, tag %d type %d offset %d count %d: %v: %w", i, tag, typ, offset, count, tag, err)
 		}
 		h.index = append(h.index, e)
 	}

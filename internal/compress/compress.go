@@ -21,7 +21,7 @@ import (
 	uxz "github.com/ulikunitz/xz"
 	"github.com/ulikunitz/xz/lzma"
 
-	"rpmostree/internal/xz"
+	"rpmostree/internal/unxz"
 )
 
 // Format is a compressed file format.
@@ -127,12 +127,12 @@ func NewReader(r io.Reader, f Format, maxMemory uint64) (io.ReadCloser, error) {
 // slower but knows them.
 func newXZReader(r io.Reader, maxMemory uint64) (io.ReadCloser, error) {
 	br := bufio.NewReaderSize(r, 64<<10)
-	head, err := br.Peek(xz.PeekSize)
+	head, err := br.Peek(unxz.PeekSize)
 	if err != nil && err != io.EOF {
 		return nil, fmt.Errorf("xz: %w", err)
 	}
-	if xz.Supported(head) {
-		x, err := xz.NewReader(br, maxMemory)
+	if unxz.Supported(head) {
+		x, err := unxz.NewReader(br, maxMemory)
 		if err != nil {
 			return nil, err
 		}

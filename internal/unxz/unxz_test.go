@@ -1,4 +1,4 @@
-package xz
+package unxz
 
 import (
 	"bytes"

@@ -1,10 +1,10 @@
-// Package xz decompresses the .xz format (https://tukaani.org/xz/xz-file-format.txt),
+// Package unxz decompresses the .xz format (https://tukaani.org/xz/xz-file-format.txt),
 // the compressor of most RPM packages of the years 2009 to 2020 and of much
 // repository metadata.
 //
 // It knows the LZMA2 filter alone, which is what everybody uses for such data;
 // Supported tells from the start of a file whether that is so.
-package xz
+package unxz
 
 import (
 	"bufio"

@@ -1,4 +1,4 @@
-package xz
+package unxz
 
 import "errors"
 
@@ -227,7 +227,7 @@ func (m *model) decode(in *input, size int, out []byte, pos, start, dict int) er
 			*p = uint16(v - v>>moveBits)
 			c := coder{rng, code, at}.normal(in)
 			var n int
-			c, n, state = m.match2(in, posState, state, c)
+			c, n, state = m.anyMatch(in, posState, state, c)
 			rng, code, at = c.rng, c.code, c.at
 			back := int(m.rep[0]) + 1
 			if back > min(pos-start, dict) || n > len(out)-pos {
@@ -326,8 +326,8 @@ func (m *model) decode(in *input, size int, out []byte, pos, start, dict int) er
 	return nil
 }
 
-// match2 decodes a match or a repeated one.
-func (m *model) match2(in *input, posState, state uint32, c coder) (coder, int, uint32) {
+// anyMatch decodes a match or a repeated one.
+func (m *model) anyMatch(in *input, posState, state uint32, c coder) (coder, int, uint32) {
 	afterLiteral := state < litStates
 	next := func(a, b uint32) uint32 {
 		if afterLiteral {
