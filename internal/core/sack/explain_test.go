@@ -3,6 +3,7 @@ package sack
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -32,6 +33,7 @@ func newWorld(t *testing.T, base, updates string) *world {
 	}
 	w.sack.AddInstalled(installed)
 	w.sack.AddRepo("updates", 99, 1000)
+	var pkgs []*rpmmd.Package
 	for line := range strings.Lines(updates) {
 		f := strings.Fields(line)
 		if len(f) < 2 {
@@ -46,9 +48,33 @@ func newWorld(t *testing.T, base, updates string) *world {
 				p.Requires = append(p.Requires, dep(r))
 			}
 		}
-		w.sack.AddPackage("updates", p)
+		pkgs = append(pkgs, p)
 	}
+	w.sack.AddIndex("updates", index(t, pkgs))
 	return w
+}
+
+// index is the index of a repository's packages.
+func index(t *testing.T, pkgs []*rpmmd.Package) *rpmmd.Index {
+	t.Helper()
+	var primary, out bytes.Buffer
+	primary.WriteString(rpmmd.PrimaryHeader(len(pkgs)))
+	for _, p := range pkgs {
+		p.Checksum = rpmmd.Checksum{Type: "sha256", Hex: fmt.Sprintf("%064x", len(p.Name))}
+		p.Location = p.String() + ".rpm"
+		if err := p.Write(&primary); err != nil {
+			t.Fatal(err)
+		}
+	}
+	primary.WriteString(rpmmd.PrimaryFooter)
+	if err := rpmmd.IndexPrimary(&primary, &out, "key"); err != nil {
+		t.Fatal(err)
+	}
+	x, err := rpmmd.OpenIndex(out.Bytes(), "key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x
 }
 
 // dep reads "NAME" or "NAME=VERSION".

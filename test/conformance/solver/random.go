@@ -279,7 +279,7 @@ func (b *batch) format(r request) string {
 	for i := range r.jobs {
 		s.WriteString("job " + testcase.JobString(b.pool, &r.jobs[i]) + "\n")
 	}
-	s.WriteString("result transaction,problems /dev/null\n")
+	s.WriteString("result transaction,problems\n")
 	return s.String()
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"rpmostree/solv"
 )
@@ -21,6 +22,80 @@ func sound(p *solv.Pool, id solv.ID, pr solv.Problem) error {
 		return fmt.Errorf("the proof is no contradiction: %v", clauses)
 	}
 	return nil
+}
+
+// valid checks a set of packages with the wanted one among them: all that they require is there,
+// and nothing that one of them excludes.
+func valid(p *solv.Pool, id solv.ID, ids []solv.ID) error {
+	in := map[solv.ID]bool{}
+	for _, i := range ids {
+		in[i] = true
+	}
+	if !in[id] {
+		return fmt.Errorf("it is not in the solution")
+	}
+	for _, i := range ids {
+		k := p.Package(i)
+		for _, d := range k.Requires {
+			if !strings.HasPrefix(d.Name, "rpmlib(") && !holds(p, d.Ref, in) {
+				return fmt.Errorf("%s requires %s, which is not in the solution", p.String(i), p.DepString(d.Ref))
+			}
+		}
+		for _, d := range k.Conflicts {
+			if o := other(p, d.Ref, i, in); o != 0 && holds(p, d.Ref, in) {
+				return fmt.Errorf("%s conflicts with %s", p.String(i), p.String(o))
+			}
+		}
+		for _, d := range k.Obsoletes {
+			if o := other(p, d.Ref, i, in); o != 0 && p.Is(o, d.Ref) {
+				return fmt.Errorf("%s obsoletes %s", p.String(i), p.String(o))
+			}
+		}
+		for _, o := range ids {
+			if a, b := p.Info(i), p.Info(o); o != i && a.Name == b.Name && (a.Arch == b.Arch || a.EVR != b.EVR) {
+				return fmt.Errorf("both %s and %s are in the solution", p.String(i), p.String(o))
+			}
+		}
+	}
+	return nil
+}
+
+// other returns a package besides id that provides a dependency, of those in a set.
+func other(p *solv.Pool, d solv.Ref, id solv.ID, in map[solv.ID]bool) solv.ID {
+	for _, o := range p.Providers(d) {
+		if o != id && in[o] {
+			return o
+		}
+	}
+	return 0
+}
+
+// holds evaluates a dependency, rich or not, in a set of packages.
+func holds(p *solv.Pool, d solv.Ref, in map[solv.ID]bool) bool {
+	left, op, right, isRel := p.Relation(d)
+	if isRel {
+		cond, otherwise := right, solv.Ref(0)
+		if l, o, r, is := p.Relation(right); is && o == solv.OpElse {
+			cond, otherwise = l, r
+		}
+		switch op {
+		case solv.OpAnd:
+			return holds(p, left, in) && holds(p, right, in)
+		case solv.OpOr:
+			return holds(p, left, in) || holds(p, right, in)
+		case solv.OpIf:
+			if holds(p, cond, in) {
+				return holds(p, left, in)
+			}
+			return otherwise == 0 || holds(p, otherwise, in)
+		case solv.OpUnless:
+			if !holds(p, cond, in) {
+				return holds(p, left, in)
+			}
+			return otherwise != 0 && holds(p, otherwise, in)
+		}
+	}
+	return slices.ContainsFunc(p.Providers(d), func(id solv.ID) bool { return in[id] || id == solv.System })
 }
 
 // justified reports that a rule is the request, or follows from a dependency, by the providers that
