@@ -44,7 +44,11 @@ func (c *Client) newPlan(req *Request) (*plan, error) {
 // pick returns the source to try, or nil if there is none left. It waits before
 // a source is tried for a second time.
 func (p *plan) pick(ctx context.Context) (*source, error) {
-	if p.tries > p.client.opts.Retries+len(p.sources)-1 || p.resumes > MaxResumes {
+	resumes := MaxResumes
+	if p.client.opts.Retries == 0 {
+		resumes = 0
+	}
+	if p.tries > p.client.opts.Retries+len(p.sources)-1 || p.resumes > resumes {
 		return nil, nil
 	}
 	for range 2 * len(p.sources) {

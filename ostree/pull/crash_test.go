@@ -11,7 +11,9 @@ import (
 	"testing"
 
 	"rpmostree/internal/failpoint"
+	"rpmostree/internal/treetest"
 	"rpmostree/ostree"
+	"rpmostree/ostree/delta"
 	"rpmostree/ostree/repo"
 
 	"golang.org/x/sys/unix"
@@ -79,4 +81,83 @@ func TestPullIsKilled(t *testing.T) {
 		}
 		fsckClean(t, r)
 	}
+}
+
+// deaths are the points at which a pull is killed, and which pulls pass them.
+var deaths = []struct{ point, pulls string }{
+	{"pull.object", "objects"}, {"pull.object@5", "objects"}, {"pull.part", "delta"}, {"delta.part", "delta"}, {"repo.pull.fetched", "directory"},
+	{"repo.commit.staged", "objects delta directory"}, {"repo.commit.synced", "objects delta directory"},
+	{"repo.commit.object", "objects delta directory"}, {"repo.commit.object@4", "objects delta directory"},
+	{"repo.commit.objects", "objects delta directory"}, {"repo.commit.renamed", "objects delta directory"},
+	{"repo.commit.ref", "objects delta directory"}, {"repo.commit.refs", "objects delta directory"}, {"repo.ref.write", "objects delta directory"},
+}
+
+// TestEveryDeath kills pulls everywhere. What was there before stays, the C ostree
+// finds nothing wrong, and the next pull succeeds.
+func TestEveryDeath(t *testing.T) {
+	treetest.Oracle(t, "ostree")
+	ctx := context.Background()
+	for seed := range uint64(3) {
+		tr := small
+		tr.Seed = 11 + seed
+		src, url, first, second := serveTree(t, tr, nil)
+		if _, err := delta.Generate(ctx, src, delta.Name{From: first, To: second}, delta.Options{}); err != nil {
+			t.Fatal(err)
+		}
+		if err := src.UpdateSummary(ctx, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		for _, how := range []string{"objects", "delta", "directory"} {
+			t.Run(fmt.Sprintf("%s %d", how, seed), func(t *testing.T) {
+				t.Parallel()
+				for _, d := range deaths {
+					if !strings.Contains(d.pulls, how) {
+						continue
+					}
+					r, was := newRepo(t, repo.BareUser), ostree.Checksum{}
+					if how == "directory" {
+						addRemote(t, r, "file://"+src.Path())
+					} else {
+						addRemote(t, r, url)
+					}
+					if how == "delta" {
+						was = first
+						if _, err := Pull(ctx, r, "origin", Options{Refs: []string{"x@" + first.String()}}); err != nil {
+							t.Fatal(err)
+						}
+					}
+					dies(t, r, how+" "+d.point, was, second)
+				}
+			})
+		}
+	}
+}
+
+// dies kills a pull of x into r at a point, and looks at what is left.
+func dies(t *testing.T, r *repo.Repo, what string, was, second ostree.Checksum) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "-test.run=^$")
+	_, point, _ := strings.Cut(what, " ")
+	cmd.Env = append(os.Environ(), crashEnv+"="+r.Path(), failpoint.Env+"="+point)
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.Sys().(syscall.WaitStatus).Signal() != unix.SIGKILL {
+		t.Errorf("%s: not killed: %v\n%s", what, err, out)
+		return
+	}
+	if sum, err := r.ResolveRev("origin:x"); err == nil && sum != was && sum != second || err != nil && !was.IsZero() {
+		t.Errorf("%s: ref is %s, %v", what, sum, err)
+	}
+	treetest.Run(t, "ostree", "--repo="+r.Path(), "fsck", "-q")
+	if _, err := Pull(context.Background(), r, "origin", Options{Refs: []string{"x"}}); err != nil {
+		t.Errorf("%s: again: %v", what, err)
+		return
+	}
+	if sum, _ := r.ResolveRev("origin:x"); sum != second {
+		t.Errorf("%s: ref is %s afterwards", what, sum)
+	}
+	if partial, _ := r.IsPartial(second); partial {
+		t.Errorf("%s: commit is still partial", what)
+	}
+	fsckClean(t, r)
 }

@@ -144,8 +144,8 @@ func (f *frontier) stop() {
 
 // work does all jobs, some at once.
 func (f *frontier) work(ctx context.Context, workers int, do func(context.Context, job) error) error {
-	g, ctx := errgroup.WithContext(ctx)
 	defer context.AfterFunc(ctx, f.stop)()
+	g, ctx := errgroup.WithContext(ctx)
 	for range workers {
 		g.Go(func() error {
 			for {

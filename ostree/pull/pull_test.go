@@ -77,8 +77,13 @@ func fsckClean(t testing.TB, r *repo.Repo) {
 // for it. The wrap function may be nil.
 func serve(t testing.TB, wrap func(http.Handler) http.Handler) (src *repo.Repo, url string, first, second ostree.Checksum) {
 	t.Helper()
+	return serveTree(t, treetest.Options{Seed: 5, Files: 40, MaxSize: 200 << 10, Xattrs: isRoot, Owners: isRoot}, wrap)
+}
+
+func serveTree(t testing.TB, o treetest.Options, wrap func(http.Handler) http.Handler) (src *repo.Repo, url string, first, second ostree.Checksum) {
+	t.Helper()
 	dir := filepath.Join(t.TempDir(), "tree")
-	treetest.Random(t, dir, treetest.Options{Seed: 5, Files: 40, MaxSize: 200 << 10, Xattrs: isRoot, Owners: isRoot})
+	treetest.Random(t, dir, o)
 	src = newRepo(t, repo.Archive)
 	first = commitDir(t, src, "x", dir, ostree.Checksum{}, 1000)
 	os.MkdirAll(filepath.Join(dir, "sub/dir"), 0o755)

@@ -1,0 +1,389 @@
+package pull
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"rpmostree/gvariant"
+	"rpmostree/ostree"
+	"rpmostree/ostree/repo"
+)
+
+// requests counts what a server was asked for, by the suffix of the name.
+type requests struct {
+	mu sync.Mutex
+	n  map[string]int
+}
+
+func newRequests() *requests { return &requests{n: map[string]int{}} }
+
+func (r *requests) wrap(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		r.mu.Lock()
+		r.n[path.Ext(req.URL.Path)]++
+		r.mu.Unlock()
+		h.ServeHTTP(w, req)
+	})
+}
+
+func (r *requests) count(ext string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.n[ext]
+}
+
+// lie makes a server that answers with lies where the path has the suffix.
+func lie(suffix string, answer http.HandlerFunc) func(http.Handler) http.Handler {
+	return func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			if strings.HasSuffix(req.URL.Path, suffix) {
+				answer(w, req)
+				return
+			}
+			h.ServeHTTP(w, req)
+		})
+	}
+}
+
+// endless sends until the client has had enough.
+func endless(w http.ResponseWriter, req *http.Request) {
+	block := make([]byte, 1<<20)
+	for req.Context().Err() == nil {
+		if _, err := w.Write(block); err != nil {
+			return
+		}
+	}
+}
+
+func short(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Length", "1000")
+	io.WriteString(w, "less")
+}
+
+func toFile(w http.ResponseWriter, req *http.Request) {
+	w.Header().Set("Location", "file:///etc/passwd")
+	w.WriteHeader(http.StatusFound)
+}
+
+func silent(w http.ResponseWriter, req *http.Request) {
+	w.(http.Flusher).Flush()
+	<-req.Context().Done()
+}
+
+func answer(body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, body) }
+}
+
+// TestHostileRemote: whatever a server does, the pull fails with a word about it,
+// leaves no ref and nothing broken, and the next one from an honest server succeeds.
+func TestHostileRemote(t *testing.T) {
+	kinds := map[string]string{"config": "config", "summary": "summary", "ref": "refs/heads/x", "commit": ".commit", "dirtree": ".dirtree", "dirmeta": ".dirmeta", "file": ".filez"}
+	src, _, _, second := serveTree(t, small, nil)
+	files := http.FileServer(http.Dir(src.Path()))
+	honest := httptest.NewServer(files)
+	t.Cleanup(honest.Close)
+	for kind, suffix := range kinds {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			for name, a := range map[string]struct {
+				lie  http.HandlerFunc
+				want string
+			}{
+				"garbage":    {answer("this is no such thing\x00\xff"), ""},
+				"empty":      {answer(""), ""},
+				"endless":    {endless, "exceeded maximum"},
+				"cut short":  {short, ""},
+				"to a file":  {toFile, "unsupported protocol"},
+				"silent":     {silent, "too slow"},
+				"broken":     {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, "Server returned HTTP 500"},
+				"in circles": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, 302) }, "too many redirects"},
+				"wrong range": {func(w http.ResponseWriter, _ *http.Request) {
+					w.Header().Set("Content-Range", "bytes 5-x/2")
+					w.WriteHeader(206)
+				}, "Content-Range"},
+			} {
+				if name == "endless" && (kind == "dirtree" || kind == "dirmeta" || kind == "summary") {
+					continue // 128 MiB each, as the commit
+				}
+				liar := httptest.NewServer(lie(suffix, a.lie)(files))
+				r := newRepo(t, repo.BareUser)
+				addRemote(t, r, liar.URL)
+				o := Options{Refs: []string{"x"}, Retries: -1, LowSpeedSeconds: 1}
+				_, err := Pull(context.Background(), r, "origin", o)
+				what := kind + " " + name
+				if kind == "file" && name == "endless" {
+					a.want = "" // whatever its header says
+				}
+				if err == nil || !strings.Contains(err.Error(), a.want) {
+					t.Errorf("%s: error %v, want %q", what, err, a.want)
+				}
+				if refs, _ := r.Refs(); len(refs) != 0 {
+					t.Errorf("%s: refs %v", what, refs)
+				}
+				liar.Close()
+				o.URL = honest.URL
+				if _, err := Pull(context.Background(), r, "origin", o); err != nil {
+					t.Errorf("%s: the honest server: %v", what, err)
+				}
+				if partial, _ := r.IsPartial(second); partial {
+					t.Errorf("%s: commit is partial", what)
+				}
+				fsckClean(t, r)
+			}
+		})
+	}
+}
+
+// forge adds an object that its checksum fits, whatever it is.
+func forge(t *testing.T, src *repo.Repo, typ ostree.ObjectType, data []byte) ostree.Checksum {
+	t.Helper()
+	sum := ostree.ChecksumOf(data)
+	file := src.ObjectPath(typ, sum)
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return sum
+}
+
+// TestMalformedObjects pulls objects with the right checksum and wrong content.
+func TestMalformedObjects(t *testing.T) {
+	src, url, first, _ := serveTree(t, small, nil)
+	c, err := src.Commit(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dirtree := func(file, dir string) []byte {
+		sum := gvariant.Bytes(c.Tree[:])
+		return gvariant.Tuple(gvariant.Array("(say)", gvariant.Tuple(gvariant.String(file), sum)),
+			gvariant.Array("(sayay)", gvariant.Tuple(gvariant.String(dir), sum, gvariant.Bytes(c.Meta[:])))).Bytes()
+	}
+	dirmeta := func(mode uint32) []byte {
+		return gvariant.Tuple(gvariant.Uint32(0), gvariant.Uint32(0), gvariant.Uint32(mode), gvariant.Array("(ayay)")).Bytes()
+	}
+	commit := func(tree, meta ostree.Checksum) []byte {
+		x := *c
+		x.Tree, x.Meta = tree, meta
+		return x.Marshal()
+	}
+	tree := func(data []byte) []byte { return commit(forge(t, src, ostree.ObjectDirTree, data), c.Meta) }
+	for name, data := range map[string][]byte{
+		"commit of garbage":         []byte("garbage"),
+		"commit cut short":          c.Marshal()[:60],
+		"tree of garbage":           tree([]byte("garbage")),
+		"empty tree object":         tree(nil),
+		"tree that goes up":         tree(dirtree("../x", "a")),
+		"tree with a slash":         tree(dirtree("a/b", "a")),
+		"tree with dot dot":         tree(dirtree("a", "..")),
+		"tree with a dot":           tree(dirtree(".", "b")),
+		"tree with no name":         tree(dirtree("", "b")),
+		"tree of what is missing":   tree(dirtree("a", "b")),
+		"directory that is a file":  commit(c.Tree, forge(t, src, ostree.ObjectDirMeta, dirmeta(0x10000644>>12))),
+		"directory of garbage":      commit(c.Tree, forge(t, src, ostree.ObjectDirMeta, []byte("garbage"))),
+		"tree and meta are swapped": commit(c.Meta, c.Tree),
+	} {
+		sum := forge(t, src, ostree.ObjectCommit, data)
+		r := newRepo(t, repo.BareUser)
+		addRemote(t, r, url)
+		if _, err := Pull(context.Background(), r, "origin", Options{Refs: []string{"x@" + sum.String()}, Retries: -1, DisableDeltas: true}); err == nil {
+			t.Errorf("%s: pulled", name)
+		}
+		if refs, _ := r.Refs(); len(refs) != 0 {
+			t.Errorf("%s: refs %v", name, refs)
+		}
+		fsckClean(t, r)
+		local := newRepo(t, repo.BareUser)
+		if _, err := Pull(context.Background(), local, "file://"+src.Path(), Options{Refs: []string{sum.String()}, Untrusted: true}); err == nil {
+			t.Errorf("%s: pulled from the directory", name)
+		}
+	}
+}
+
+// TestHostileSummary pulls by summaries that lie.
+func TestHostileSummary(t *testing.T) {
+	src, url, _, second := serveTree(t, small, nil)
+	write := func(name string, sum ostree.Checksum, size uint64, meta *gvariant.Dict) {
+		s := ostree.Summary{Refs: []ostree.SummaryRef{{Name: name, Size: size, Checksum: sum}}, Metadata: meta.Value()}
+		if err := src.WriteSummary(s.Marshal(), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dict := func(key string, v gvariant.Value) *gvariant.Dict {
+		var d gvariant.Dict
+		d.Set(key, v)
+		return &d
+	}
+	for name, tt := range map[string]struct {
+		make func()
+		want string
+	}{
+		"a commit that is larger than it says": {func() { write("x", second, 10, &gvariant.Dict{}) }, "exceeded maximum size of 10 bytes"},
+		"a commit that is not there":           {func() { write("x", ostree.ChecksumOf([]byte("x")), 100, &gvariant.Dict{}) }, "Server returned HTTP 404"},
+		"a ref that goes up":                   {func() { write("../../x", second, 0, &gvariant.Dict{}) }, "Invalid ref name"},
+		"a delta with another name": {func() {
+			write("x", second, 0, dict(ostree.KeySummaryStaticDeltas, gvariant.Array("{sv}", gvariant.DictEntry(gvariant.String("../x"), gvariant.Variant(gvariant.Bytes(nil))))))
+		}, "Invalid"},
+		"a repository that cannot be read from": {func() {
+			write("x", second, 0, func() *gvariant.Dict {
+				d := dict(ostree.KeySummaryMode, gvariant.String("bare"))
+				d.Set(ostree.KeySummaryTombstones, gvariant.Bool(false))
+				return d
+			}())
+		}, `Can't pull from archives with mode "bare"`},
+		"a collection of that name": {func() { write("x", second, 0, dict(ostree.KeySummaryCollectionID, gvariant.String("../../x"))) }, "Invalid collection ID"},
+	} {
+		tt.make()
+		r := newRepo(t, repo.BareUser)
+		addRemote(t, r, url)
+		_, err := Pull(context.Background(), r, "origin", Options{Refs: []string{"x"}, Retries: -1})
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: error %v, want %q", name, err, tt.want)
+		}
+		if refs, _ := r.Refs(); len(refs) != 0 {
+			t.Errorf("%s: refs %v", name, refs)
+		}
+	}
+}
+
+// TestBrokenTransfersAreContinued serves large files in pieces: each connection ends
+// after a while.
+func TestBrokenTransfersAreContinued(t *testing.T) {
+	pieces := 0
+	var mu sync.Mutex
+	_, url, _, _ := serve(t, func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			if !strings.HasSuffix(req.URL.Path, ".filez") {
+				h.ServeHTTP(w, req)
+				return
+			}
+			rec := httptest.NewRecorder()
+			h.ServeHTTP(rec, req)
+			for k, v := range rec.Header() {
+				w.Header()[k] = v
+			}
+			w.Header().Del("Etag")
+			w.WriteHeader(rec.Code)
+			body := rec.Body.Bytes()
+			if len(body) > 20<<10 {
+				mu.Lock()
+				pieces++
+				mu.Unlock()
+				w.Write(body[:20<<10])
+				panic(http.ErrAbortHandler)
+			}
+			w.Write(body)
+		})
+	})
+	r := newRepo(t, repo.BareUser)
+	addRemote(t, r, url)
+	if _, err := Pull(context.Background(), r, "origin", Options{Refs: []string{"x"}}); err != nil {
+		t.Fatal(err)
+	}
+	if pieces == 0 {
+		t.Error("no transfer was broken")
+	}
+	fsckClean(t, r)
+}
+
+func TestMetalinkAndMirrors(t *testing.T) {
+	src, url, _, second := serveTree(t, small, nil)
+	if err := src.UpdateSummary(context.Background(), nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	summary, _, _ := src.ReadSummary()
+	dead := httptest.NewServer(http.NotFoundHandler())
+	defer dead.Close()
+	links := http.NewServeMux()
+	links.Handle("/metalink", answer(metalinkText(fmt.Sprintf("<size>%d</size>", len(summary)), `<hash type="sha256">`+ostree.ChecksumOf(summary).String()+`</hash>`,
+		`<url protocol="http" preference="9">`+dead.URL+`/summary</url><url protocol="http" preference="5">`+url+`/config</url><url protocol="http">`+url+`/summary</url>`)))
+	links.Handle("/mirrors", answer("# mirrors\nfile://"+src.Path()+"\n"+dead.URL+"\n"+url+"\n"+dead.URL+"\n"))
+	links.Handle("/none", answer("file://"+src.Path()+"\n"+dead.URL+"\n"))
+	server := httptest.NewServer(links)
+	defer server.Close()
+	for remote, want := range map[string]string{
+		"metalink=" + server.URL + "/metalink": "", "mirrorlist=" + server.URL + "/mirrors": "",
+		"metalink=" + server.URL + "/mirrors": "Document must begin with an element", "mirrorlist=" + server.URL + "/none": "No valid mirrors were found in mirrorlist",
+		"mirrorlist=" + dead.URL: "While fetching mirrorlist", "gopher://x": "Invalid URI scheme in gopher://x",
+	} {
+		r := newRepo(t, repo.BareUser)
+		addRemote(t, r, remote)
+		_, err := Pull(context.Background(), r, "origin", Options{Refs: []string{"x"}, Retries: -1})
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", remote, err, want)
+		}
+		if c, _ := r.ResolveRev("origin:x"); want == "" && c != second {
+			t.Errorf("%s: ref %s", remote, c)
+		}
+	}
+}
+
+// TestSummaryIsAskedFor: what has not changed is not sent again.
+func TestSummaryIsAskedFor(t *testing.T) {
+	codes := map[string][]int{}
+	src, url, _, _ := serveTree(t, small, func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			rec := httptest.NewRecorder()
+			if strings.HasPrefix(req.URL.Path, "/summary") {
+				w.Header().Set("ETag", `"`+path.Base(req.URL.Path)+`"`)
+				rec.Header().Set("ETag", w.Header().Get("ETag"))
+			}
+			h.ServeHTTP(rec, req)
+			codes[req.URL.Path] = append(codes[req.URL.Path], rec.Code)
+			for k, v := range rec.Header() {
+				w.Header()[k] = v
+			}
+			w.WriteHeader(rec.Code)
+			io.Copy(w, rec.Body)
+		})
+	})
+	ctx := context.Background()
+	if err := src.UpdateSummary(ctx, nil, func([]byte) ([]byte, error) { return []byte("signature"), nil }); err != nil {
+		t.Fatal(err)
+	}
+	r := newRepo(t, repo.BareUser)
+	addRemote(t, r, url)
+	cacheDir := t.TempDir()
+	o := Options{Refs: []string{"x"}, CacheDir: cacheDir, Workers: 1}
+	for range 2 {
+		if _, err := Pull(ctx, r, "origin", o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := fmt.Sprint(codes["/summary.sig"], codes["/summary"]); got != "[200 304] [200]" {
+		t.Errorf("answers %s", got)
+	}
+	// A cache that was spoiled is left alone.
+	want, _, _ := src.ReadSummary()
+	for _, name := range []string{"origin", "origin.sig"} {
+		file := filepath.Join(cacheDir, "summaries", name)
+		st, err := os.Stat(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if time.Since(st.ModTime()) > time.Hour {
+			t.Errorf("%s is of %s", name, st.ModTime())
+		}
+	}
+	if err := os.WriteFile(filepath.Join(cacheDir, "summaries/origin"), []byte("spoiled"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Pull(ctx, r, "origin", o); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(filepath.Join(cacheDir, "summaries/origin")); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("cache %q, %v", got, err)
+	}
+}
