@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"rpmostree/internal/compress"
 	"rpmostree/rpmmd"
 )
 
@@ -87,6 +88,9 @@ func Write(ctx context.Context, dir string, opts Options) (*rpmmd.Repomd, error)
 	fail := func(err error) (*rpmmd.Repomd, error) {
 		return nil, fmt.Errorf("creating repository metadata: %w", err)
 	}
+	if err := opts.check(); err != nil {
+		return fail(err)
+	}
 	paths, err := find(dir, &opts)
 	if err != nil {
 		return fail(err)
@@ -113,6 +117,19 @@ func WritePackages(dir string, pkgs []*Package, opts Options) (*rpmmd.Repomd, er
 		return nil, fmt.Errorf("creating repository metadata: %w", err)
 	}
 	return md, nil
+}
+
+// check finds out what is wrong before anything is read.
+func (o *Options) check() error {
+	if _, err := compress.Parse(o.Compression); err != nil {
+		return err
+	}
+	for _, typ := range []string{o.checksumType(), o.repomdChecksumType()} {
+		if _, err := rpmmd.NewHash(typ); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // find returns the packages below dir, relative to it, ordered by their file

@@ -823,23 +823,42 @@ func TestProgress(t *testing.T) {
 	w := newWorld(t)
 	var mu sync.Mutex
 	seen := map[string]bool{}
+	var all []Progress
 	w.opts.Progress = func(p Progress) {
 		mu.Lock()
 		defer mu.Unlock()
-		if p.Repo != "test" || p.Done > p.Total && p.Total > 0 {
+		if p.Repo != "test" || p.Done > p.Total && p.Total > 0 || p.AllDone > p.AllTotal {
 			t.Errorf("%+v", p)
 		}
 		seen[p.File] = true
+		all = append(all, p)
 	}
-	s, err := w.refresh(config(serve(t, w.repo).URL))
+	d := w.downloader()
+	s, err := d.Refresh(t.Context(), config(serve(t, w.repo).URL))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := stream(t.Context(), s, find(t, s, "two")); err != nil {
+	one, two := find(t, s, "one"), find(t, s, "two")
+	metadata := all[len(all)-1].AllTotal
+	if all[len(all)-1].AllDone != metadata {
+		t.Errorf("%+v", all[len(all)-1])
+	}
+	all = nil
+	if _, err := d.FetchPackages(t.Context(), []Wanted{{s, one}, {s, two}}, nil); err != nil {
 		t.Fatal(err)
 	}
-	if len(seen) != 3 || !seen["two-1-1.noarch.rpm"] {
+	if len(seen) != 4 || !seen["two-1-1.noarch.rpm"] {
 		t.Errorf("progress of %v", seen)
+	}
+	// The total is known from the start and is reached.
+	for _, p := range all {
+		if p.AllTotal != metadata+one.Size+two.Size {
+			t.Errorf("total %d, want %d", p.AllTotal, metadata+one.Size+two.Size)
+		}
+	}
+	most := slices.MaxFunc(all, func(a, b Progress) int { return int(a.AllDone - b.AllDone) })
+	if most.AllDone != most.AllTotal {
+		t.Errorf("%+v", most)
 	}
 }
 

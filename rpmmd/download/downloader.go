@@ -55,8 +55,8 @@ type Options struct {
 	Verify func(ctx context.Context, repo *rpmmd.RepoConfig, repomd, signature []byte) error
 	// Fetch are defaults for the connections of all repositories.
 	Fetch fetch.Options
-	// Progress, if not nil, is called with how many of total bytes have arrived for
-	// a repository's metadata or package; see Progress.
+	// Progress, if not nil, is called as bytes arrive, perhaps from several goroutines at
+	// once.
 	Progress func(Progress)
 	// CountMe lets repositories count the machine if their configuration says so, too:
 	// once a week its age is told.
@@ -65,12 +65,43 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Progress tells how far the transfer of one file is.
+// Progress tells how far the transfer of one file is, and that of all files of the
+// Downloader together.
 type Progress struct {
 	Repo  string // ID
 	File  string // path in the repository
 	Done  int64  // bytes
 	Total int64  // bytes; zero if unknown
+
+	AllDone, AllTotal int64 // bytes; the total has those of files that are still to come
+}
+
+// A total sums up the transfers of a Downloader.
+type total struct {
+	mu        sync.Mutex
+	files     map[[2]string]*transfer // by repository and path
+	done, all int64
+}
+
+type transfer struct{ done, all int64 }
+
+// update notes how far a file is, and returns the sums.
+func (t *total) update(repo, file string, done, all int64) (int64, int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.files == nil {
+		t.files = map[[2]string]*transfer{}
+	}
+	f := t.files[[2]string{repo, file}]
+	if f == nil {
+		f = &transfer{}
+		t.files[[2]string{repo, file}] = f
+	}
+	all = max(all, f.all, done)
+	t.done += done - f.done
+	t.all += all - f.all
+	f.done, f.all = done, all
+	return t.done, t.all
 }
 
 // A Downloader makes Snapshots. It is safe for concurrent use.
@@ -79,6 +110,7 @@ type Downloader struct {
 
 	mu      sync.Mutex
 	clients map[clientKey]*fetch.Client
+	total   total
 }
 
 // New returns a Downloader.

@@ -156,6 +156,9 @@ func (d *Downloader) FetchPackages(ctx context.Context, wants []Wanted, progress
 func (d *Downloader) EachPackage(ctx context.Context, wants []Wanted, fn func(ctx context.Context, i int) error) error {
 	parallel := 0
 	for _, w := range wants {
+		if _, ok := w.Snapshot.Cached(w.Package); !ok && d.opts.Progress != nil {
+			d.total.update(w.Snapshot.ID(), w.Package.Location, 0, w.Package.Size)
+		}
 		parallel = max(parallel, cmp.Or(w.Snapshot.Config.MaxParallel, DefaultParallel))
 	}
 	g, ctx := errgroup.WithContext(ctx)

@@ -183,8 +183,11 @@ func (s *Snapshot) request(base, location string) fetch.Request {
 		req = fetch.Request{URL: location}
 	}
 	if report := s.d.opts.Progress; report != nil {
-		id := s.ID()
-		req.Progress = func(done, total int64) { report(Progress{id, location, done, total}) }
+		id, all := s.ID(), &s.d.total
+		req.Progress = func(done, total int64) {
+			allDone, allTotal := all.update(id, location, done, total)
+			report(Progress{id, location, done, total, allDone, allTotal})
+		}
 	}
 	return req
 }
