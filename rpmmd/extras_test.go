@@ -348,8 +348,46 @@ func FuzzModules(f *testing.F) {
 	f.Add([]byte(sampleModules))
 	f.Add([]byte(moreModules))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if m, err := ParseModules(bytes.NewReader(b)); (m == nil) == (err == nil) {
+		m, err := ParseModules(bytes.NewReader(b))
+		if (m == nil) == (err == nil) {
 			t.Error("neither result nor error")
+		}
+		if err == nil {
+			f := NewModuleFilter([]*Modules{m, m}, ModuleState{Platform: "el9", Enabled: map[string]string{"perl": "5.30", "lib": "2"}, Now: time.Unix(2e9, 0)})
+			f.Hides(evr.NEVRA{Name: "perl"}, slices.Values([]string{"lib"}))
+		}
+	})
+}
+
+// What was read is the same after it was written and read again.
+func FuzzOther(f *testing.F) {
+	f.Add([]byte(`<otherdata packages="1"><package pkgid="ab" name="a" arch="x"><version epoch="1" ver="2" rel="3"/><changelog author="A &lt;a@b&gt; 1-1" date="1">- x
+- y</changelog><changelog author="B" date="2"><![CDATA[<&>]]></changelog></package></otherdata>`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		read := func(b []byte) (out []Changelogs, err error) {
+			err = ParseOther(bytes.NewReader(b), func(l *Changelogs) error {
+				c := *l
+				c.Entries = slices.Clone(l.Entries)
+				out = append(out, c)
+				return nil
+			})
+			return out, err
+		}
+		first, err := read(b)
+		if err != nil {
+			return
+		}
+		var buf bytes.Buffer
+		buf.WriteString(OtherHeader(len(first)))
+		for i := range first {
+			if err := first[i].Write(&buf); err != nil {
+				t.Fatal(err)
+			}
+		}
+		buf.WriteString(OtherFooter)
+		second, err := read(buf.Bytes())
+		if d := gocmp.Diff(first, second); d != "" || err != nil {
+			t.Errorf("error %v (-first +second):\n%s", err, d)
 		}
 	})
 }

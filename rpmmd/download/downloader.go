@@ -22,6 +22,10 @@ const (
 	MaxParallel = 20
 	// MaxOpenSize bounds a metadata file, also when it is decompressed, in bytes.
 	MaxOpenSize = 16 << 30
+	// MaxRatio bounds how much larger a metadata file may become when it is
+	// decompressed, if that is more than MinOpenSize bytes.
+	MaxRatio    = 1000
+	MinOpenSize = 64 << 20
 	// MaxKey is the size of a file of OpenPGP keys, and MaxSignature that of a
 	// signature, in bytes.
 	MaxKey       = 4 << 20

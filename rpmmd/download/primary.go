@@ -53,13 +53,19 @@ func (s *Snapshot) Index(ctx context.Context) (*rpmmd.Index, error) {
 		return nil, &RepoError{s.ID(), err}
 	}
 	name, key := name+indexSuffix, rec.Checksum.String()
-	if s.d.opts.Mode != CacheOnly && s.writeIndex(ctx, name, key) == nil {
-		if s.index, err = openIndex(name, key); err == nil {
-			return s.index, nil
+	if s.d.opts.Mode != CacheOnly {
+		err := s.writeIndex(ctx, name, key)
+		var wrong *RepoError
+		if errors.As(err, &wrong) {
+			return nil, err
+		}
+		if err == nil {
+			if s.index, err = openIndex(name, key); err == nil {
+				return s.index, nil
+			}
 		}
 	}
-	// Nothing may or can be written there. If it is the metadata that are wrong, this
-	// says so.
+	// Nothing may or can be written there.
 	s.index, err = s.memoryIndex(ctx, key)
 	return s.index, err
 }

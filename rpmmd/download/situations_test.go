@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"rpmostree/internal/compress"
 	"rpmostree/internal/fetch"
 	"rpmostree/rpmmd"
 	"rpmostree/rpmmd/createrepo"
@@ -712,5 +713,48 @@ func TestCountMe(t *testing.T) {
 	c.CountMe = false
 	if got := weeks(1); got != "" {
 		t.Errorf("counted %q though the repository does not ask for it", got)
+	}
+}
+
+// Small files that become large are given up, whatever they are compressed with.
+func TestBombs(t *testing.T) {
+	xml := append([]byte("<metadata>"), bytes.Repeat([]byte("<x></x>"), MinOpenSize/7+1000)...)
+	for _, f := range []compress.Format{compress.Zstd, compress.Zchunk} {
+		w := newStage(t)
+		var b bytes.Buffer
+		z, err := compress.NewWriter(&b, f, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := z.Write(xml); err != nil {
+			t.Fatal(err)
+		}
+		if err := z.Close(); err != nil {
+			t.Fatal(err)
+		}
+		sum := sha512.Sum512(b.Bytes())
+		md := rpmmd.Repomd{Records: []rpmmd.Record{{Type: "primary", Location: "repodata/bomb", Checksum: rpmmd.Checksum{Type: "sha512", Hex: fmt.Sprintf("%x", sum)}}}}
+		var repomd bytes.Buffer
+		if err := md.Write(&repomd); err != nil {
+			t.Fatal(err)
+		}
+		for name, b := range map[string][]byte{"bomb": b.Bytes(), repomdName: repomd.Bytes()} {
+			if err := os.WriteFile(filepath.Join(w.repo, "repodata", name), b, 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s, err := w.refresh(w.config("baseurl", "ok"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = s.Index(t.Context())
+		if !errors.Is(err, compress.ErrTooLarge) || !strings.Contains(err.Error(), "'test': repodata/bomb: reading primary metadata: ") {
+			t.Errorf("%v: error %v", f, err)
+		}
+	}
+	for size, want := range map[int64]int64{0: MinOpenSize, 1 << 10: MinOpenSize, 1 << 20: MaxRatio << 20, 1 << 40: MaxOpenSize} {
+		if got := openLimit(size); got != want {
+			t.Errorf("openLimit(%d) = %d, want %d", size, got, want)
+		}
 	}
 }

@@ -211,8 +211,17 @@ func openRecord(name string, rec *rpmmd.Record) (io.ReadCloser, error) {
 		f.Close()
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+	st, err := f.Stat()
+	if err != nil {
+		return nil, errors.Join(err, z.Close(), f.Close())
+	}
 	close := func() error { return errors.Join(z.Close(), f.Close()) }
-	return &metadataReader{open: compress.Limit(z, MaxOpenSize), closed: closed, close: close}, nil
+	return &metadataReader{open: compress.Limit(z, openLimit(st.Size())), closed: closed, close: close}, nil
+}
+
+// openLimit returns how large a file of some size may become.
+func openLimit(size int64) int64 {
+	return min(max(MinOpenSize, min(size, MaxOpenSize)*MaxRatio), MaxOpenSize)
 }
 
 // A metadataReader reads a decompressed file and, at its end, what is left of the
