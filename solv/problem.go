@@ -304,7 +304,9 @@ func (s *solver) explain() []Problem {
 			}
 		}
 		pr.Reason = s.cause(s.mainRule(s.problems[i].proof))
-		pr.Solutions = s.solutions(s.problems[i].elems)
+		if !s.opts.NoSolutions {
+			pr.Solutions = s.solutions(s.problems[i].elems)
+		}
 		out = append(out, pr)
 	}
 	return out

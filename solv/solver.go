@@ -32,6 +32,7 @@ type Options struct {
 	StrictRepoPriority       bool // a package hides its other builds in worse repositories
 	KeepExplicitObsoletes    bool // multiversion packages obey their Obsoletes (the default,
 	DropExplicitObsoletes    bool // unless PoolFlags.NoObsoletesMultiversion says otherwise)
+	NoSolutions              bool // look for no ways out of problems
 }
 
 // LibdnfOptions are what libdnf's goals use when packages are to be installed.

@@ -115,6 +115,7 @@ func (p *planner) solve(ctx context.Context) (*Plan, error) {
 	opts := solv.LibdnfOptions()
 	opts.IgnoreRecommended = p.spec.NoRecommends
 	opts.AllowUninstall = true
+	opts.NoSolutions = true // plans are tried instead
 	jobs := make([]solv.Job, len(p.jobs))
 	for i := range p.jobs {
 		jobs[i] = p.jobs[i].Job

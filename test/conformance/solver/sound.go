@@ -52,7 +52,8 @@ func valid(p *solv.Pool, id solv.ID, ids []solv.ID) error {
 			}
 		}
 		for _, o := range ids {
-			if a, b := p.Info(i), p.Info(o); o != i && a.Name == b.Name && (a.Arch == b.Arch || a.EVR != b.EVR) {
+			a, b := p.Info(i), p.Info(o) // of different word sizes both may be there
+			if o != i && a.Name == b.Name && (a.Arch == b.Arch || a.Arch == "noarch" || b.Arch == "noarch") {
 				return fmt.Errorf("both %s and %s are in the solution", p.String(i), p.String(o))
 			}
 		}
@@ -105,7 +106,7 @@ func justified(p *solv.Pool, id solv.ID, r solv.Rule) bool {
 	case solv.ReasonJob:
 		return slices.Equal(r.Literals, []int32{id})
 	case solv.ReasonInferiorArch:
-		return len(r.Literals) == 1 && betterArch(p, -r.Literals[0])
+		return betterArch(p, r.Literals)
 	case solv.ReasonPackage:
 	default:
 		return false
@@ -174,9 +175,15 @@ func excludes(p *solv.Pool, from int32, both []int32) bool {
 	return false
 }
 
-// betterArch reports that the package exists for a better architecture too.
-func betterArch(p *solv.Pool, id int32) bool {
-	k := p.Info(id)
+// betterArch reports that a rule forbids a package that exists for a better architecture too, or
+// allows it only beside that of the same version.
+func betterArch(p *solv.Pool, literals []int32) bool {
+	k := p.Info(-literals[0])
+	for _, l := range literals[1:] {
+		if o := p.Info(l); l < 0 || o.Name != k.Name || o.EVR != k.EVR {
+			return false
+		}
+	}
 	return k.Arch == "i686" && slices.ContainsFunc(p.Providers(p.Intern(k.Name)), func(o solv.ID) bool {
 		i := p.Info(o)
 		return i.Name == k.Name && i.Arch == "x86_64"
