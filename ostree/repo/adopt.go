@@ -53,6 +53,15 @@ func (tx *Transaction) adopt(d *dirfd.Dir, fd int, name string, h ostree.FileHea
 		return sum, false, pathError("link", path, err)
 	}
 	tx.stats.contentTotal.Add(1)
+	if tx.sharesPayload(h, size) {
+		payload, err := payloadSum(fd, size)
+		if err == nil {
+			err = tx.linkPayload(payload, sum)
+		}
+		if err != nil {
+			return sum, true, err
+		}
+	}
 	return sum, true, resetTimes(fd)
 }
 

@@ -2,9 +2,18 @@ package repo
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
+
+	"rpmostree/internal/treetest"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -82,4 +91,117 @@ func commitAs(branch, path, dir string, n int) error {
 	}
 	_, err = tx.Commit()
 	return err
+}
+
+// TestProcesses lets eight processes write, read and prune one repository for some seconds,
+// or for a minute. The C program is one of them, if it is there.
+func TestProcesses(t *testing.T) {
+	dir := fastDir(t)
+	r, err := Init(filepath.Join(dir, "repo"), InitOptions{Mode: BareUser})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	k := r.Config()
+	k.Set("core", "lock-timeout-secs", "-1") // the C program asks once a second and may never be alone
+	if err := r.SetConfig(k); err != nil {
+		t.Fatal(err)
+	}
+	span := 2 * time.Second
+	if os.Getenv(faultsEnv) != "" {
+		span = time.Minute
+	}
+	ctx, stop := context.WithTimeout(t.Context(), span)
+	defer stop()
+	var g errgroup.Group
+	for i, op := range []string{"writer", "writer", "writer", "writer", "reader", "reader", "pruner"} {
+		arg := filepath.Join(dir, fmt.Sprint(op, i))
+		if err := os.Mkdir(arg, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		g.Go(func() error {
+			for n := 0; ctx.Err() == nil || n == 0; n++ {
+				cmd := exec.Command(os.Args[0], "-test.run=^$")
+				cmd.Env = append(os.Environ(), crashEnv+"="+strings.Join([]string{op, r.Path(), arg}, " "))
+				if out, err := cmd.CombinedOutput(); err != nil {
+					return fmt.Errorf("%s: %w: %s", filepath.Base(arg), err, out)
+				}
+			}
+			return nil
+		})
+	}
+	if c, err := exec.LookPath("ostree"); err == nil {
+		g.Go(func() error {
+			for ctx.Err() == nil {
+				if out, err := exec.Command(c, "--repo="+r.Path(), "prune", "--refs-only", "--depth=1").CombinedOutput(); err != nil {
+					return fmt.Errorf("C prune: %w: %s", err, out)
+				}
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	fsckClean(t, r)
+	for i := range 4 {
+		name := fmt.Sprint("writer", i)
+		tip, err := r.ResolveRev(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := filepath.Join(dir, "out-"+name)
+		if err := r.Checkout(t.Context(), tip, out, CheckoutOptions{UserMode: true}); err != nil {
+			t.Fatal(err)
+		}
+		treetest.Equal(t, out, filepath.Join(dir, name), treetest.Compare{NoOwners: true, NoModes: true, NoXattrs: true})
+	}
+}
+
+// worker does ten steps of a process of TestProcesses. A writer commits its directory, which
+// changes each time, to the branch of its name.
+func worker(r *Repo, op, dir string) error {
+	ctx := context.Background()
+	for range 10 {
+		var err error
+		switch op {
+		case "writer":
+			name := filepath.Join(dir, fmt.Sprint("f", rand.IntN(20)))
+			if err := os.WriteFile(name, []byte(fmt.Sprint(rand.Uint64())), 0o644); err != nil {
+				return err
+			}
+			err = commitAs(filepath.Base(dir), r.Path(), dir, rand.IntN(1000))
+		case "reader":
+			err = readTips(ctx, r, dir)
+		case "pruner":
+			_, err = r.Prune(ctx, PruneOptions{RefsOnly: true, Depth: new(0)})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readTips checks out every branch while a shared lock keeps prunes away.
+func readTips(ctx context.Context, r *Repo, dir string) error {
+	unlock, err := r.Lock(ctx, Shared)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	refs, err := r.Refs()
+	if err != nil {
+		return err
+	}
+	for _, ref := range refs {
+		out := filepath.Join(dir, ref.Name)
+		if err := r.Checkout(ctx, ref.Checksum, out, CheckoutOptions{UserMode: true}); err != nil {
+			return err
+		}
+		if err := os.RemoveAll(out); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }

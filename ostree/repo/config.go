@@ -33,6 +33,8 @@ type settings struct {
 	noDeltaSummary bool
 	minFree        minFree
 	finders        []string
+	// payloadThreshold is the size of the smallest file with a payload link, or -1.
+	payloadThreshold int64
 }
 
 // minFree is the space that a transaction must leave free: bytes when they are
@@ -85,6 +87,7 @@ func parseSettings(k *keyfile.File) (settings, error) {
 	s.lockTimeout = time.Duration(number("core", "lock-timeout-secs", 300, -1, 1<<31)) * time.Second
 	s.tmpExpiry = time.Duration(number("core", "tmp-expiry-secs", 86400, 0, 1<<32)) * time.Second
 	s.zlibLevel = int(number("archive", "zlib-level", 6, 1, 9))
+	s.payloadThreshold = number("core", "payload-link-threshold", -1, -1, 1<<62)
 	s.minFree.percent = number("core", "min-free-space-percent", 3, 0, 99)
 	if v := k.Get("ex-integrity", "composefs"); v == "yes" || v == "true" || v == "1" {
 		errs = append(errs, errors.New("composefs required, but libostree compiled without support"))

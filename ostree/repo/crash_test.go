@@ -40,6 +40,8 @@ func crashOperation(op, path, dir string) error {
 	}
 	defer r.Close()
 	switch op {
+	case "writer", "reader", "pruner":
+		return worker(r, op, dir)
 	case "checkout":
 		c, err := r.ResolveRev("x")
 		if err != nil {

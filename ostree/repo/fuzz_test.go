@@ -1,12 +1,15 @@
 package repo
 
 import (
+	"archive/tar"
 	"bytes"
 	"compress/flate"
 	"context"
 	"io"
+	"strings"
 	"testing"
 
+	"rpmostree/internal/keyfile"
 	"rpmostree/ostree"
 )
 
@@ -64,6 +67,73 @@ func FuzzLists(f *testing.F) {
 		ParseSkipList(text)
 		parseDeltaName(name)
 		SplitRefArgument(name)
+	})
+}
+
+// FuzzImportTar commits what may be a tar or cpio file, compressed or not.
+func FuzzImportTar(f *testing.F) {
+	var plain bytes.Buffer
+	w := tar.NewWriter(&plain)
+	for _, h := range []tar.Header{
+		{Typeflag: tar.TypeDir, Name: "./", Mode: 0o755},
+		{Typeflag: tar.TypeReg, Name: "a", Mode: 0o644, Size: 2, PAXRecords: map[string]string{"SCHILY.xattr.user.x": "y"}},
+		{Typeflag: tar.TypeLink, Name: "b", Linkname: "a"},
+		{Typeflag: tar.TypeSymlink, Name: "c", Linkname: "../x"},
+	} {
+		if err := w.WriteHeader(&h); err != nil {
+			f.Fatal(err)
+		}
+		w.Write([]byte("hi")[:h.Size])
+	}
+	w.Close()
+	f.Add(plain.Bytes())
+	f.Add([]byte("070701" + strings.Repeat("00000001", 13) + "\x00"))
+	f.Add([]byte("\x1f\x8b\x08\x00"))
+	r := newRepo(f, BareUserOnly)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		tx, err := r.Begin(context.Background(), TransactionOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tx.Abort()
+		tr, err := tx.ImportTar(bytes.NewReader(data), ImportOptions{}, TarOptions{AutocreateParents: true})
+		if err != nil {
+			return
+		}
+		if _, _, err := tr.Write(tx); err != nil {
+			t.Errorf("tree of a tar file: %v", err)
+		}
+	})
+}
+
+// FuzzConfig reads a repository's configuration.
+func FuzzConfig(f *testing.F) {
+	f.Add("[core]\nrepo_version=1\nmode=bare-split-xattrs\nmin-free-space-size=12GB\nlock-timeout-secs=-1\n[archive]\nzlib-level=9\n")
+	f.Add("[core]\nrepo_version=1\nmode=archive\ncollection-id=a.b\nparent=..\n[ex-integrity]\ncomposefs=yes\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		k, err := keyfile.Parse([]byte(text))
+		if err != nil {
+			return
+		}
+		s, err := parseSettings(k)
+		if err == nil && (s.minFree.percent < 0 || s.minFree.percent > 99 || s.zlibLevel < 1 || s.zlibLevel > 9) {
+			t.Errorf("accepted %+v", s)
+		}
+	})
+}
+
+// FuzzBareUserMeta reads the attribute that bare-user repositories keep metadata in, and the
+// attributes of bare-split-xattrs ones.
+func FuzzBareUserMeta(f *testing.F) {
+	f.Add(ostree.DirMeta{UID: 1, GID: 2, Mode: 0o100644, Xattrs: []ostree.Xattr{{Name: "user.a", Value: []byte("b")}}}.Marshal())
+	f.Add(ostree.MarshalXattrs([]ostree.Xattr{{Name: "user.a", Value: []byte("b")}, {Name: "user.b", Value: nil}}))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if m, err := ostree.ParseFileMeta(data); err == nil && !bytes.Equal(m.Marshal(), data) {
+			t.Errorf("%+v is written as %x", m, m.Marshal())
+		}
+		if list, err := ostree.ParseXattrs(data); err == nil && !bytes.Equal(ostree.MarshalXattrs(list), data) {
+			t.Errorf("%+v is written as %x", list, ostree.MarshalXattrs(list))
+		}
 	})
 }
 

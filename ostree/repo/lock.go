@@ -39,6 +39,11 @@ type repoLock struct {
 	off     bool
 }
 
+const (
+	lockWait    = 10 * time.Millisecond
+	maxLockWait = 160 * time.Millisecond
+)
+
 // Lock takes the repository's lock and returns the function that releases it.
 // It waits as long as core.lock-timeout-secs allows. Locks inside one Repo
 // count: they keep other processes out, not other goroutines.
@@ -48,7 +53,9 @@ func (r *Repo) Lock(ctx context.Context, kind LockKind) (unlock func() error, er
 		return func() error { return nil }, nil
 	}
 	deadline := time.Now().Add(l.timeout)
-	for {
+	// Nobody tells when the lock is free. Shared locks come and go; who wants it alone has
+	// to ask often.
+	for wait := lockWait; ; wait = min(2*wait, maxLockWait) {
 		err := l.try(r.dir, kind)
 		if err == nil {
 			return sync.OnceValue(func() error { return l.release(kind) }), nil
@@ -56,14 +63,14 @@ func (r *Repo) Lock(ctx context.Context, kind LockKind) (unlock func() error, er
 		if err != unix.EAGAIN && err != unix.EACCES || l.timeout >= 0 && !time.Now().Before(deadline) {
 			return nil, fmt.Errorf("Locking repo %s failed: %w", kind, err)
 		}
-		wait := time.Second
+		pause := wait
 		if l.timeout >= 0 {
-			wait = min(wait, max(time.Until(deadline), time.Millisecond))
+			pause = min(pause, max(time.Until(deadline), time.Millisecond))
 		}
 		select {
 		case <-ctx.Done():
 			return nil, fmt.Errorf("Locking repo %s failed: %w", kind, ctx.Err())
-		case <-time.After(wait):
+		case <-time.After(pause):
 		}
 	}
 }

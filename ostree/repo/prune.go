@@ -251,8 +251,16 @@ func (p *prune) sweep() (PruneStats, error) {
 			if _, ok := p.keep[n]; !ok {
 				commits = append(commits, n)
 			}
-		case n.Type == ostree.ObjectTombstoneCommit || n.Type == ostree.ObjectPayloadLink:
+		case n.Type == ostree.ObjectTombstoneCommit:
 		case p.o.CommitOnly && n.Type != ostree.ObjectCommitMeta:
+		case n.Type == ostree.ObjectPayloadLink:
+			keep, err := p.keepsPayload(n)
+			if err != nil {
+				return err
+			}
+			if !keep {
+				others = append(others, n)
+			}
 		case n.Type == ostree.ObjectFileXattrs:
 			xattrs = append(xattrs, n)
 		case n.Type == ostree.ObjectFileXattrsLink && p.keep.Has(ostree.ObjectFile, n.Checksum):

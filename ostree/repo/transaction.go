@@ -48,6 +48,8 @@ type Transaction struct {
 	stats   counters
 	noClone atomic.Bool // the file system cannot reflink
 
+	reflinks func() bool // that it can, once found out
+
 	noSummary bool // the summary is being updated already
 
 	mu   sync.Mutex
@@ -85,6 +87,7 @@ func (r *Repo) Begin(ctx context.Context, o TransactionOptions) (*Transaction, e
 	o.NoFsync = o.NoFsync || !s.fsync
 	o.PerObjectFsync = (o.PerObjectFsync || s.perObjectFsync) && !o.NoFsync
 	tx := &Transaction{repo: r, ctx: ctx, options: o, refs: map[string]refUpdate{}, zip: newDeflater(s.zlibLevel)}
+	tx.reflinks = sync.OnceValue(tx.canReflink)
 	var err error
 	if tx.unlock, err = r.Lock(ctx, Shared); err != nil {
 		return nil, err

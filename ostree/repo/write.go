@@ -253,6 +253,18 @@ func (tx *Transaction) writeLarge(want *ostree.Checksum, h ostree.FileHeader, si
 
 // finishFile gives a complete file its metadata and name.
 func (tx *Transaction) finishFile(t tmpObject, sum ostree.Checksum, h ostree.FileHeader, size int64) error {
+	if tx.sharesPayload(h, size) {
+		payload, err := payloadSum(int(t.fdFile), size)
+		if err == nil {
+			err = tx.clonePayload(t, payload)
+		}
+		if err == nil {
+			err = tx.linkPayload(payload, sum)
+		}
+		if err != nil {
+			return fmt.Errorf("Writing content object %s: %w", sum, err)
+		}
+	}
 	if err := tx.setMetadata(int(t.fdFile), h); err != nil {
 		return fmt.Errorf("Writing content object %s: %w", sum, err)
 	}
