@@ -106,11 +106,11 @@ func TestHostileRemote(t *testing.T) {
 				"cut short":  {short, ""},
 				"to a file":  {toFile, "unsupported protocol"},
 				"silent":     {silent, "too slow"},
-				"broken":     {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, "Server returned HTTP 500"},
-				"in circles": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, 302) }, "too many redirects"},
+				"broken":     {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }, "Server returned HTTP 500"},
+				"in circles": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }, "too many redirects"},
 				"wrong range": {func(w http.ResponseWriter, _ *http.Request) {
 					w.Header().Set("Content-Range", "bytes 5-x/2")
-					w.WriteHeader(206)
+					w.WriteHeader(http.StatusPartialContent)
 				}, "Content-Range"},
 			} {
 				if name == "endless" && (kind == "dirtree" || kind == "dirmeta" || kind == "summary") {
