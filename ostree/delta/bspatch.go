@@ -61,9 +61,11 @@ func (p *patcher) Read(b []byte) (int, error) {
 	n := int64(len(b))
 	if p.add > 0 {
 		n = min(n, p.add)
-		copy(b[:n], p.patch)
-		if err := p.addSource(b[:n]); err != nil {
+		if err := p.readSource(b[:n]); err != nil {
 			return 0, err
+		}
+		for i, x := range p.patch[:n] {
+			b[i] += x
 		}
 		p.add -= n
 	} else {
@@ -101,25 +103,16 @@ func (p *patcher) step() error {
 	return nil
 }
 
-// addSource adds the bytes of the source at the position. Those before its begin
-// and after its end are zeros.
-func (p *patcher) addSource(b []byte) error {
-	var old [16 << 10]byte
-	for len(b) > 0 {
-		n := min(len(b), len(old))
-		chunk := old[:n]
-		clear(chunk)
-		from, to := max(p.pos, 0), min(p.pos+int64(n), p.size)
-		if from < to {
-			if _, err := p.source.ReadAt(chunk[from-p.pos:to-p.pos], from); err != nil && err != io.EOF {
-				return err
-			}
+// readSource reads the source at the position. Bytes before its begin and after its end
+// are zeros.
+func (p *patcher) readSource(b []byte) error {
+	clear(b)
+	from, to := max(p.pos, 0), min(p.pos+int64(len(b)), p.size)
+	if from < to {
+		if _, err := p.source.ReadAt(b[from-p.pos:to-p.pos], from); err != nil && err != io.EOF {
+			return err
 		}
-		for i, x := range chunk {
-			b[i] += x
-		}
-		p.pos += int64(n)
-		b = b[n:]
 	}
+	p.pos += int64(len(b))
 	return nil
 }

@@ -148,7 +148,7 @@ func TestHostileParts(t *testing.T) {
 		{"no xz", append([]byte{partXZ}, good...), 0, "xz"},
 		{"xz cut off", packed[:len(packed)/2], 500_000, ""},
 		{"xz of no payload", packed, 500_000, "not in normal form"},
-		{"xz bomb", zeros, 1 << 20, "more than the declared"},
+		{"xz bomb", zeros, 1 << 20, "more than"},
 		{"huge", packed, 1 << 62, "larger than"},
 	} {
 		if _, err := ParsePart(tt.file, tt.usize); err == nil || !strings.Contains(err.Error(), tt.want) {

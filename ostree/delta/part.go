@@ -55,12 +55,8 @@ func ParsePart(file []byte, usize uint64) (*Part, error) {
 		if usize > MaxPartSize {
 			return nil, fmt.Errorf("static delta part of %d bytes is larger than %d", usize, MaxPartSize)
 		}
-		r, err := compress.NewReader(bytes.NewReader(v.Index(1).ByteArray()), compress.XZ, MaxXZMemory)
-		if err != nil {
-			return nil, err
-		}
-		defer r.Close()
-		if payload, err = readPayload(r, usize); err != nil {
+		var err error
+		if payload, err = readPayload(v.Index(1).ByteArray(), int64(usize)+payloadSlack); err != nil {
 			return nil, fmt.Errorf("static delta part: %w", err)
 		}
 	default:
@@ -73,15 +69,18 @@ func ParsePart(file []byte, usize uint64) (*Part, error) {
 // those of blob and program, not of modes and of framing.
 const payloadSlack = 64 << 20
 
-func readPayload(r io.Reader, usize uint64) ([]byte, error) {
-	limit := int64(usize) + payloadSlack
-	var buf bytes.Buffer
-	buf.Grow(int(min(usize, 1<<20)))
-	n, err := io.Copy(&buf, io.LimitReader(r, limit+1))
-	if err == nil && n > limit {
-		err = fmt.Errorf("more than the declared %d bytes", usize)
+// readPayload decompresses at most limit bytes.
+func readPayload(packed []byte, limit int64) ([]byte, error) {
+	payload, err := xz.Decompress(packed, limit)
+	if !errors.Is(err, xz.ErrUnsupported) {
+		return payload, err
 	}
-	return buf.Bytes(), err
+	r, err := compress.NewReader(bytes.NewReader(packed), compress.XZ, MaxXZMemory)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return io.ReadAll(compress.Limit(r, limit))
 }
 
 func parsePayload(b []byte) (*Part, error) {

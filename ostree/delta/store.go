@@ -227,41 +227,83 @@ func (f *File) Apply(ctx context.Context, r *repo.Repo) error {
 	return r.SetPartial(s.To, false)
 }
 
-// checkWhole makes sure that what the new objects name is there.
+// checkWhole makes sure that all is there which the target commit names and the source
+// commit, which is whole, does not have in the same place.
 func (s *Superblock) checkWhole(tx *repo.Transaction) error {
-	need := func(t ostree.ObjectType, c ostree.Checksum) error {
-		ok, err := tx.Has(t, c)
-		if err == nil && !ok {
-			err = fmt.Errorf("static delta lacks object %s", ostree.ObjectName{Type: t, Checksum: c})
-		}
-		return err
-	}
-	commit, err := ostree.ParseCommit(s.Commit)
+	to, err := ostree.ParseCommit(s.Commit)
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(need(ostree.ObjectDirTree, commit.Tree), need(ostree.ObjectDirMeta, commit.Meta)); err != nil {
+	var from ostree.Commit
+	if !s.From.IsZero() {
+		c, err := tx.Objects.Commit(s.From)
+		if err != nil {
+			return err
+		}
+		from = *c
+	}
+	w := whole{tx: tx, seen: map[ostree.Checksum]bool{}}
+	return errors.Join(w.need(ostree.ObjectDirMeta, to.Meta), w.dir(to.Tree, from.Tree))
+}
+
+// whole is the state of checkWhole.
+type whole struct {
+	tx   *repo.Transaction
+	seen map[ostree.Checksum]bool // dirtrees
+}
+
+func (w *whole) need(t ostree.ObjectType, c ostree.Checksum) error {
+	ok, err := w.tx.Has(t, c)
+	if err == nil && !ok {
+		err = fmt.Errorf("static delta lacks object %s", ostree.ObjectName{Type: t, Checksum: c})
+	}
+	return err
+}
+
+// dir checks a directory; old is that in its place in the source commit, or zero.
+func (w *whole) dir(tree, old ostree.Checksum) error {
+	if tree == old || w.seen[tree] {
+		return nil
+	}
+	w.seen[tree] = true
+	if err := w.need(ostree.ObjectDirTree, tree); err != nil {
 		return err
 	}
-	for _, p := range s.Parts {
-		for _, n := range p.Objects {
-			if n.Type != ostree.ObjectDirTree {
-				continue
-			}
-			d, err := tx.DirTree(n.Checksum)
-			if err != nil {
+	now, err := w.tx.DirTree(tree)
+	if err != nil {
+		return err
+	}
+	before := new(ostree.DirTree)
+	if !old.IsZero() {
+		if before, err = w.tx.DirTree(old); err != nil {
+			return err
+		}
+	}
+	files := make(map[string]ostree.Checksum, len(before.Files))
+	for _, f := range before.Files {
+		files[f.Name] = f.Checksum
+	}
+	for _, f := range now.Files {
+		if files[f.Name] == f.Checksum {
+			continue
+		}
+		if err := w.need(ostree.ObjectFile, f.Checksum); err != nil {
+			return err
+		}
+	}
+	dirs := make(map[string]ostree.TreeDir, len(before.Dirs))
+	for _, d := range before.Dirs {
+		dirs[d.Name] = d
+	}
+	for _, d := range now.Dirs {
+		o := dirs[d.Name]
+		if d.Meta != o.Meta {
+			if err := w.need(ostree.ObjectDirMeta, d.Meta); err != nil {
 				return err
 			}
-			for _, e := range d.Files {
-				if err := need(ostree.ObjectFile, e.Checksum); err != nil {
-					return err
-				}
-			}
-			for _, e := range d.Dirs {
-				if err := errors.Join(need(ostree.ObjectDirTree, e.Tree), need(ostree.ObjectDirMeta, e.Meta)); err != nil {
-					return err
-				}
-			}
+		}
+		if err := w.dir(d.Tree, o.Tree); err != nil {
+			return err
 		}
 	}
 	return nil
