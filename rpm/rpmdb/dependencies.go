@@ -195,18 +195,23 @@ func (v *Verifier) Unsatisfied(h *rpm.Header) []string {
 	return out
 }
 
-// Verify returns what "rpm -V" prints for a package, one line each, without line
-// ends. It does not run the package's %verify script.
-func (v *Verifier) Verify(h *rpm.Header) []string {
+// Report returns what "rpm -V" prints for a package, one line each, without line
+// ends: about its dependencies, its files, or both. It does not run the package's
+// %verify script.
+func (v *Verifier) Report(h *rpm.Header, deps, files bool) []string {
 	var out []string
-	if list := v.Unsatisfied(h); len(list) > 0 {
-		out = append(out, fmt.Sprintf("Unsatisfied dependencies for %s:", nevra(h)))
-		for _, s := range list {
-			out = append(out, "\t"+s)
+	if deps {
+		if list := v.Unsatisfied(h); len(list) > 0 {
+			out = append(out, fmt.Sprintf("Unsatisfied dependencies for %s:", nevra(h)))
+			for _, s := range list {
+				out = append(out, "\t"+s)
+			}
 		}
 	}
-	for _, d := range v.Files(h) {
-		out = append(out, d.String())
+	if files {
+		for _, d := range v.Files(h) {
+			out = append(out, d.String())
+		}
 	}
 	return out
 }

@@ -192,7 +192,7 @@ func TestVerifyEqualsRPM(t *testing.T) {
 		}
 		var got []string
 		for _, p := range db.Packages() {
-			got = append(got, v.Verify(p.Header)...)
+			got = append(got, v.Report(p.Header, true, true)...)
 		}
 		v.Close()
 		out, _ := tryRun("rpm", append([]string{"--root", root, "--dbpath", "/db"}, strings.Fields(c.args)...)...)

@@ -220,7 +220,7 @@ func (a *app) dbCommand() *cobra.Command {
 			return errors.New("No \"db\" subcommand specified")
 		},
 	}
-	c.AddCommand(a.dbListCommand(), a.dbDiffCommand(), a.dbVersionCommand())
+	c.AddCommand(a.dbListCommand(), a.dbDiffCommand(), a.dbVerifyCommand(), a.dbVersionCommand())
 	return c
 }
 
