@@ -86,3 +86,28 @@ func reasonToSkip(name string) string {
 	}
 	return ""
 }
+
+// TestCases runs the project's own cases, one for each policy. Their results are libsolv's.
+func TestCases(t *testing.T) {
+	root := os.DirFS("testdata/cases")
+	names, err := fs.Glob(root, "*.t")
+	if err != nil || len(names) == 0 {
+		t.Fatal(err, len(names))
+	}
+	for _, name := range names {
+		t.Run(name, func(t *testing.T) {
+			err := Run(root, name, func(st *Step) error {
+				if len(st.Ignored) > 0 {
+					t.Error(st.Ignored)
+				}
+				if d := Diff(st.Want, st.Solve()); d != "" {
+					t.Error(d)
+				}
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
