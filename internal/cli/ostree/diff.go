@@ -16,6 +16,7 @@ import (
 type diffCmd struct {
 	*env
 	stats   bool
+	files   bool
 	options scanOptions
 }
 
@@ -23,6 +24,7 @@ func diffCommand() *command {
 	c := &command{name: "diff", args: "REV [TARGETDIR]", about: "Compare directory TARGETDIR against revision REV", scope: repoScope}
 	var d diffCmd
 	c.flag(&d.stats, "stats", 0, "Print various statistics")
+	c.flag(&d.files, "fs-diff", 0, "Print filesystem diff")
 	c.flag(&d.options.noXattrs, "no-xattrs", 0, "Skip output of extended attributes")
 	c.fn(ownerOption(&d.options.uid), "owner-uid", 0, "UID", "Use file ownership user id for local files")
 	c.fn(ownerOption(&d.options.gid), "owner-gid", 0, "GID", "Use file ownership group id for local files")
@@ -35,10 +37,15 @@ func diffCommand() *command {
 		if len(e.args) > 1 {
 			from, to = e.args[0], e.args[1]
 		}
+		if d.files || !d.stats {
+			if err := d.run(from, to); err != nil {
+				return err
+			}
+		}
 		if d.stats {
 			return d.printStats(from, to)
 		}
-		return d.run(from, to)
+		return nil
 	}
 	return c
 }
