@@ -39,7 +39,7 @@ func main() {
 	compose := flag.String("peer-compose", "", "only do the peer's part of the case compose in this directory; arguments: "+
 		"repository, ref, packages. Runs as a process of its own, to be measured")
 	step := flag.String("metadata", "", "only do our part of a metadata case; runs as a process of its own, to be measured")
-	flag.StringVar(&o.universe, "universe", "", "directory of the rpm-md repository for the metadata cases, which are left out without it")
+	flag.StringVar(&o.universe, "universe", "", "directory of an rpm-md repository for the metadata cases; by default one is made of Debian's index")
 	unpack := flag.String("unpack", "", "only read the payload of this package. Runs as a process of its own, to be measured")
 	rewrite := flag.String("rewrite-rpmdb", "", "only read this database and write it to the file that is the argument. As before")
 	solve := flag.String("solve", "", "only answer the runs of this case for the solver, as testsolv -r does")
@@ -94,16 +94,13 @@ func run(ctx context.Context, o options) (err error) {
 			err = err2
 		}
 	}()
-	if o.universe != "" {
-		cases = append(cases, metadataCases(o.universe)...)
-	}
 	in := &input{dir: filepath.Join(o.dir, "input"), build: build}
 	in.big.dir = filepath.Join(o.dir, "big")
 	defer in.close()
 	if err := in.measureSolver(ctx, filepath.Join(o.dir, "solver"), only.MatchString, o.rounds); err != nil {
 		return err
 	}
-	for _, c := range slices.Concat(cases, rpmCases, bigCases) {
+	for _, c := range slices.Concat(cases, metadataCases(o.universe), rpmCases, bigCases) {
 		if !only.MatchString(c.name) {
 			continue
 		}

@@ -12,12 +12,24 @@ import (
 	"rpmostree/rpmmd"
 	"rpmostree/rpmmd/download"
 	"rpmostree/solv"
+	"rpmostree/test/universe"
 )
 
 // metadataCases compare with libsolv's programs, on the repository in a directory: from
 // primary.xml to the cache, from the cache to where packages can be asked for, and from
-// there to the solver's pool, which the peer fills while it reads.
-func metadataCases(repo string) []benchCase {
+// there to the solver's pool, which the peer fills while it reads. Without a directory the
+// universe of packages is used.
+func metadataCases(dir string) []benchCase {
+	base := func(ctx context.Context) (string, error) {
+		if dir != "" {
+			return filepath.Abs(dir)
+		}
+		u, err := universe.Make(ctx, os.Stderr)
+		if err != nil {
+			return "", err
+		}
+		return u.Base, nil
+	}
 	solvFile := func(dir string) string { return filepath.Join(dir, "base.solv") }
 	self := func(args ...string) (command, error) {
 		exe, err := os.Executable()
@@ -25,6 +37,10 @@ func metadataCases(repo string) []benchCase {
 	}
 	load := func(step string) func(context.Context, *input, side, string) (command, error) {
 		return func(ctx context.Context, in *input, s side, dir string) (command, error) {
+			repo, err := base(ctx)
+			if err != nil {
+				return nil, err
+			}
 			cache := filepath.Join(in.dir, "metadata")
 			if s == ours {
 				if err := loadRepo(ctx, repo, cache, download.IfMissing, false); err != nil {
@@ -39,13 +55,17 @@ func metadataCases(repo string) []benchCase {
 			if err := os.WriteFile(filepath.Join(dir, "load.t"), []byte(testcase), 0o644); err != nil {
 				return nil, err
 			}
-			err := do(ctx, "sh", "-c", "rpmmd2solv < $0 > $1", filepath.Join(in.dir, "primary.xml"), solvFile(dir))
+			err = do(ctx, "sh", "-c", "rpmmd2solv < $0 > $1", filepath.Join(in.dir, "primary.xml"), solvFile(dir))
 			return command{"testsolv", filepath.Join(dir, "load.t")}, err
 		}
 	}
 	return []benchCase{
 		{name: "metadata-xml", what: "primary.xml, not compressed, to the cache", rounds: 5,
-			prepare: func(_ context.Context, in *input, s side, dir string) (command, error) {
+			prepare: func(ctx context.Context, in *input, s side, dir string) (command, error) {
+				repo, err := base(ctx)
+				if err != nil {
+					return nil, err
+				}
 				xml, err := plainPrimary(repo, in.dir)
 				if err != nil {
 					return nil, err
