@@ -115,6 +115,81 @@ func TestRealPackages(t *testing.T) {
 	compare(t, program, dir)
 }
 
+// Options mean what they mean to createrepo_c: not only the elements are equal, but the
+// whole files, whose checksums are in repomd.xml.
+func TestOptionsOfCreaterepo(t *testing.T) {
+	program := oracle(t, "createrepo_c")
+	dir := t.TempDir()
+	for _, b := range peculiar() {
+		build(t, dir, b)
+	}
+	comps := filepath.Join(t.TempDir(), "comps.xml")
+	if err := os.WriteFile(comps, []byte("<comps/>\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	group := []Extra{{"group", "comps.xml", []byte("<comps/>\n")}}
+	for _, tt := range []struct {
+		args string
+		o    Options
+	}{
+		{"", Options{}},
+		{"-s sha1", Options{ChecksumType: "sha1"}},
+		{"-s md5", Options{ChecksumType: "md5"}},
+		{"-s sha224", Options{ChecksumType: "sha224"}},
+		{"-s sha384", Options{ChecksumType: "sha384"}},
+		{"-s sha512", Options{ChecksumType: "sha512"}},
+		{"--repomd-checksum=sha512", Options{RepomdChecksumType: "sha512"}},
+		{"--general-compress-type=xz", Options{Compression: "xz"}},
+		{"--general-compress-type=bz2", Options{Compression: "bzip2"}},
+		{"--simple-md-filenames", Options{SimpleNames: true}},
+		{"-u http://b/", Options{BaseURL: "http://b/"}},
+		{"--location-prefix=p/q", Options{LocationPrefix: "p/q"}},
+		{"--changelog-limit=2", Options{ChangelogLimit: 2}},
+		{"-x old*", Options{Exclude: []string{"old*"}}},
+		{"-g " + comps, Options{Extra: group}},
+		{"--xz -g " + comps + " --general-compress-type=xz", Options{Extra: group, Compression: "xz"}},
+		{"--distro=cpe:/o:x,D --distro=E --content=c --repo=r --revision=7", Options{
+			DistroTags: []rpmmd.DistroTag{{CPEID: "cpe:/o:x", Value: "D"}, {Value: "E"}}, ContentTags: []string{"c"}, RepoTags: []string{"r"}, Revision: "7"}},
+	} {
+		theirs, ours := t.TempDir(), t.TempDir()
+		args := append(strings.Fields(tt.args), "--no-database", "-q", "-o", theirs, dir)
+		if out, err := exec.Command(program, args...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %v\n%s", args, err, out)
+		}
+		tt.o.OutputDir = ours
+		got, err := Write(t.Context(), dir, tt.o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := readRepomd(t, theirs)
+		if d := cmp.Diff(comparable(want, tt.o), comparable(got, tt.o)); d != "" {
+			t.Errorf("%s (-createrepo_c +ours):\n%s", tt.args, d)
+		}
+	}
+}
+
+// comparable is what must be equal in two repomd.xml: compressors differ, and so does the
+// time.
+func comparable(md *rpmmd.Repomd, o Options) rpmmd.Repomd {
+	out := *md
+	if o.Revision == "" {
+		out.Revision = ""
+	}
+	out.Records = nil
+	for _, r := range md.Records {
+		_, name, ok := strings.Cut(r.Location, "-")
+		if !ok {
+			name = r.Location
+		}
+		c := rpmmd.Record{Type: r.Type, Location: name, OpenChecksum: r.OpenChecksum, OpenSize: r.OpenSize}
+		if r.OpenSize == 0 {
+			c.Checksum, c.Size = r.Checksum, r.Size
+		}
+		out.Records = append(out.Records, c)
+	}
+	return out
+}
+
 func compare(t *testing.T, program, dir string) {
 	t.Helper()
 	theirs := t.TempDir()

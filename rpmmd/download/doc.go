@@ -11,5 +11,6 @@
 // modification time says when it was last compared with the origin.
 //
 // The order of sources, expiry and the meaning of options follow librepo and
-// libdnf. Left out: zchunk, delta packages, FTP.
+// libdnf. zchunk files are read where there are no others, and fetched as a whole.
+// Left out: delta packages, FTP.
 package download
