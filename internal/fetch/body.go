@@ -155,6 +155,7 @@ func (b *Body) finish() {
 
 // fail ends the Body with an error that is the source's fault.
 func (b *Body) fail(err error) {
+	b.plan.mixed = b.resumed
 	b.plan.fail(err, 0)
 	b.disconnect()
 	b.err = err

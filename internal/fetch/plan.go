@@ -13,10 +13,11 @@ type plan struct {
 	client  *Client
 	mirrors *Mirrors
 	sources []source
-	next    int // index of the source to try
-	round   int // how often the list was gone through
-	tries   int // failures that count
-	resumes int // failures after some bytes arrived
+	next    int  // index of the source to try
+	round   int  // how often the list was gone through
+	tries   int  // failures that count
+	resumes int  // failures after some bytes arrived
+	mixed   bool // the content is of several transfers: the last source is not to blame
 	last    error
 }
 
@@ -93,7 +94,7 @@ func (p *plan) fail(err error, progress int64) {
 	p.next++
 	if p.mirrors != nil {
 		failures := 1
-		if WrongContent(err) {
+		if WrongContent(err) && !p.mixed {
 			failures = MaxMirrorFailures // do not ask it for the next file either
 		}
 		p.mirrors.report(s.base, failures)

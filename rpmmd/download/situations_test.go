@@ -460,6 +460,9 @@ func TestResumeSituations(t *testing.T) {
 		if _, err := os.Stat(target + ".part"); err == nil {
 			t.Errorf("%s: the part is still there", name)
 		}
+		if bases := s.mirrors.Bases(); bases[0] != c.BaseURL[0] {
+			t.Errorf("%s: the mirror was blamed: %v", name, bases)
+		}
 	}
 }
 
