@@ -18,6 +18,9 @@ import (
 const deployVictim = "SYSROOT_TEST_VICTIM"
 
 func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == "semodule" {
+		os.Exit(beSemodule())
+	}
 	if root := os.Getenv(tryWritable); root != "" {
 		beWriter(root)
 		return
