@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"rpmostree/internal/dirfd"
+	"rpmostree/internal/failpoint"
 	"rpmostree/internal/selinux"
 	"rpmostree/ostree/bootloader"
 )
@@ -111,7 +112,7 @@ func (w *bootWriter) install(root *dirfd.Dir, k *kernel, d Deployment, p *selinu
 		}
 		err = installFile(int(src.Fd()), to, f.dst, p)
 		src.Close()
-		if err != nil {
+		if err := errors.Join(err, failpoint.At("sysroot.boot.kernel")); err != nil {
 			return err
 		}
 	}

@@ -70,9 +70,10 @@ func beVictim(root string) error {
 // deployPoints are the failpoints that a deployment passes.
 var deployPoints = []string{
 	"sysroot.deploy.checkout", "sysroot.deploy.etc", "sysroot.deploy.merged",
-	"sysroot.boot.entries", "sysroot.boot.links", "sysroot.boot.linkswapped",
+	"sysroot.boot.kernel", "sysroot.boot.kernel@2", "sysroot.boot.entries", "sysroot.boot.links", "sysroot.boot.linkswapped",
 	"sysroot.boot.linked", "sysroot.boot.written", "sysroot.boot.swapped",
 	"sysroot.cleanup", "sysroot.cleanup@4", "sysroot.cleanup@5", "sysroot.cleanup@6", "sysroot.cleanup@7",
+	"sysroot.remove", "sysroot.remove@2", "sysroot.remove@3", "sysroot.remove.kernel",
 }
 
 // TestKill kills a deployment at each point. The sysroot must then have the old

@@ -158,6 +158,9 @@ func (s *Sysroot) dropStaged(d Deployment) error {
 	if err := removeFile(s.stagedPath()); err != nil {
 		return err
 	}
+	if err := failpoint.At("sysroot.stage.dropped"); err != nil {
+		return err
+	}
 	if err := s.removeDeployment(d); err != nil {
 		return err
 	}
