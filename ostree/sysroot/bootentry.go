@@ -11,6 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"rpmostree/internal/dirfd"
+	"rpmostree/internal/failpoint"
+	"rpmostree/internal/selinux"
 	"rpmostree/ostree/bootloader"
 )
 
@@ -69,7 +71,11 @@ func (w *bootWriter) write(dir *dirfd.Dir, d Deployment) (*bootloader.Entry, err
 	if err != nil {
 		return nil, err
 	}
-	if err := w.install(root, k, d); err != nil {
+	policy, err := policyOf(root)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.install(root, k, d, policy); err != nil {
 		return nil, err
 	}
 	e, err := w.entry(root, k, d)
@@ -88,7 +94,7 @@ func bootDir(d Deployment) string { return "ostree/" + d.OSName + "-" + d.BootCh
 
 // install puts the files of k into /boot, as far as they are not there: the
 // name of the directory is their digest.
-func (w *bootWriter) install(root *dirfd.Dir, k *kernel, d Deployment) error {
+func (w *bootWriter) install(root *dirfd.Dir, k *kernel, d Deployment, p *selinux.Policy) error {
 	to, err := w.s.boot.CreatePath(bootDir(d), 0o775)
 	if err != nil {
 		return err
@@ -104,9 +110,9 @@ func (w *bootWriter) install(root *dirfd.Dir, k *kernel, d Deployment) error {
 		if err != nil {
 			return err
 		}
-		err = installFile(int(src.Fd()), to, f.dst)
+		err = installFile(int(src.Fd()), to, f.dst, p)
 		src.Close()
-		if err != nil {
+		if err := errors.Join(err, failpoint.At("sysroot.boot.kernel")); err != nil {
 			return err
 		}
 	}
@@ -116,11 +122,11 @@ func (w *bootWriter) install(root *dirfd.Dir, k *kernel, d Deployment) error {
 			return err
 		}
 	}
-	return w.installOverlays(d)
+	return w.installOverlays(d, p)
 }
 
 // installOverlays moves additional initramfs images from /run to /boot.
-func (w *bootWriter) installOverlays(d Deployment) error {
+func (w *bootWriter) installOverlays(d Deployment, p *selinux.Policy) error {
 	if len(d.Overlays) == 0 {
 		return nil
 	}
@@ -146,7 +152,7 @@ func (w *bootWriter) installOverlays(d Deployment) error {
 		if err != nil {
 			return err
 		}
-		err = installFile(int(src.Fd()), to, name)
+		err = installFile(int(src.Fd()), to, name, p)
 		src.Close()
 		if err != nil {
 			return err
@@ -155,8 +161,9 @@ func (w *bootWriter) installOverlays(d Deployment) error {
 	return nil
 }
 
-// installFile links or copies an open file, unless the name is taken.
-func installFile(src int, to *dirfd.Dir, name string) error {
+// installFile links or copies an open file, unless the name is taken. A copy gets
+// the label of files in /boot.
+func installFile(src int, to *dirfd.Dir, name string, p *selinux.Policy) error {
 	if ok, err := to.Exists(name); ok || err != nil {
 		return err
 	}
@@ -181,6 +188,9 @@ func installFile(src int, to *dirfd.Dir, name string) error {
 	}
 	if err := (copier{}).attributes(src, int(dst.Fd()), &st); err != nil {
 		return fmt.Errorf("Copying attributes of %s: %w", name, err)
+	}
+	if err := setLabel(p, int(dst.Fd()), "/boot/"+name, unix.S_IFREG|0o644); err != nil {
+		return err
 	}
 	if err := unix.Fdatasync(int(dst.Fd())); err != nil {
 		return err

@@ -168,6 +168,9 @@ func (s *Sysroot) removeDeployment(d Deployment) error {
 		if err := s.removeBelow(p); err != nil {
 			return err
 		}
+		if err := failpoint.At("sysroot.remove"); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -223,6 +226,9 @@ func (s *Sysroot) cleanBoot(st *State) error {
 			continue
 		}
 		if err := dir.RemoveAll(name); err != nil {
+			return err
+		}
+		if err := failpoint.At("sysroot.remove.kernel"); err != nil {
 			return err
 		}
 	}

@@ -8,18 +8,24 @@ import (
 	"golang.org/x/sys/unix"
 
 	"rpmostree/internal/dirfd"
+	"rpmostree/internal/selinux"
 )
 
 // copier copies files with owner and mode.
 type copier struct {
 	xattrs bool // copy extended attributes
 	times  bool // copy the time of last change
+
+	// policy gives files new labels; at is where it sees the present directory.
+	policy *selinux.Policy
+	at     string
 }
 
 // file copies the regular file or link name from one directory to the other,
 // under the same name, and replaces what is not a directory there. Other kinds
 // of files are left out.
 func (c copier) file(from, to *dirfd.Dir, name string, st *unix.Stat_t) error {
+	c = c.below(name)
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
 		return c.regular(from, to, name)
@@ -71,6 +77,9 @@ func (c copier) attributes(in, out int, st *unix.Stat_t) error {
 		if err != nil {
 			return err
 		}
+		if list, err = c.relabel(list, st.Mode); err != nil {
+			return err
+		}
 		for _, x := range list {
 			if err := unix.Fsetxattr(out, x.Name, x.Value, 0); err != nil {
 				return fmt.Errorf("setxattr %s: %w", x.Name, err)
@@ -95,6 +104,9 @@ func (c copier) link(from, to *dirfd.Dir, name string, st *unix.Stat_t) error {
 		return err
 	}
 	list, err := from.Xattrs(name)
+	if err == nil {
+		list, err = c.relabel(list, st.Mode)
+	}
 	if err != nil {
 		return err
 	}
@@ -115,6 +127,7 @@ func (c copier) tree(from, to *dirfd.Dir, name string, depth int) error {
 	if err := to.Mkdir(name, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
+	c = c.below(name)
 	return inDirs(from, to, name, func(from, to *dirfd.Dir) error {
 		if err := c.directory(from, to); err != nil {
 			return fmt.Errorf("Copying attributes of %s: %w", name, err)

@@ -12,6 +12,7 @@ import (
 	"rpmostree/internal/dirfd"
 	"rpmostree/internal/failpoint"
 	"rpmostree/internal/keyfile"
+	"rpmostree/internal/selinux"
 	"rpmostree/ostree"
 	"rpmostree/ostree/bootloader"
 )
@@ -89,7 +90,7 @@ func (s *Sysroot) Create(ctx context.Context, st *State, o DeployOptions) (Deplo
 	if err != nil {
 		return Deployment{}, fmt.Errorf("Deploying tree: Initializing deployment: %w", err)
 	}
-	if d, err = s.finalize(st, d, o.Merge); err != nil {
+	if d, err = s.finalize(ctx, st, d, o.Merge); err != nil {
 		return Deployment{}, fmt.Errorf("Deploying tree: Finalizing deployment: %w", err)
 	}
 	return d, nil
@@ -225,7 +226,11 @@ func prepareEtc(root *dirfd.Dir, c copier) error {
 	if err != nil {
 		return err
 	}
-	return c.tree(usr, root, "etc", 0)
+	p, err := policyOf(root)
+	if err != nil {
+		return err
+	}
+	return c.labelled(p, "/").tree(usr, root, "etc", 0)
 }
 
 // prepareVar copies the tree's /var to the stateroot's if that is empty, as
@@ -258,7 +263,7 @@ func prepareVar(root, state *dirfd.Dir, c copier) error {
 
 // finalize does the rest: what needs the merge deployment as it is now. It
 // returns d with its final kernel arguments.
-func (s *Sysroot) finalize(st *State, d Deployment, merge *Deployment) (Deployment, error) {
+func (s *Sysroot) finalize(ctx context.Context, st *State, d Deployment, merge *Deployment) (Deployment, error) {
 	root, err := s.ostree.OpenDirBeneath(d.path(), dirfd.NoSymlinks)
 	if err != nil {
 		return d, err
@@ -269,6 +274,9 @@ func (s *Sysroot) finalize(st *State, d Deployment, merge *Deployment) (Deployme
 		if err := s.mergeFrom(*merge, root); err != nil {
 			return d, fmt.Errorf("During /etc merge: %w", err)
 		}
+		if err := refreshPolicy(ctx, root); err != nil {
+			return d, fmt.Errorf("Finalizing SELinux policy: %w", err)
+		}
 	}
 	if err := failpoint.At("sysroot.deploy.merged"); err != nil {
 		return d, err
@@ -276,10 +284,17 @@ func (s *Sysroot) finalize(st *State, d Deployment, merge *Deployment) (Deployme
 	if err := s.forgetUpdated(st, d, root); err != nil {
 		return d, err
 	}
-	if err := s.makeBacking(d, root); err != nil {
+	policy, err := policyOf(root)
+	if err != nil {
+		return d, err
+	}
+	if err := s.labelVar(d, policy); err != nil {
+		return d, err
+	}
+	if err := s.makeBacking(d, root, policy); err != nil {
 		return d, fmt.Errorf("Preparing deployment backing dir: %w", err)
 	}
-	if err := s.writeOrigin(d, d.Origin, false); err != nil {
+	if err := s.writeOrigin(d, d.Origin, policy, false); err != nil {
 		return d, fmt.Errorf("Writing out origin file: %w", err)
 	}
 	if s.opts.MutableDeployments {
@@ -342,7 +357,7 @@ func (s *Sysroot) forgetUpdated(st *State, d Deployment, root *dirfd.Dir) error 
 
 // makeBacking makes the directories for an overlay on the root. The upper one
 // has the mode of the root.
-func (s *Sysroot) makeBacking(d Deployment, root *dirfd.Dir) error {
+func (s *Sysroot) makeBacking(d Deployment, root *dirfd.Dir, p *selinux.Policy) error {
 	var st unix.Stat_t
 	if err := unix.Fstat(root.FD(), &st); err != nil {
 		return err
@@ -357,5 +372,10 @@ func (s *Sysroot) makeBacking(d Deployment, root *dirfd.Dir) error {
 			return err
 		}
 	}
-	return nil
+	upper, err := dir.Open("upper")
+	if err != nil {
+		return err
+	}
+	defer upper.Close()
+	return setLabel(p, upper.FD(), "/", st.Mode)
 }

@@ -18,6 +18,9 @@ import (
 const deployVictim = "SYSROOT_TEST_VICTIM"
 
 func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == "semodule" {
+		os.Exit(beSemodule())
+	}
 	if root := os.Getenv(tryWritable); root != "" {
 		beWriter(root)
 		return
@@ -67,9 +70,10 @@ func beVictim(root string) error {
 // deployPoints are the failpoints that a deployment passes.
 var deployPoints = []string{
 	"sysroot.deploy.checkout", "sysroot.deploy.etc", "sysroot.deploy.merged",
-	"sysroot.boot.entries", "sysroot.boot.links", "sysroot.boot.linkswapped",
+	"sysroot.boot.kernel", "sysroot.boot.kernel@2", "sysroot.boot.entries", "sysroot.boot.links", "sysroot.boot.linkswapped",
 	"sysroot.boot.linked", "sysroot.boot.written", "sysroot.boot.swapped",
 	"sysroot.cleanup", "sysroot.cleanup@4", "sysroot.cleanup@5", "sysroot.cleanup@6", "sysroot.cleanup@7",
+	"sysroot.remove", "sysroot.remove@2", "sysroot.remove@3", "sysroot.remove.kernel",
 }
 
 // TestKill kills a deployment at each point. The sysroot must then have the old

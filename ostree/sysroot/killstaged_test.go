@@ -52,7 +52,7 @@ func TestKillFinalize(t *testing.T) {
 	if diffLines(before, after) == "" {
 		t.Fatal("the finalization did nothing")
 	}
-	for _, point := range append([]string{"sysroot.finalize.begun"}, deployPoints[2:11]...) {
+	for _, point := range append([]string{"sysroot.finalize.begun"}, deployPoints[2:13]...) {
 		t.Run(point, func(t *testing.T) {
 			v := staged.clone()
 			v.T = t

@@ -6,6 +6,7 @@ import (
 
 	"rpmostree/internal/dirfd"
 	"rpmostree/internal/keyfile"
+	"rpmostree/internal/selinux"
 )
 
 // NewOrigin returns the origin of a deployment that follows refspec.
@@ -32,13 +33,25 @@ func WithoutTransient(origin *keyfile.File) *keyfile.File {
 // WriteOrigin replaces the origin file of a deployment. nil removes nothing
 // and writes nothing. The lock must be held.
 func (s *Sysroot) WriteOrigin(d Deployment, origin *keyfile.File) error {
-	if err := s.writeOrigin(d, origin, true); err != nil {
+	root, err := s.ostree.OpenDirBeneath(d.path(), dirfd.NoSymlinks)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	policy, err := policyOf(root)
+	if err != nil {
+		return err
+	}
+	if err := s.writeOrigin(d, origin, policy, true); err != nil {
 		return err
 	}
 	return s.touch()
 }
 
-func (s *Sysroot) writeOrigin(d Deployment, origin *keyfile.File, sync bool) error {
+// originPlace is where the policy sees an origin file.
+const originPlace = "/etc/ostree/remotes.d/dummy.conf"
+
+func (s *Sysroot) writeOrigin(d Deployment, origin *keyfile.File, p *selinux.Policy, sync bool) error {
 	if origin == nil {
 		return nil
 	}
@@ -47,7 +60,7 @@ func (s *Sysroot) writeOrigin(d Deployment, origin *keyfile.File, sync bool) err
 		return err
 	}
 	defer dir.Close()
-	return dir.WriteFileAtomic(path.Base(d.originPath()), origin.Bytes(), 0o644, sync)
+	return writeLabelled(dir, path.Base(d.originPath()), origin.Bytes(), p, originPlace, sync)
 }
 
 // Pin keeps a deployment, or gives it free, until it is told otherwise. The

@@ -7,6 +7,7 @@ import (
 
 	"rpmostree/gvariant"
 	"rpmostree/ostree"
+	"rpmostree/ostree/bootloader"
 )
 
 const testSum = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -100,6 +101,39 @@ func FuzzStaged(f *testing.F) {
 		}
 		if strings.Contains(d.Path(), "/../") {
 			t.Errorf("path %s", d.Path())
+		}
+	})
+}
+
+func FuzzStagedFile(f *testing.F) {
+	d := Deployment{OSName: "os", Serial: 2, BootChecksum: testSum}
+	d.Checksum, _ = ostree.ParseChecksum(testSum)
+	merge := d
+	merge.Entry = &bootloader.Entry{}
+	merge.Entry.Set("x-key", "value")
+	kargs := bootloader.ParseKargs(`a=1 b="c d"`)
+	for _, o := range []DeployOptions{{}, {Merge: &merge, Kargs: &kargs, Overlays: []string{testSum}, LockFinalization: true}} {
+		f.Add(stagedValue(d, o).Bytes())
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		st, ok, err := parseStaged(gvariant.New("a{sv}", b, hostOrder()))
+		if err != nil || !ok {
+			return
+		}
+		d := st.deployment
+		kargs := d.Kargs()
+		o := DeployOptions{Merge: st.merge, Overlays: d.Overlays, LockFinalization: d.FinalizationLocked}
+		if _, ok := d.Entry.Get("options"); ok {
+			o.Kargs = &kargs
+		}
+		again, ok, err := parseStaged(stagedValue(d, o))
+		if err != nil || !ok || !again.deployment.Same(d) || again.deployment.FinalizationLocked != d.FinalizationLocked {
+			t.Errorf("%+v reads back as %+v, %v", st, again, err)
+		}
+		for _, name := range d.Overlays {
+			if strings.Contains(name, "/") {
+				t.Errorf("overlay %q", name)
+			}
 		}
 	})
 }

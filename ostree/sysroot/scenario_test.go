@@ -117,7 +117,7 @@ func messages(output string) string {
 	for line := range strings.Lines(output) {
 		line = strings.TrimSuffix(line, "\n")
 		own := func(prefix string) bool { return strings.HasPrefix(line, prefix) }
-		if !slices.ContainsFunc([]string{"Relabeling /var", "Freed objects: ", "Deleted deployment ", "Deployment "}, own) {
+		if !slices.ContainsFunc([]string{"Freed objects: ", "Deleted deployment ", "Deployment "}, own) {
 			lines = append(lines, line)
 		}
 	}

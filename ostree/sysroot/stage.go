@@ -48,7 +48,7 @@ func (s *Sysroot) stageDeployment(ctx context.Context, st *State, o DeployOption
 	if err != nil {
 		return Deployment{}, nil, fmt.Errorf("Initializing deployment: %w", err)
 	}
-	if err := s.writeOrigin(d, d.Origin, false); err != nil {
+	if err := s.writeFirstOrigin(d); err != nil {
 		return Deployment{}, nil, fmt.Errorf("Writing out origin file: %w", err)
 	}
 	if o.LockFinalization {
@@ -81,6 +81,21 @@ func (s *Sysroot) stageDeployment(ctx context.Context, st *State, o DeployOption
 	}
 	staged, _ := next.Staged()
 	return staged, next, s.PrepareCleanup(ctx, next) // which makes the ref of the commit
+}
+
+// writeFirstOrigin writes the origin file with the label by the policy that the
+// tree comes with: /etc is not merged yet.
+func (s *Sysroot) writeFirstOrigin(d Deployment) error {
+	root, err := s.ostree.OpenDirBeneath(d.path(), dirfd.NoSymlinks)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	policy, err := policyOf(root)
+	if err != nil {
+		return err
+	}
+	return s.writeOrigin(d, d.Origin, policy, false)
 }
 
 // startFinalizeService makes sure that FinalizeStaged will be called.
@@ -143,6 +158,9 @@ func (s *Sysroot) dropStaged(d Deployment) error {
 	if err := removeFile(s.stagedPath()); err != nil {
 		return err
 	}
+	if err := failpoint.At("sysroot.stage.dropped"); err != nil {
+		return err
+	}
 	if err := s.removeDeployment(d); err != nil {
 		return err
 	}
@@ -199,7 +217,7 @@ func (s *Sysroot) finalizeStaged(ctx context.Context) error {
 	if err := failpoint.At("sysroot.finalize.begun"); err != nil {
 		return err
 	}
-	if d, err = s.finalize(st, d, merge); err != nil {
+	if d, err = s.finalize(ctx, st, d, merge); err != nil {
 		return fmt.Errorf("Finalizing deployment: %w", err)
 	}
 	d.Staged, d.FinalizationLocked = false, false

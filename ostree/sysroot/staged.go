@@ -10,6 +10,7 @@ import (
 
 	"rpmostree/gvariant"
 	"rpmostree/internal/dirfd"
+	"rpmostree/ostree"
 	"rpmostree/ostree/bootloader"
 )
 
@@ -57,12 +58,27 @@ func (s *Sysroot) readStaged() (staged, bool, error) {
 	if err != nil {
 		return staged{}, false, err
 	}
+	st, ok, err := parseStaged(v)
+	if !ok || err != nil {
+		return staged{}, false, err
+	}
+	dir, err := s.ostree.OpenDirBeneath(st.deployment.path(), dirfd.NoSymlinks)
+	if err != nil {
+		return staged{}, false, err
+	}
+	dir.Close()
+	return st, true, s.loadDetails(&st.deployment)
+}
+
+// parseStaged reads the state file. One without target is none.
+func parseStaged(v gvariant.Value) (staged, bool, error) {
 	target, ok := v.Lookup("target")
 	if !ok {
 		return staged{}, false, nil
 	}
 	st := staged{raw: v}
-	if st.deployment, err = s.parseStagedTarget(target); err != nil {
+	var err error
+	if st.deployment, err = deserializeDeployment(target); err != nil {
 		return staged{}, false, err
 	}
 	if m, ok := v.Lookup("merge-deployment"); ok {
@@ -75,7 +91,7 @@ func (s *Sysroot) readStaged() (staged, bool, error) {
 	d := &st.deployment
 	d.Staged = true
 	d.Entry = &bootloader.Entry{}
-	if kargs, ok := v.Lookup("kargs"); ok {
+	if kargs, ok := v.Lookup("kargs"); ok && kargs.Type() == "as" {
 		d.Entry.Set("options", bootloader.KargsFromList(kargs.StrArray()).String())
 	}
 	if extra, ok := v.Lookup("bootconfig-extra"); ok && extra.Type() == "a{ss}" {
@@ -83,27 +99,18 @@ func (s *Sysroot) readStaged() (staged, bool, error) {
 			d.Entry.Set(e.Index(0).Str(), e.Index(1).Str())
 		}
 	}
-	if o, ok := v.Lookup("overlay-initrds"); ok {
+	if o, ok := v.Lookup("overlay-initrds"); ok && o.Type() == "as" {
 		d.Overlays = o.StrArray()
 	}
-	if l, ok := v.Lookup("locked"); ok {
+	for _, csum := range d.Overlays { // the names of files
+		if _, err := ostree.ParseChecksum(csum); err != nil {
+			return staged{}, false, err
+		}
+	}
+	if l, ok := v.Lookup("locked"); ok && l.Type() == "b" {
 		d.FinalizationLocked = l.Bool()
 	}
 	return st, true, nil
-}
-
-// parseStagedTarget checks that the deployment is there.
-func (s *Sysroot) parseStagedTarget(v gvariant.Value) (Deployment, error) {
-	d, err := deserializeDeployment(v)
-	if err != nil {
-		return Deployment{}, err
-	}
-	dir, err := s.ostree.OpenDirBeneath(d.path(), dirfd.NoSymlinks)
-	if err != nil {
-		return Deployment{}, err
-	}
-	dir.Close()
-	return d, s.loadDetails(&d)
 }
 
 func serializeDeployment(d Deployment) gvariant.Value {
@@ -116,6 +123,9 @@ func serializeDeployment(d Deployment) gvariant.Value {
 
 func deserializeDeployment(v gvariant.Value) (Deployment, error) {
 	text := make(map[string]string)
+	if v.Type() != "a{sv}" {
+		return Deployment{}, fmt.Errorf("a deployment is not a %s", v.Type())
+	}
 	for _, key := range []string{"name", "bootcsum", "osname"} {
 		t, ok := v.Lookup(key)
 		if !ok || t.Type() != "s" {

@@ -65,6 +65,13 @@ func (s *Sysroot) unlockForNow(d Deployment, root *dirfd.Dir, mode Unlocked) err
 		return err
 	}
 	defer over.Close()
+	policy, err := policyOf(root)
+	if err == nil {
+		err = setLabel(policy, over.FD(), "/usr", unix.S_IFDIR)
+	}
+	if err != nil {
+		return err
+	}
 	if err := s.overlayUsr(root, over, "upper", "work", mode == UnlockedTransient); err != nil {
 		return errors.Join(err, backing.RemoveAll(name))
 	}
@@ -96,7 +103,7 @@ func (s *Sysroot) unlockHotfix(ctx context.Context, st *State, d Deployment, roo
 	if err := origin.Set("origin", "unlocked", string(UnlockedHotfix)); err != nil {
 		return err
 	}
-	return s.writeOrigin(d, origin, true)
+	return s.WriteOrigin(d, origin)
 }
 
 // overlayDir makes a directory for an overlay on /usr, with the mode of that.

@@ -267,13 +267,12 @@ func describe(p string) (string, error) {
 }
 
 // skipInDump leaves out what differs between versions of the C program, or
-// between runs: the stamp that says that SELinux labels were set, directories
-// for overlays, lock files, and the state of transactions.
+// between runs: directories for overlays, lock files, and the state of
+// transactions.
 func skipInDump(rel string) bool {
 	switch {
 	case strings.HasPrefix(rel, "ostree/repo/tmp"), strings.HasPrefix(rel, "ostree/repo/state"),
 		rel == "ostree/repo/.lock", rel == "ostree/lock",
-		strings.HasSuffix(rel, ".ostree-selabeled"),
 		strings.Contains(rel, "/backing"):
 		return true
 	}

@@ -211,7 +211,37 @@ func adminInstutilCommands() *command {
 			return err
 		})
 	}
-	g := group("instutil", "COMMAND", "Deprecated commands intended for installer programs", c, grub2GenerateCommand())
+	g := group("instutil", "COMMAND", "Deprecated commands intended for installer programs",
+		c, grub2GenerateCommand(), ensureLabelledCommand())
 	g.scope, g.hidden = sysrootScope, true
 	return g
+}
+
+func ensureLabelledCommand() *command {
+	c := &command{name: "selinux-ensure-labeled", args: "[SUBPATH PREFIX]", about: "Relabel all or part of a deployment", scope: sysrootScope, hidden: true}
+	c.run = func(e *env) error {
+		dir, prefix := "", ""
+		switch len(e.args) {
+		case 0:
+		case 1:
+			return usagef("SUBPATH needs a PREFIX")
+		default:
+			dir, prefix = e.args[0], e.args[1]
+		}
+		return e.readState(e.openAsRoot, func(s *sysroot.Sysroot, st *sysroot.State) error {
+			if len(st.Deployments) == 0 {
+				return errNoDeployment
+			}
+			first := st.Deployments[0]
+			named := func(policy string) { e.printf("Relabeling using policy '%s'\n", policy) }
+			name, err := s.EnsureLabelled(first, dir, prefix, named, func(file, at, label string) {
+				e.printf("Set label of '%s' (as '%s') to '%s'\n", file, at, label)
+			})
+			if err == nil && name == "" {
+				e.printf("No SELinux policy found in deployment '%s'\n", s.DeploymentPath(first))
+			}
+			return err
+		})
+	}
+	return c
 }

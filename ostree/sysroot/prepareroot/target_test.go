@@ -169,3 +169,28 @@ func FuzzTarget(f *testing.F) {
 		}
 	})
 }
+
+func FuzzConfig(f *testing.F) {
+	f.Add("[composefs]\nenabled=signed\nkeypath=/k\n[etc]\ntransient=true\n", "ostree.prepare-root.composefs=maybe")
+	f.Add("[root]\ntransient-ro=1\n[sysroot]\nreadonly=false\n", "")
+	f.Fuzz(func(t *testing.T, text, cmdline string) {
+		file, err := keyfile.Parse([]byte(text))
+		if err != nil {
+			return
+		}
+		c, err := parseConfig(file, cmdline)
+		if err == nil && c.supported() == nil && (c.Composefs >= ComposefsYes || c.RootTransient) {
+			t.Errorf("%q and %q: %+v is supported", text, cmdline, c)
+		}
+	})
+}
+
+func FuzzGenerator(f *testing.F) {
+	f.Add("/ostree/boot.1/os/abc/0")
+	f.Fuzz(func(t *testing.T, target string) {
+		name, err := Generator{Root: t.TempDir()}.stateroot(target)
+		if err == nil && (name == "" || strings.ContainsAny(name, "/\n\x00")) {
+			t.Errorf("%q: stateroot %q", target, name)
+		}
+	})
+}

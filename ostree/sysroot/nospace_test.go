@@ -1,0 +1,59 @@
+package sysroot
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestBootFull deploys to a /boot of 4 MiB of a system that does not run: nothing
+// is removed early there. What does not fit changes nothing, what fits afterwards
+// is deployed.
+func TestBootFull(t *testing.T) {
+	oracle(t)
+	if !inOwnMounts(t) {
+		return
+	}
+	w := newWorld(t)
+	boot := filepath.Join(w.root(), "boot")
+	must(t, unix.Mount("boot", boot, "tmpfs", 0, "size=4m"))
+	t.Cleanup(func() { _ = unix.Unmount(boot, unix.MNT_DETACH) })
+	s := w.open()
+	kernel := func(c string, size int) map[string]string {
+		return map[string]string{"usr/lib/modules/6.1.0/vmlinuz": strings.Repeat(c, size)}
+	}
+	w.deploy(s, w.commit("1", kernel("a", 3<<20)), nil)
+	plant(t, w.deployments()[0]+"/etc", map[string]string{"conf": "changed"})
+	before := w.deployments()
+	for _, size := range []int{3 << 20, 5 << 20} {
+		csum := w.commit("2", kernel("b", size))
+		st, err := s.Load()
+		must(t, err)
+		merge := st.Deployments[0]
+		_, _, err = s.Deploy(t.Context(), DeployOptions{Stateroot: "os", Commit: csum, Merge: &merge})
+		if !errors.Is(err, unix.ENOSPC) {
+			t.Fatalf("a kernel of %d bytes: %v", size, err)
+		}
+		if got := w.deployments(); !slices.Equal(got, before) {
+			t.Errorf("deployments %q, before %q", got, before)
+		}
+		checkBootable(t, w)
+	}
+	csum := w.commit("3", kernel("c", 1<<19))
+	w.deploy(s, csum, nil)
+	checkBootable(t, w)
+	if got := w.deployments(); len(got) != 2 || filepath.Base(got[0]) != csum.String()+".0" {
+		t.Errorf("deployments %q", got)
+	}
+	// Nothing is left of the ones that failed.
+	names, err := os.ReadDir(filepath.Join(boot, "ostree"))
+	if must(t, err); len(names) != 2 {
+		t.Errorf("kernels %v", names)
+	}
+	w.c("--repo="+w.repo(), "fsck", "--quiet")
+}
