@@ -81,7 +81,7 @@ func (s Set) Parse(args []string) (rest []string, err error) {
 func (s Set) parseLong(arg string, rest []string) ([]string, error) {
 	name, value, hasValue := strings.Cut(arg[2:], "=")
 	for _, o := range s {
-		if o.Name != name || o.Value == "" && hasValue {
+		if o.Name != name {
 			continue
 		}
 		if o.Value != "" && !hasValue {
