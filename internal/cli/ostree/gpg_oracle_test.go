@@ -1,0 +1,149 @@
+package ostree
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"rpmostree/internal/treetest"
+)
+
+// gpgHome makes a directory of GnuPG, whose agent ends with the test. Its path is short: it
+// has sockets.
+func gpgHome(t *testing.T) string {
+	t.Helper()
+	treetest.Oracle(t, "gpg")
+	home, err := os.MkdirTemp("/tmp", "gpg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		exec.Command("gpgconf", "--homedir", home, "--kill", "all").Run()
+		os.RemoveAll(home)
+	})
+	return home
+}
+
+func gpg(t *testing.T, home, in string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command("gpg", append([]string{"--homedir", home, "--batch", "--yes", "--no-tty", "--quiet", "--pinentry-mode", "loopback", "--passphrase", ""}, args...)...)
+	cmd.Stdin = strings.NewReader(in)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("gpg %v: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+// fingerprint returns that of the primary key of a user.
+func fingerprint(t *testing.T, home, user string) string {
+	for line := range strings.Lines(gpg(t, home, "", "--with-colons", "--fingerprint", user)) {
+		if f := strings.Split(line, ":"); f[0] == "fpr" {
+			return f[9]
+		}
+	}
+	t.Fatal("no key of ", user)
+	return ""
+}
+
+// TestGPGAgainstC signs commits with keys of all states, by both programs, and compares
+// what they say about the signatures, and about the keys.
+func TestGPGAgainstC(t *testing.T) {
+	c := needC(t)
+	home, dir := gpgHome(t), t.TempDir()
+	sampleTree(t, filepath.Join(dir, "tree"))
+	must := func(out string, status int) string {
+		t.Helper()
+		if status != 0 {
+			t.Fatal(out)
+		}
+		return out
+	}
+	same := func(args ...string) string {
+		t.Helper()
+		want, wantStatus := theirs(t, c, dir, args...)
+		got, status := ours(t, dir, args...)
+		if got != want || status != wantStatus {
+			t.Errorf("%v: status %d:\n%s\nwant %d:\n%s", args, status, got, wantStatus, want)
+		}
+		return want
+	}
+	keys := map[string]string{}
+	for _, k := range []struct{ name, algorithm, expires string }{
+		{"good", "ed25519", "never"}, {"rsa", "rsa2048", "2y"}, {"expired", "ed25519", "never"}, {"revoked", "rsa2048", "never"}, {"stranger", "ed25519", "never"},
+		{"subkey", "ed25519", "never"}, {"nosubkey", "ed25519", "never"},
+	} {
+		gpg(t, home, "", "--quick-gen-key", k.name+" <"+k.name+"@example.com>", k.algorithm, "sign,cert", k.expires)
+		keys[k.name] = fingerprint(t, home, k.name)
+	}
+	gpg(t, home, "", "--quick-add-key", keys["subkey"], "ed25519", "sign", "1y")
+	gpg(t, home, "", "--quick-add-key", keys["nosubkey"], "rsa2048", "sign", "never")
+	must(theirs(t, c, dir, "--repo=repo", "init", "--mode=archive"))
+	for name := range keys {
+		must(theirs(t, c, dir, "--repo=repo", "commit", "-b", "c-"+name, "tree", "--gpg-sign="+keys[name], "--gpg-homedir="+home))
+		must(ours(t, dir, "--repo=repo", "commit", "-b", "go-"+name, "tree", "--gpg-sign="+keys[name], "--gpg-homedir="+home))
+	}
+	must(ours(t, dir, "--repo=repo", "commit", "-b", "all", "tree"))
+	for name := range keys {
+		must(ours(t, dir, "--repo=repo", "gpg-sign", "all", keys[name], "--gpg-homedir="+home))
+	}
+	// Only after they have signed is the end of some of them.
+	gpg(t, home, "", "--quick-set-expire", keys["expired"], "seconds=1")
+	revocation, err := os.ReadFile(filepath.Join(home, "openpgp-revocs.d", keys["revoked"]+".rev"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	gpg(t, home, strings.Replace(string(revocation), ":-----BEGIN", "-----BEGIN", 1), "--import")
+	gpg(t, home, "key 1\nrevkey\ny\n0\n\ny\nsave\n", "--no-batch", "--command-fd", "0", "--edit-key", keys["nosubkey"])
+	for name := range keys {
+		if name != "stranger" {
+			if err := os.WriteFile(filepath.Join(dir, name+".asc"), []byte(gpg(t, home, "", "--armor", "--export", keys[name])), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, remote := range []struct {
+		name string
+		run  func(args ...string) (string, int)
+	}{
+		{"c", func(args ...string) (string, int) { return theirs(t, c, dir, args...) }},
+		{"go", func(args ...string) (string, int) { return ours(t, dir, args...) }},
+	} {
+		must(remote.run("--repo=repo", "remote", "add", remote.name, "http://example.com"))
+		for name := range keys {
+			if name != "stranger" {
+				must(remote.run("--repo=repo", "remote", "gpg-import", remote.name, "-k", name+".asc"))
+			}
+		}
+		if out := must(remote.run("--repo=repo", "remote", "gpg-import", remote.name, "-k", "good.asc")); !strings.Contains(out, "Imported 0 GPG keys") {
+			t.Errorf("%s: %s", remote.name, out)
+		}
+		list := same("--repo=repo", "remote", "gpg-list-keys", remote.name)
+		for _, word := range []string{"(revoked)", "Expired: ", "Expires: ", "Subkey: "} {
+			if !strings.Contains(list, word) {
+				t.Errorf("no %q in the list of keys", word)
+			}
+		}
+		for name := range keys {
+			for _, by := range []string{"c-", "go-"} {
+				same("--repo=repo", "show", by+name, "--gpg-verify-remote="+remote.name)
+			}
+		}
+		all := same("--repo=repo", "show", "all", "--gpg-verify-remote="+remote.name)
+		for _, word := range []string{"Found 7 signatures", "Good signature from", "Can't check signature: public key not found", "Key revoked", "Key expired", "Primary key ID"} {
+			if !strings.Contains(all, word) {
+				t.Errorf("no %q in:\n%s", word, all)
+			}
+		}
+	}
+	must(ours(t, dir, "--repo=repo", "summary", "-u", "--gpg-sign="+keys["good"], "--gpg-homedir="+home))
+	same("--repo=repo", "gpg-sign", "all", keys["good"], "--gpg-homedir="+home)
+	same("--repo=repo", "gpg-sign", "all", "nobody@example.com", "--gpg-homedir="+home)
+	out := must(ours(t, dir, "--repo=repo", "gpg-sign", "-d", "all", keys["good"], keys["rsa"], "--gpg-homedir="+home))
+	if out != "Signatures deleted: 2\n" {
+		t.Error(out)
+	}
+	same("--repo=repo", "show", "all", "--gpg-verify-remote=c")
+}
