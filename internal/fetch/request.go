@@ -81,5 +81,7 @@ func escapePath(p string) string {
 	if _, err := url.PathUnescape(p); err != nil {
 		p = strings.ReplaceAll(p, "%", "%25")
 	}
-	return strings.NewReplacer("?", "%3F", "#", "%23", " ", "%20").Replace(p)
+	return urlEscapes.Replace(p)
 }
+
+var urlEscapes = strings.NewReplacer("?", "%3F", "#", "%23", " ", "%20")

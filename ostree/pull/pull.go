@@ -1,5 +1,6 @@
 // Package pull copies commits from a remote repository into one on disk: over
-// HTTP from repositories in archive mode, or from a directory.
+// HTTP from repositories in archive mode, by objects or by static deltas, or from
+// a directory.
 //
 // Every object is verified against its checksum while it arrives. Refs change
 // only when all objects of their commits are there; what an interrupted pull
