@@ -1,4 +1,4 @@
-# make build | demo | test | conformance | conformance-solver | bench [BENCH=regexp] | lint | install [DESTDIR= PREFIX=] | uninstall
+# make build | doc | demo | test | conformance [RUN=regexp SUITE=dir] | conformance-solver | bench [BENCH=regexp] | lint | install [DESTDIR= PREFIX=] | uninstall
 GO      ?= go
 PREFIX  ?= /usr
 BINDIR  ?= $(PREFIX)/bin
@@ -32,7 +32,7 @@ test: lint
 # (SOLV_N, SOLV_SEED).
 conformance: build
 	@hack/setup test conformance
-	$(GO) run ./test/conformance $(if $(RUN),-run '$(RUN)')
+	$(GO) run ./test/conformance $(if $(RUN),-run '$(RUN)') $(if $(SUITE),-suite '$(SUITE)')
 	$(if $(RUN),,$(GO) run ./test/conformance/solver)
 
 conformance-solver:

@@ -24,11 +24,14 @@ type suite struct {
 	dir string
 }
 
-// programs of the project that the scripts call, and where they look for them.
-var programs = map[string]string{
-	"ostree":               "bin",
-	"rofiles-fuse":         "bin",
-	"ostree-trivial-httpd": "libexec/libostree",
+// programs of the project that the scripts call, and where scripts of different releases look
+// for them.
+var programs = [][2]string{
+	{"ostree", "bin"},
+	{"rofiles-fuse", "bin"},
+	{"ostree-trivial-httpd", "libexec/libostree"},
+	{"ostree-trivial-httpd", "libexec/installed-tests"},
+	{"repo-finder-mount", "libexec/installed-tests/libostree"},
 }
 
 func newSuite(scripts, build string) (*suite, error) {
@@ -51,28 +54,53 @@ func newSuite(scripts, build string) (*suite, error) {
 	return s, nil
 }
 
+// fill copies the scripts and lays the project's programs where they look for them, over
+// those of the C ostree.
 func (s *suite) fill(scripts, build string) error {
-	for name, to := range programs {
-		to = filepath.Join(s.dir, to)
-		if err := os.MkdirAll(to, 0o755); err != nil {
-			return err
-		}
-		if _, err := os.Stat(filepath.Join(build, name)); err != nil {
-			return err
-		}
-		if err := os.Symlink(filepath.Join(build, name), filepath.Join(to, name)); err != nil {
-			return err
-		}
-	}
-	to := filepath.Join(s.dir, "libexec/installed-tests")
-	if err := os.MkdirAll(to, 0o755); err != nil {
+	if err := s.copy(scripts); err != nil {
 		return err
 	}
-	out, err := exec.Command("cp", "-aL", scripts, filepath.Join(to, "libostree")).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("cp: %w: %s", err, out)
+	for _, p := range programs {
+		dir := filepath.Join(s.dir, p[1])
+		path := filepath.Join(dir, p[0])
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+		if _, err := os.Stat(filepath.Join(build, p[0])); err != nil {
+			return err
+		}
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		if err := os.Symlink(filepath.Join(build, p[0]), path); err != nil {
+			return err
+		}
 	}
 	return os.Mkdir(filepath.Join(s.dir, "run"), 0o755)
+}
+
+// copy copies the files of the scripts' directory, which may have links to itself, and gives it
+// the other name that some scripts know it by.
+func (s *suite) copy(scripts string) error {
+	if err := os.MkdirAll(s.folder(), 0o755); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(scripts)
+	if err != nil {
+		return err
+	}
+	args := []string{"-aL", "-t", s.folder()}
+	for _, e := range entries {
+		path := filepath.Join(scripts, e.Name())
+		if fi, err := os.Stat(path); err != nil || e.Type()&fs.ModeSymlink != 0 && fi.IsDir() {
+			continue
+		}
+		args = append(args, path)
+	}
+	if out, err := exec.Command("cp", args...).CombinedOutput(); err != nil {
+		return fmt.Errorf("cp: %w: %s", err, out)
+	}
+	return errors.Join(os.Symlink(".", filepath.Join(s.folder(), "tests")), os.Symlink("libostree", filepath.Join(s.folder(), "../tests")))
 }
 
 func (s *suite) folder() string { return filepath.Join(s.dir, "libexec/installed-tests/libostree") }
