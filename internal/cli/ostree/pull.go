@@ -93,7 +93,11 @@ func (p *pullCmd) run(remote string, refs []string) error {
 	o.LowSpeedBytes, o.LowSpeedSeconds = max(p.lowSpeed, 0), max(p.lowSpeedTime, 0)
 	o.Workers = max(p.workers, 0)
 	o.Refs = refs
-	o.Verify = sign.NewVerifier(p.repo)
+	verifier := sign.NewVerifier(p.repo)
+	o.Verify = verifier
+	if t, ok := p.terminalProgress(time.Duration(p.frequency) * time.Millisecond); ok {
+		o.Progress, verifier.OnGPG = t, t.signatures
+	}
 	for _, h := range p.headers {
 		name, value, ok := strings.Cut(h, "=")
 		if !ok {
