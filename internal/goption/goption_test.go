@@ -15,7 +15,7 @@ func TestParse(t *testing.T) {
 		{"--bee= z", "b=|z"},
 		{"-- -a --all", "|-a --all"},
 		{"- -l 1 -l 2", "l=1,2|-"},
-		{"--all=yes", "error: Unknown option --all=yes"},
+		{"--all=yes", "a|"},
 		{"--al", "error: Unknown option --al"},
 		{"-ax", "error: Unknown option -ax"},
 		{"-b", "error: Missing argument for -b"},
