@@ -1,6 +1,7 @@
 // Package goption parses command lines as GLib's GOptionContext does, which the programs of
 // the C ostree are made with: options and arguments mix, "--opt=V" and "--opt V" are the same,
 // one-letter flags may be bundled, "--" ends the options, names are not abbreviated.
+// A value given to an option without one is passed over: "--flag=false" turns it on.
 package goption
 
 import (

@@ -8,6 +8,7 @@ import (
 	"io"
 	"path/filepath"
 	"runtime"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -52,23 +53,27 @@ func (m *PartMeta) Verify(file []byte) error {
 const maxObjectsAhead = 16
 
 // ApplyPart writes the objects of a part, whose file was verified. Every object
-// is compared with its checksum. Sources are read from the transaction.
-func ApplyPart(ctx context.Context, tx *repo.Transaction, meta PartMeta, file []byte) error {
+// is compared with its checksum. Sources are read from the transaction. ApplyPart returns
+// how many bytes of files it has written.
+func ApplyPart(ctx context.Context, tx *repo.Transaction, meta PartMeta, file []byte) (written int64, err error) {
 	if meta.Version != 0 {
-		return fmt.Errorf("static delta part has the unknown version %d", meta.Version)
+		return 0, fmt.Errorf("Delta part has too new version %d", meta.Version)
 	}
 	part, err := ParsePart(file, meta.USize)
 	if err != nil {
-		return err
+		return 0, err
 	}
+	var total atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)
 	todo := make(chan *object, maxObjectsAhead)
 	for range runtime.GOMAXPROCS(0) {
 		g.Go(func() error {
 			for o := range todo {
-				if err := o.write(tx); err != nil {
+				n, err := o.write(tx)
+				if err != nil {
 					return err
 				}
+				total.Add(n)
 			}
 			return nil
 		})
@@ -86,26 +91,27 @@ func ApplyPart(ctx context.Context, tx *repo.Transaction, meta PartMeta, file []
 		return err
 	})
 	if err := g.Wait(); err != nil {
-		return err
+		return 0, err
 	}
-	return failpoint.At("delta.part")
+	return total.Load(), failpoint.At("delta.part")
 }
 
-func (o *object) write(tx *repo.Transaction) error {
+// write returns how many bytes of a file it has written.
+func (o *object) write(tx *repo.Transaction) (int64, error) {
 	if ok, err := tx.Has(o.Type, o.Checksum); ok || err != nil {
-		return err
+		return 0, err
 	}
 	if o.Type == ostree.ObjectFile {
 		content := &pieces{tx: tx, list: o.pieces}
 		defer content.close()
-		return tx.WriteFileChecked(o.Checksum, o.header, int64(o.size), content)
+		return int64(o.size), tx.WriteFileChecked(o.Checksum, o.header, int64(o.size), content)
 	}
 	data := o.pieces[0].blob
 	if sum := ostree.ChecksumOf(data); sum != o.Checksum {
-		return &repo.CorruptError{Name: o.ObjectName, Actual: sum}
+		return 0, &repo.CorruptError{Name: o.ObjectName, Actual: sum}
 	}
 	_, err := tx.WriteMetadata(o.Type, data)
-	return err
+	return 0, err
 }
 
 // pieces reads the content of an object.

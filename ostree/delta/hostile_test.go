@@ -119,7 +119,7 @@ func TestHostileObjects(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = ApplyPart(t.Context(), tx, PartMeta{Objects: tt.f.objects, USize: 1000}, stored(tt.f.part.payload()))
+		_, err = ApplyPart(t.Context(), tx, PartMeta{Objects: tt.f.objects, USize: 1000}, stored(tt.f.part.payload()))
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 		}

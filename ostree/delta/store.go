@@ -323,7 +323,7 @@ func (f *File) write(ctx context.Context, tx *repo.Transaction) error {
 		}
 		file, err := f.Part(i)
 		if err == nil {
-			err = ApplyPart(ctx, tx, *meta, file)
+			_, err = ApplyPart(ctx, tx, *meta, file)
 		}
 		if err != nil {
 			return fmt.Errorf("Executing delta part %d: %w", i, err)

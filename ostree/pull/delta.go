@@ -315,7 +315,9 @@ func (p *puller) addPart(f *frontier, s *delta.Superblock, i int) error {
 		if err := meta.Verify(file); err != nil {
 			return err
 		}
-		if err := delta.ApplyPart(ctx, p.tx, meta, file); err != nil {
+		written, err := delta.ApplyPart(ctx, p.tx, meta, file)
+		p.nDeltaBytes.Add(written)
+		if err != nil {
 			return fmt.Errorf("Executing static delta part %d: %w", i, err)
 		}
 		p.nParts.Add(1)

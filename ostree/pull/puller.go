@@ -45,7 +45,7 @@ type puller struct {
 	byDelta  []ostree.Checksum // commits that deltas lead to
 	delta    DeltaStats
 
-	nMeta, nContent, nBytes, nParts atomic.Int64
+	nMeta, nContent, nBytes, nParts, nDeltaBytes atomic.Int64
 	nCachedMetadata, nCachedContent atomic.Int64
 	local                           repo.PullStats // of a pull from a directory
 }
@@ -104,7 +104,8 @@ func (p *puller) stats() Stats {
 	}
 	s.Metadata, s.Content = int(p.nMeta.Load()), int(p.nContent.Load())
 	if p.tx != nil {
-		s.ContentBytes = p.tx.Stats().ContentBytesWritten
+		// What deltas make does not count (libostree).
+		s.ContentBytes = p.tx.Stats().ContentBytesWritten - uint64(p.nDeltaBytes.Load())
 	}
 	return s
 }
