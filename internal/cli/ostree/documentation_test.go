@@ -10,13 +10,14 @@ import (
 	"testing"
 )
 
-// Every command that the help shows has a page with a text.
+// Every command that the help shows has a page with a text, and a text has a command.
 func TestPages(t *testing.T) {
 	texts := manualTexts()
 	for _, p := range Pages() {
 		if texts[p.Name] == "" {
 			t.Errorf("%s: no text in manual.txt", p.Name)
 		}
+		delete(texts, p.Name)
 		var b bytes.Buffer
 		if err := p.Write(&b); err != nil {
 			t.Fatal(err)
@@ -26,6 +27,9 @@ func TestPages(t *testing.T) {
 				t.Errorf("%s: no --%s", p.Name, o.Name)
 			}
 		}
+	}
+	for name := range texts {
+		t.Errorf("manual.txt has %q, which is no command", name)
 	}
 }
 
