@@ -46,8 +46,8 @@ type puller struct {
 	delta    DeltaStats
 
 	nMeta, nContent, nBytes, nParts, nDeltaBytes atomic.Int64
-	nCachedMetadata, nCachedContent atomic.Int64
-	local                           repo.PullStats // of a pull from a directory
+	nCachedMetadata, nCachedContent              atomic.Int64
+	local                                        repo.PullStats // of a pull from a directory
 }
 
 func newPuller(ctx context.Context, r *repo.Repo, m *repo.Remote, o Options) (*puller, error) {
