@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math/bits"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -16,14 +17,16 @@ import (
 	"rpmostree/internal/failpoint"
 	"rpmostree/ostree"
 	"rpmostree/ostree/tree"
+
+	"golang.org/x/sys/unix"
 )
 
 // maxSummaryBytes bounds a summary and its signature.
 const maxSummaryBytes = ostree.MaxMetadataSize
 
-// metadataRef is the branch on which a repository with a collection ID keeps
+// MetadataRef is the branch on which a repository with a collection ID keeps
 // the metadata of its summary.
-const metadataRef = "ostree-metadata"
+const MetadataRef = "ostree-metadata"
 
 // ReadSummary returns the summary file and its signature, each nil if it is
 // missing.
@@ -257,6 +260,9 @@ func (r *Repo) WriteSummary(summary, sig []byte) error {
 		if err := r.dir.WriteFileAtomic("summary.sig", sig, 0o644, fsync); err != nil {
 			return err
 		}
+		if err := r.sameTime("summary", "summary.sig"); err != nil {
+			return err
+		}
 	} else if err := r.dir.Unlink("summary.sig"); err != nil && !isMissing(err) {
 		return err
 	}
@@ -264,6 +270,16 @@ func (r *Repo) WriteSummary(summary, sig []byte) error {
 		return r.dir.Sync()
 	}
 	return nil
+}
+
+// sameTime gives both files the time of the second, so that caches see them as one.
+func (r *Repo) sameTime(name, of string) error {
+	st, err := r.dir.Stat(of)
+	if err != nil {
+		return err
+	}
+	times := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, st.Mtim}
+	return os.NewSyscallError("utimensat", unix.UtimesNanoAt(r.dir.FD(), name, times, unix.AT_SYMLINK_NOFOLLOW))
 }
 
 // commitSummaryMetadata puts the metadata on a branch of its own, for clients
@@ -282,10 +298,10 @@ func (r *Repo) commitSummaryMetadata(ctx context.Context, extra *gvariant.Dict) 
 			meta.Set(key, v)
 		}
 	}
-	meta.Set(ostree.KeyRefBinding, gvariant.Strings([]string{metadataRef}))
+	meta.Set(ostree.KeyRefBinding, gvariant.Strings([]string{MetadataRef}))
 	meta.Set(ostree.KeyCollectionBinding, gvariant.String(r.CollectionID()))
 	c := ostree.Commit{Metadata: meta.Value(), Timestamp: uint64(time.Now().Unix())}
-	if c.Parent, err = r.LookupRef("", metadataRef); err != nil && !isMissing(err) {
+	if c.Parent, err = r.LookupRef("", MetadataRef); err != nil && !isMissing(err) {
 		return err
 	}
 	if c.Tree, c.Meta, err = (tree.Tree{}).Write(tx); err != nil {
@@ -295,7 +311,7 @@ func (r *Repo) commitSummaryMetadata(ctx context.Context, extra *gvariant.Dict) 
 	if err != nil {
 		return err
 	}
-	if err := tx.SetRef("", metadataRef, sum); err != nil {
+	if err := tx.SetRef("", MetadataRef, sum); err != nil {
 		return err
 	}
 	_, err = tx.Commit()

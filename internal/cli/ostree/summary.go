@@ -69,7 +69,18 @@ func (e *env) updateSummary(add []string, signing *signOptions) error {
 	if err != nil {
 		return err
 	}
-	return e.repo.UpdateSummary(e.ctx, &extra, sign.Summary(e.ctx, signers...))
+	if err := e.repo.UpdateSummary(e.ctx, &extra, sign.Summary(e.ctx, signers...)); err != nil {
+		return err
+	}
+	if e.repo.CollectionID() == "" || len(signers) == 0 {
+		return nil
+	}
+	// What a collection's summary says is a commit too, with the same signatures.
+	c, err := e.repo.ResolveRev(repo.MetadataRef)
+	if err != nil {
+		return err
+	}
+	return sign.SignCommit(e.ctx, e.repo, c, signers...)
 }
 
 // printSummarySignatures prints the OpenPGP signatures of a summary; sig is nil if
