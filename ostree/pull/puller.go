@@ -258,6 +258,7 @@ func verifyBindings(collection, ref string, c *ostree.Commit) error {
 }
 
 func (p *puller) setRefs(tx *repo.Transaction, want []target) error {
+	_, local := localPath(p.m.URL)
 	for _, t := range want {
 		if t.ref == "" {
 			continue
@@ -268,7 +269,7 @@ func (p *puller) setRefs(tx *repo.Transaction, want []target) error {
 			err = tx.SetMirrorRef(ostree.CollectionRef{Collection: t.collection, Ref: t.ref}, t.sum)
 		case p.o.Mirror:
 			err = tx.SetRef("", t.ref, t.sum)
-		case p.m.Name == "" && p.src == nil:
+		case p.m.Name == "" && !local:
 			err = errors.New("a branch can be pulled from a URL with mirror only, because it has no remote to belong to")
 		default:
 			err = tx.SetRef(p.m.Name, t.ref, t.sum)
