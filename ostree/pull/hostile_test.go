@@ -2,6 +2,7 @@ package pull
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -20,7 +21,7 @@ import (
 	"rpmostree/ostree/repo"
 )
 
-// requests counts what a server was asked for, by the suffix of the name.
+// requests counts what a server was asked for, by the suffix of the name, or all of it.
 type requests struct {
 	mu sync.Mutex
 	n  map[string]int
@@ -31,7 +32,7 @@ func newRequests() *requests { return &requests{n: map[string]int{}} }
 func (r *requests) wrap(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		r.mu.Lock()
-		r.n[path.Ext(req.URL.Path)]++
+		r.n[cmp.Or(path.Ext(req.URL.Path), path.Base(req.URL.Path))]++
 		r.mu.Unlock()
 		h.ServeHTTP(w, req)
 	})
