@@ -31,6 +31,7 @@ var programs = [][2]string{
 	{"rofiles-fuse", "bin"},
 	{"ostree-trivial-httpd", "libexec/libostree"},
 	{"ostree-trivial-httpd", "libexec/installed-tests"},
+	{"ostree-prepare-root", "libexec/installed-tests"},
 	{"repo-finder-mount", "libexec/installed-tests/libostree"},
 }
 

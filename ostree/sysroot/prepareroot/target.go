@@ -6,7 +6,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"regexp"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -62,10 +61,8 @@ type deployment struct {
 	dev, ino  uint64
 }
 
-var deploymentName = regexp.MustCompile(`^[0-9a-f]{64}\.[0-9]+$`)
-
 // resolve follows the link target below the physical root. It refuses what
-// does not look like STATEROOT/deploy/CHECKSUM.SERIAL in that root.
+// is not at STATEROOT/deploy/NAME in that root; upstream does not look at the name either.
 func resolve(root, target string) (deployment, error) {
 	link := path.Join(root, path.Clean("/"+target))
 	st, err := os.Lstat(link)
@@ -81,8 +78,7 @@ func resolve(root, target string) (deployment, error) {
 	}
 	parent := path.Dir(dir)
 	stateroot := path.Dir(parent)
-	if !deploymentName.MatchString(path.Base(dir)) || path.Base(parent) != "deploy" ||
-		path.Dir(stateroot) != path.Join(root, "ostree/deploy") {
+	if path.Base(parent) != "deploy" || path.Dir(stateroot) != path.Join(root, "ostree/deploy") {
 		return deployment{}, fmt.Errorf("OSTree target %s leads to %s, which is not a deployment", link, dir)
 	}
 	var s unix.Stat_t
