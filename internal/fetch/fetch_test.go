@@ -295,6 +295,21 @@ func TestConditional(t *testing.T) {
 	}
 }
 
+// A file may change twice in one second.
+func TestModifiedJustNow(t *testing.T) {
+	now := time.Now()
+	for age, strong := range map[time.Duration]bool{0: false, time.Second: true, -time.Hour: false} {
+		url := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Date", now.UTC().Format(http.TimeFormat))
+			w.Header().Set("Last-Modified", now.Add(-age).UTC().Format(http.TimeFormat))
+		}))
+		_, res, err := testClient(t, Options{}).Bytes(t.Context(), Request{URL: url})
+		if err != nil || res.LastModified.IsZero() == strong {
+			t.Errorf("age %v: result %+v, error %v", age, res, err)
+		}
+	}
+}
+
 func TestErrors(t *testing.T) {
 	c := testClient(t, Options{Retries: -1})
 	url := serve(t, content(good))

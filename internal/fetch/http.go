@@ -85,11 +85,21 @@ func (c *Client) httpRequest(ctx context.Context, u *url.URL, req *Request, off 
 	return r
 }
 
+// strongTime returns when the content was last modified, or zero if it may change
+// again with the same time: in the second in which it was sent (RFC 9110, 8.8.2.2).
+func strongTime(h http.Header) time.Time {
+	modified := parseTime(h.Get("Last-Modified"))
+	if date := parseTime(h.Get("Date")); !date.IsZero() && date.Sub(modified) < time.Second {
+		return time.Time{}
+	}
+	return modified
+}
+
 // newConnection reads the head of an answer. The body's reader is set by the caller.
 func newConnection(resp *http.Response, off int64) (*connection, error) {
 	conn := &connection{
 		etag:     resp.Header.Get("ETag"),
-		modified: parseTime(resp.Header.Get("Last-Modified")),
+		modified: strongTime(resp.Header),
 	}
 	switch resp.StatusCode {
 	case http.StatusOK:

@@ -43,7 +43,7 @@ type Result struct {
 	URL          string    // where the content came from, before redirects
 	Size         int64     // bytes of content
 	ETag         string    // "" if the server sent none
-	LastModified time.Time // zero if the server sent none
+	LastModified time.Time // zero if the server sent none that tells two versions apart
 	NotModified  bool      // the caller's copy is current; there is no content
 }
 

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"rpmostree/internal/treetest"
 )
@@ -91,6 +92,7 @@ func TestGPGAgainstC(t *testing.T) {
 	}
 	// Only after they have signed is the end of some of them.
 	gpg(t, home, "", "--quick-set-expire", keys["expired"], "seconds=1")
+	time.Sleep(2 * time.Second) // both tools look at the clock
 	revocation, err := os.ReadFile(filepath.Join(home, "openpgp-revocs.d", keys["revoked"]+".rev"))
 	if err != nil {
 		t.Fatal(err)
