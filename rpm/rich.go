@@ -22,6 +22,9 @@ const (
 	RichUnless  RichOp = "unless"
 	RichWith    RichOp = "with"
 	RichWithout RichOp = "without"
+
+	// richElse alone is an operator only to RichNames.
+	richElse RichOp = "else"
 )
 
 // Rich is a rich dependency: either a plain one, or an operator with operands.
@@ -64,7 +67,10 @@ func (r Rich) String() string {
 	return b.String()
 }
 
-type richParser struct{ rest string }
+type richParser struct {
+	rest  string
+	loose bool // as rpm parses for its index: "else" needs no condition before it
+}
 
 func (p *richParser) group(depth int) (Rich, error) {
 	rest, ok := strings.CutPrefix(p.rest, "(")
@@ -103,11 +109,13 @@ func (p *richParser) operator(r *Rich) error {
 	switch op := RichOp(word); {
 	case word == "":
 		return errors.New("missing ')'")
-	case word == "else":
-		if !conditional || len(r.Operands) != 2 {
-			return errors.New("'else' without 'if' or 'unless'")
-		}
+	case op == richElse && conditional && len(r.Operands) == 2:
 		return nil
+	case op == richElse && r.Op == "" && p.loose:
+		r.Op = op
+		return nil
+	case op == richElse:
+		return errors.New("'else' without 'if' or 'unless'")
 	case op != RichAnd && op != RichOr && op != RichIf && op != RichUnless && op != RichWith && op != RichWithout:
 		return fmt.Errorf("unknown operator '%s'", word)
 	case r.Op == "":

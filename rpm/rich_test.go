@@ -54,6 +54,35 @@ func FuzzParseRich(f *testing.F) {
 	})
 }
 
+func TestRichNames(t *testing.T) {
+	for in, want := range map[string]string{
+		"(b and a and b)":              "a b",
+		"(a if b)":                     "a !b",
+		"(a unless b else c)":          "a b c !b",
+		"(a >= 1 and rpmlib(X)) or so": "a",
+		"(a else b)":                   "a !a !b",
+		"((a if b) or c)":              "a c !b",
+		"(a if b":                      "",
+		"plain":                        "",
+	} {
+		if got := strings.Join(RichNames(in), " "); got != want {
+			t.Errorf("RichNames(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func FuzzRichNames(f *testing.F) {
+	for _, s := range []string{"(a and b)", "(a if (b or c) else d)", "(a >= 1 with b)", "(((", "(a(b)c unless x)"} {
+		f.Add(s)
+	}
+	f.Add(strings.Repeat("(a if ", 60) + "b" + strings.Repeat(" else c)", 60))
+	f.Fuzz(func(t *testing.T, s string) {
+		if n := len(RichNames(s)); n > len(s)+maxRichNames {
+			t.Errorf("%d names", n)
+		}
+	})
+}
+
 func TestDepMatchedBy(t *testing.T) {
 	for _, c := range []struct {
 		want, have Dep

@@ -30,12 +30,12 @@ func (db *DB) newDependencies() *dependencies {
 			d.provides[dep.Name] = append(d.provides[dep.Name], owned{dep, p.Header})
 		}
 		for _, dep := range p.Header.Conflicts() {
-			for _, name := range append(richNames(dep.Name), dep.Name) {
+			for _, name := range append(rpm.RichNames(dep.Name), dep.Name) {
 				d.conflicts[name] = append(d.conflicts[name], owned{dep, p.Header})
 			}
 		}
 		for _, dep := range p.Header.Requires() {
-			for _, name := range richNames(dep.Name) {
+			for _, name := range rpm.RichNames(dep.Name) {
 				if name, ok := strings.CutPrefix(name, "!"); ok {
 					d.conditions[name] = append(d.conditions[name], owned{dep, p.Header})
 				}

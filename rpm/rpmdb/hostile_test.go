@@ -329,15 +329,3 @@ func FuzzParse(f *testing.F) {
 		db.WhatProvides("fuzz")
 	})
 }
-
-func FuzzRichNames(f *testing.F) {
-	for _, s := range []string{"(a and b)", "(a if (b or c) else d)", "(a >= 1 with b)", "(((", "(a(b)c unless x)"} {
-		f.Add(s)
-	}
-	f.Add(strings.Repeat("(a if ", 60) + "b" + strings.Repeat(" else c)", 60))
-	f.Fuzz(func(t *testing.T, s string) {
-		if n := len(richNames(s)); n > len(s)+maxRichNames {
-			t.Errorf("%d names", n)
-		}
-	})
-}

@@ -96,7 +96,7 @@ func appendRows(rows []row, t *indexTable, h *rpm.Header, num uint32, order bina
 		}
 		rows = append(rows, row{key, num, idx})
 		if t.rich && len(key) > 0 && key[0] == '(' {
-			for _, name := range richNames(string(key)) {
+			for _, name := range rpm.RichNames(string(key)) {
 				rows = append(rows, row{[]byte(name), num, idx})
 			}
 		}
