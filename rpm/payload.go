@@ -38,8 +38,7 @@ type Payload struct {
 	index map[string]int // file by path without its leading slash
 	links map[int]*linkSet
 
-	raw    io.Reader // compressed bytes
-	inner  io.Reader // uncompressed bytes, counted and hashed
+	raw    io.Reader // compressed bytes, hashed
 	closer io.Closer
 	cpio   cpioReader
 
@@ -145,8 +144,7 @@ func (p *Payload) openStream() error {
 		return err
 	}
 	p.closer = z
-	p.inner = p.p.verifier.inner(compress.Limit(z, p.maxSize()))
-	p.cpio.r = bufio.NewReaderSize(p.inner, 64<<10)
+	p.cpio.r = bufio.NewReaderSize(compress.Limit(z, p.maxSize()), 64<<10)
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -91,7 +92,7 @@ type item struct {
 	hash   hash.Hash
 	want   []byte             // of a digest
 	sig    *openpgp.Signature // of a signature
-	alt    bool               // over the uncompressed payload
+	twin   *item              // the other digest of the payload by the same algorithm
 }
 
 // verifier computes all digests and signatures of a package in one pass.
@@ -120,13 +121,13 @@ func newVerifier(sig, header *Header, o Options) *verifier {
 }
 
 // addDigest adds a digest given in hex. Anything but full-length hex is bad.
-func (v *verifier) addDigest(name string, covers coverage, algo DigestAlgo, want string, alt bool) {
+func (v *verifier) addDigest(name string, covers coverage, algo DigestAlgo, want string) *item {
 	sum, err := hex.DecodeString(want)
-	v.addSum(name, covers, algo, sum, err, alt)
+	return v.addSum(name, covers, algo, sum, err)
 }
 
-func (v *verifier) addSum(name string, covers coverage, algo DigestAlgo, want []byte, err error, alt bool) {
-	it := &item{Check: Check{Name: strings.TrimSpace(fmt.Sprintf("%s %v digest", name, algo))}, covers: covers, want: want, alt: alt}
+func (v *verifier) addSum(name string, covers coverage, algo DigestAlgo, want []byte, err error) *item {
+	it := &item{Check: Check{Name: strings.TrimSpace(name + " digest")}, covers: covers, want: want}
 	h, unknown := algo.New()
 	switch {
 	case unknown != nil:
@@ -137,6 +138,7 @@ func (v *verifier) addSum(name string, covers coverage, algo DigestAlgo, want []
 	}
 	it.hash = h
 	v.items = append(v.items, it)
+	return it
 }
 
 func (v *verifier) addDigests(sig, header *Header) {
@@ -145,12 +147,12 @@ func (v *verifier) addDigests(sig, header *Header) {
 		algo DigestAlgo
 	}{{TagSHA1Header, SHA1}, {TagSHA256Header, SHA256}, {TagSHA3Header, SHA3_256}} {
 		if sig.Has(d.tag) {
-			v.addDigest("Header", rangeHeader, d.algo, sig.String(d.tag), false)
+			v.addDigest("Header "+d.algo.String(), rangeHeader, d.algo, sig.String(d.tag))
 		}
 	}
 	// Numbers from 1000 on mean nothing in the signature header of format 6.
 	if header.Format() < 6 && sig.Has(SigMD5) {
-		v.addSum("", rangeHeader|rangePayload, MD5, sig.Binary(SigMD5), nil, false)
+		v.addSum(MD5.String(), rangeHeader|rangePayload, MD5, sig.Binary(SigMD5), nil)
 	}
 }
 
@@ -191,9 +193,10 @@ func (v *verifier) addSignature(name string, covers coverage, b []byte, err erro
 	}
 }
 
-// addPayloadDigests takes the digests of the payload from the header. The
-// digest of the uncompressed payload is for packages whose payload was packed
-// again; it is computed only if there is no other.
+// addPayloadDigests takes the digests of the payload from the header. Each may
+// have a twin, that of the uncompressed payload, for packages whose payload was
+// unpacked afterwards: both are of the payload as it lies in the file, and one of
+// them is enough.
 func (v *verifier) addPayloadDigests(header *Header) {
 	algo := SHA256
 	if n, ok := header.Uint(TagPayloadSHA256Algo); ok {
@@ -207,27 +210,35 @@ func (v *verifier) addPayloadDigests(header *Header) {
 		{TagPayloadSHA512, TagPayloadSHA512Alt, SHA512},
 		{TagPayloadSHA3, TagPayloadSHA3Alt, SHA3_256},
 	} {
-		switch {
-		case header.Has(d.tag):
-			v.addDigest("Payload", rangePayload, d.algo, header.String(d.tag), false)
-		case header.Has(d.alt):
-			v.addDigest("Payload", rangePayload, d.algo, header.String(d.alt), true)
+		var first *item
+		if header.Has(d.tag) {
+			first = v.addDigest("Payload "+d.algo.String(), rangePayload, d.algo, header.String(d.tag))
+		}
+		if !header.Has(d.alt) {
+			continue
+		}
+		alt := v.addDigest("Payload "+d.algo.String()+" ALT", rangePayload, d.algo, header.String(d.alt))
+		if first != nil {
+			first.twin, alt.twin = alt, first
 		}
 	}
 }
 
 // reader returns r with the bytes that pass given to the checks of the payload.
-func (v *verifier) reader(r io.Reader) io.Reader { return v.tee(r, false) }
-
-// inner is reader for the uncompressed payload.
-func (v *verifier) inner(r io.Reader) io.Reader { return v.tee(r, true) }
-
-func (v *verifier) tee(r io.Reader, alt bool) io.Reader {
+func (v *verifier) reader(r io.Reader) io.Reader {
 	var w []io.Writer
 	for _, it := range v.items {
-		if it.Status == Unchecked && it.covers&rangePayload != 0 && it.alt == alt {
-			w = append(w, it.hash)
+		if it.Status != Unchecked || it.covers&rangePayload == 0 {
+			continue
 		}
+		// Twins share a sum.
+		if it.twin != nil && it.twin.Status == Unchecked {
+			it.twin.hash = it.hash
+			if slices.Contains(w, io.Writer(it.hash)) {
+				continue
+			}
+		}
+		w = append(w, it.hash)
 	}
 	switch len(w) {
 	case 0:
@@ -268,10 +279,17 @@ func (v *verifier) finish(it *item) {
 	}
 }
 
+// forgiven says whether the digest does not count because its twin is good.
+func (it *item) forgiven() bool {
+	return it.Status == Bad && it.twin != nil && it.twin.Status == OK
+}
+
 func (v *verifier) results() []Check {
-	out := make([]Check, len(v.items))
-	for i, it := range v.items {
-		out[i] = it.Check
+	var out []Check
+	for _, it := range v.items {
+		if !it.forgiven() {
+			out = append(out, it.Check)
+		}
 	}
 	return out
 }
@@ -290,6 +308,7 @@ func (v *verifier) verdict(read coverage) error {
 	var digests, signatures coverage
 	for _, it := range v.items {
 		switch {
+		case it.forgiven(), it.Status == Bad && it.twin != nil && it.twin.Status == Unchecked:
 		case it.Status == Bad:
 			return &VerifyError{Check: it.Check}
 		case it.Status != OK:

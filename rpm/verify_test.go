@@ -2,12 +2,15 @@ package rpm
 
 import (
 	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -220,6 +223,112 @@ func TestVerifyPolicy(t *testing.T) {
 	}
 }
 
+// reassemble makes a package with the lead of p, a header and payload with their
+// digests, and more entries of the signature header.
+func reassemble(t testing.TB, p *Package, header, payload []byte, more ...Entry) []byte {
+	t.Helper()
+	md5, _ := MD5.New()
+	md5.Write(header)
+	md5.Write(payload)
+	sum := sha256.Sum256(header)
+	signature, err := EncodeHeader(TagHeaderSignatures, append(more,
+		StringEntry(TagSHA256Header, hex.EncodeToString(sum[:])), BinaryEntry(SigMD5, md5.Sum(nil))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkg := append(p.lead[:], signature...)
+	pkg = append(pkg, make([]byte, -len(signature)&7)...)
+	return append(append(pkg, header...), payload...)
+}
+
+// Of the two digests of the payload, one of the packed and one of the unpacked
+// form, one is enough. rpm has the last word on each.
+func TestPayloadTwins(t *testing.T) {
+	oracle(t, "rpm")
+	b := small()
+	b.Compressor = "gzip"
+	p, err := Open(bytes.NewReader(build(t, b)), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	packed, err := io.ReadAll(p.r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	z, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	unpacked, err := io.ReadAll(z)
+	if err != nil {
+		t.Fatal(err)
+	}
+	zeros := strings.Repeat("0", 64)
+	dir := t.TempDir()
+	for _, tt := range []struct {
+		name    string
+		payload []byte
+		change  map[Tag]string // digests; "" takes one away
+		ok      bool
+		checks  string
+	}{
+		{"as built", packed, nil, true, "SHA256 OK"},
+		{"unpacked", unpacked, nil, true, "SHA256 ALT OK"},
+		{"unpacked, wrong digest of the packed", unpacked, map[Tag]string{TagPayloadSHA256: zeros}, true, "SHA256 ALT OK"},
+		{"packed, wrong digest of the unpacked", packed, map[Tag]string{TagPayloadSHA256Alt: zeros}, true, "SHA256 OK"},
+		{"packed, digest of the unpacked alone", packed, map[Tag]string{TagPayloadSHA256: ""}, false, "SHA256 ALT BAD"},
+		{"unpacked, digest of the unpacked alone", unpacked, map[Tag]string{TagPayloadSHA256: ""}, true, "SHA256 ALT OK"},
+		{"unpacked, digest of the packed alone", unpacked, map[Tag]string{TagPayloadSHA256Alt: ""}, false, "SHA256 BAD"},
+		{"both wrong", packed, map[Tag]string{TagPayloadSHA256: zeros, TagPayloadSHA256Alt: zeros}, false, "SHA256 BAD, SHA256 ALT BAD"},
+		{"no hex", packed, map[Tag]string{TagPayloadSHA256: "x" + zeros[1:]}, false, "SHA256 BAD, SHA256 ALT BAD"},
+		{"unpacked, no hex", unpacked, map[Tag]string{TagPayloadSHA256: "x" + zeros[1:]}, true, "SHA256 ALT OK"},
+	} {
+		var entries []Entry
+		for _, tag := range p.Header.Tags() {
+			e, _ := p.Header.Entry(tag)
+			switch v, changed := tt.change[tag]; {
+			case !changed:
+				entries = append(entries, e)
+			case v != "":
+				entries = append(entries, StringsEntry(tag, v))
+			}
+		}
+		header, err := EncodeHeader(TagHeaderImmutable, entries)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pkg := reassemble(t, p, header, tt.payload)
+		if _, _, err := unpack(pkg, Options{}); (err == nil) != tt.ok {
+			t.Errorf("%s: unpacking: %v", tt.name, err)
+		}
+		got := readBytes(t, pkg)
+		if err := got.Verify(); (err == nil) != tt.ok {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+		var checks []string
+		for _, c := range got.Checks() {
+			if what, ok := strings.CutPrefix(c.Name, "Payload "); ok {
+				checks = append(checks, strings.TrimSuffix(what, "digest")+c.Status.String())
+			}
+		}
+		if s := strings.Join(checks, ", "); s != tt.checks {
+			t.Errorf("%s: %s, want %s", tt.name, s, tt.checks)
+		}
+		name := filepath.Join(dir, "twins.rpm")
+		if err := os.WriteFile(name, pkg, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := exec.Command("rpm", "-K", "--dbpath", dir, name).Run(); (err == nil) != tt.ok {
+			t.Errorf("%s: rpm -K: %v", tt.name, err)
+		}
+		root := filepath.Join(t.TempDir(), "root")
+		out, err := exec.Command("rpm", "-i", "--root", root, "--nodeps", "--noplugins", name).CombinedOutput()
+		if (err == nil) != tt.ok {
+			t.Errorf("%s: rpm -i: %v: %s", tt.name, err, out)
+		}
+	}
+}
+
 // A signed header without a digest of the payload leaves the payload to anyone.
 func TestPartiallySigned(t *testing.T) {
 	sign, keys := signer(t, openpgp.SignerOptions{})
@@ -248,21 +357,7 @@ func TestPartiallySigned(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := SHA256
-	sum, _ := h.New()
-	sum.Write(header)
-	md5, _ := MD5.New()
-	md5.Write(header)
-	md5.Write(payload)
-	signature, err := EncodeHeader(TagHeaderSignatures, []Entry{
-		StringEntry(TagSHA256Header, hex.EncodeToString(sum.Sum(nil))), BinaryEntry(TagDSAHeader, sig), BinaryEntry(SigMD5, md5.Sum(nil)),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	pkg := append(p.lead[:], signature...)
-	pkg = append(pkg, make([]byte, -len(signature)&7)...)
-	pkg = append(append(pkg, header...), payload...)
+	pkg := reassemble(t, p, header, payload, BinaryEntry(TagDSAHeader, sig))
 	_, _, err = unpack(pkg, Options{Keyring: keys})
 	var v *VerifyError
 	if !errors.As(err, &v) || v.Missing != "no verified signature of the payload" {
