@@ -43,10 +43,15 @@ func (s *suite) runScript(ctx context.Context, name string, o options) result {
 			return result{verdict: fail, why: err.Error()}
 		}
 	}
+	// What a script starts as a login shell begins with the system's PATH.
+	profile := "PATH='" + s.path() + "'\n"
+	if err := os.WriteFile(filepath.Join(home, ".profile"), []byte(profile), 0o644); err != nil {
+		return result{verdict: fail, why: err.Error()}
+	}
 	ctx, cancel := context.WithTimeout(ctx, o.limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, filepath.Join(s.folder(), name))
-	cmd.Dir, cmd.Env = dir, s.environ(home)
+	cmd.Dir, cmd.Env = dir, s.environ(name, home)
 	// A session of its own, so that all that it started ends with it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
@@ -75,7 +80,7 @@ func (s *suite) runScript(ctx context.Context, name string, o options) result {
 }
 
 // environ is that of a script: this process's, but for what would steer ostree.
-func (s *suite) environ(home string) []string {
+func (s *suite) environ(script, home string) []string {
 	var env []string
 	for _, e := range os.Environ() {
 		name, _, _ := strings.Cut(e, "=")
@@ -86,15 +91,24 @@ func (s *suite) environ(home string) []string {
 			env = append(env, e)
 		}
 	}
-	env = append(env, "PATH="+filepath.Join(s.dir, "bin")+":"+os.Getenv("PATH"), "HOME="+home, "LC_ALL=C.UTF-8",
+	env = append(env, "PATH="+s.path(), "HOME="+home, "LC_ALL=C.UTF-8",
 		"TMPDIR=/var/tmp", "OT_TESTS_DEBUG=1",
 		// The scripts are of 2022: boot entries had the stateroot in their names.
-		"OSTREE_SYSROOT_OPTS=bootloader-naming-1")
+		"OSTREE_SYSROOT_OPTS=bootloader-naming-1",
+		// Debian's test-pull-repeated.sh wants to be asked for. It is a matter of luck in theory: the server
+		// fails 100 times at most.
+		"OSTREE_TEST_ALLOW_RANDOM=1")
+	if script != "test-basic-user-only.sh" { // where files have labels, it expects them of a mode that has none
+		env = append(env, "LABELS=yes")
+	}
 	if os.Getuid() == 0 {
 		env = append(env, "OSTREE_TEST_SUDO=1")
 	}
 	return env
 }
+
+// path has the project's programs first.
+func (s *suite) path() string { return filepath.Join(s.dir, "bin") + ":" + os.Getenv("PATH") }
 
 // The lines of the Test Anything Protocol that count.
 var (

@@ -16,7 +16,7 @@ import (
 
 // A suite is a directory laid out as the scripts expect it:
 //
-//	bin/                              first in PATH: the project's programs
+//	bin/                              first in PATH: the project's programs, and wrappers
 //	libexec/libostree/                where libtest.sh looks for the web server
 //	libexec/installed-tests/libostree the scripts
 //	run/NAME                          where one of them works
@@ -27,7 +27,6 @@ type suite struct {
 // programs of the project that the scripts call, and where scripts of different releases look
 // for them.
 var programs = [][2]string{
-	{"ostree", "bin"},
 	{"rofiles-fuse", "bin"},
 	{"ostree-trivial-httpd", "libexec/libostree"},
 	{"ostree-trivial-httpd", "libexec/installed-tests"},
@@ -77,7 +76,15 @@ func (s *suite) fill(scripts, build string) error {
 			return err
 		}
 	}
-	return os.Mkdir(filepath.Join(s.dir, "run"), 0o755)
+	bin := filepath.Join(s.dir, "bin")
+	if err := wrap(bin, build, wrappers); err != nil {
+		return err
+	}
+	labels, err := canLabel(s.dir)
+	if err == nil && labels {
+		err = wrap(bin, build, labelWrappers)
+	}
+	return errors.Join(err, os.Mkdir(filepath.Join(s.dir, "run"), 0o755))
 }
 
 // copy copies the files of the scripts' directory, which may have links to itself, and gives it

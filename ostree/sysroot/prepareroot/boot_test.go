@@ -127,7 +127,7 @@ func runWorld(t *testing.T, program, then string, vars ...string) string {
 	}
 	cmd := exec.Command("unshare", args...)
 	cmd.Env = append(os.Environ(), "R="+root, "PROGRAM="+program, "SELF="+self, "DISK=/sysroot",
-		"CONF=", "REPOCONF=", "GENERATOR=", "HOTFIX=", "NEXTCONF=", "ARG=/ostree/boot.1/os/"+strings.Repeat("0123456789abcdef", 4)+"/0")
+		"CONF=", "REPOCONF=", "GENERATOR=", "HOTFIX=", "NEXTCONF=", "BEFORE=", "ARG=/ostree/boot.1/os/"+strings.Repeat("0123456789abcdef", 4)+"/0")
 	cmd.Env = append(cmd.Env, vars...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
@@ -165,7 +165,12 @@ mkdir -p $R/proc
 mount -t proc proc $R/proc
 printf "ostree=$ARG" >$R/cmdline
 mount --bind $R/cmdline $R/proc/cmdline
+eval "$BEFORE"
 exec chroot $R /program`
+	linked = `ln -s . $R/sysroot
+mkdir -p $R/run
+chroot $R /program /sysroot "ostree=$ARG" >/dev/null
+chroot $R /usr/sbin/check`
 )
 
 func TestBoot(t *testing.T) {
@@ -207,6 +212,11 @@ func TestBoot(t *testing.T) {
 			"ostree-prepare-root: Must enable composefs with root.transient\n(exit status 1)\n",
 		},
 		{"without initramfs", asInit, []string{"DISK=/"}, look("read-only", "writable", "state")},
+		{
+			"without initramfs on a read-only disk", asInit, []string{"DISK=/", "BEFORE=mount -o remount,ro $R"},
+			strings.NewReplacer("writable", "read-only", " - probe", "").Replace(look("read-only", "writable", "state")),
+		},
+		{"sysroot is a link to the root", linked, []string{"DISK=/"}, look("read-only", "writable", "state")},
 		{
 			"composefs", inInitramfs, []string{`CONF=[composefs]\nenabled=yes\n`},
 			"ostree-prepare-root: Failed to mount composefs: composefs: enabled at runtime, but support is not compiled in\n(exit status 1)\n",

@@ -32,8 +32,8 @@ const (
 // Options says what to prepare.
 type Options struct {
 	// Sysroot is where the physical root is mounted: "/sysroot" in an
-	// initramfs. "/" means that there is no initramfs: the deployment then
-	// becomes the root of this process.
+	// initramfs. "/", or a link to it, means that there is no initramfs: the
+	// deployment then becomes the root of this process.
 	Sysroot string
 	// Cmdline is the kernel command line.
 	Cmdline string
@@ -65,11 +65,11 @@ func inOrder(steps ...func() error) error {
 // run is the state that the steps share.
 type run struct {
 	Options
-	physical string // Sysroot without symbolic links; "/" for process 1
+	physical string // Sysroot without symbolic links
 	newRoot  string // where the root is put together
 	deploy   deployment
 	readonly bool // /sysroot shall be read-only
-	asInit   bool
+	asInit   bool // there is no initramfs: physical is "/"
 	booted   booted
 }
 
@@ -81,7 +81,7 @@ func (r *run) logf(format string, a ...any) {
 
 // begin decides everything that can be decided before the first mount.
 func begin(o Options) (*run, error) {
-	r := &run{Options: o, newRoot: tmpRoot, asInit: o.Sysroot == "/"}
+	r := &run{Options: o, newRoot: tmpRoot}
 	if err := o.Config.supported(); err != nil {
 		return nil, err
 	}
@@ -94,6 +94,9 @@ func begin(o Options) (*run, error) {
 	}
 	if r.deploy, err = resolve(r.physical, target); err != nil {
 		return nil, err
+	}
+	if r.asInit = r.physical == "/"; r.asInit {
+		r.newRoot = r.deploy.path // the disk may be read-only yet: nothing can be made on it
 	}
 	r.logf("Resolved OSTree target to: %s", r.deploy.path)
 	if r.readonly, err = r.wantReadonly(); err != nil {
@@ -145,8 +148,10 @@ func (r *run) unshare() error { return mount("", "/", "", unix.MS_REC|unix.MS_PR
 
 // root binds the deployment to the place where the root is put together.
 func (r *run) root() error {
-	if err := os.Mkdir(r.newRoot, 0o755); err != nil && !os.IsExist(err) {
-		return fmt.Errorf("couldn't create temporary sysroot %s: %v", r.newRoot, err)
+	if !r.asInit {
+		if err := os.Mkdir(r.newRoot, 0o755); err != nil && !os.IsExist(err) {
+			return fmt.Errorf("couldn't create temporary sysroot %s: %v", r.newRoot, err)
+		}
 	}
 	return bind(r.deploy.path, r.newRoot)
 }
