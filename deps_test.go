@@ -30,6 +30,7 @@ gvariant < ostree < ostree/tree;
 rpm/evr, internal/compress, internal/openpgp < rpm;
 rpm < rpmmd;
 rpm/evr < solv;
+rpm/evr < internal/lua;
 solv, internal/compress < solv/testcase;
 # stores: values <-> disk
 ostree/tree, composefs, internal/keyfile, internal/compress, internal/failpoint < ostree/repo;
@@ -56,7 +57,7 @@ ostree/tree, internal/core/sack < internal/core/pkgcache;
 ostree/tree, internal/dirfd < internal/core/materialize;
 NONE < internal/core/passwd, internal/core/tmpfiles;
 rpm, ostree/tree, internal/core/tmpfiles < internal/core/importer;
-rpm, internal/sandbox < internal/core/scripts;
+rpm, internal/sandbox, internal/lua < internal/core/scripts;
 internal/sandbox < internal/core/kernel;
 internal/core/importer < internal/core/assemble;
 ostree/tree < internal/core/postprocess;

@@ -14,6 +14,7 @@ require (
 	github.com/rogpeppe/go-internal v1.16.0
 	github.com/spf13/cobra v1.10.2
 	github.com/ulikunitz/xz v0.5.17
+	github.com/yuin/gopher-lua v1.1.2
 	golang.org/x/crypto v0.41.0
 	golang.org/x/sync v0.24.0
 	golang.org/x/sys v0.49.0
