@@ -50,6 +50,7 @@ type Options struct {
 	Arch      string
 	Epoch     uint64 // timestamp of the commit and of the installation
 	NoOverlay bool
+	Lua       string // program that runs <lua> scripts: see scripts.Runner
 }
 
 // An Entry is a key with a text.
@@ -175,6 +176,7 @@ func (c *composer) open() (err error) {
 	c.core = &core.Core{
 		Repo: c.work, Work: scratch, CacheDir: cache, CacheOnly: c.opt.CacheOnly,
 		Progress: c.opt.Progress, Arch: c.opt.Arch, Epoch: c.opt.Epoch, NoOverlay: c.opt.NoOverlay,
+		Lua: c.opt.Lua,
 	}
 	return nil
 }

@@ -89,7 +89,7 @@ type assembly struct {
 
 // files puts the packages' files into the tree.
 func (a *assembly) files(context.Context) error {
-	if err := scripts.Check(a.packages()); err != nil {
+	if err := a.runner(sandbox.Root{}).Check(a.packages()); err != nil {
 		return err
 	}
 	task := a.core.progress().Begin("Checking out packages")
@@ -248,6 +248,7 @@ func (a *assembly) scripts(ctx context.Context) error {
 func (a *assembly) runner(root sandbox.Root) scripts.Runner {
 	return scripts.Runner{
 		Root:   root,
+		Lua:    a.core.Lua,
 		Macros: map[string]string{"_arch": a.core.Arch, "_target_cpu": a.core.Arch, "_install_langs": "all", "_dbpath": "/usr/share/rpm"},
 		Log:    func(id, line string) { a.core.progress().Message(id + ": " + line) },
 	}

@@ -33,6 +33,8 @@ type Core struct {
 	Root string
 	// NoOverlay copies trees where overlayfs would do.
 	NoOverlay bool
+	// Lua is the program that runs <lua> scripts: see scripts.Runner.
+	Lua string
 }
 
 func (c *Core) progress() progress.Sink {

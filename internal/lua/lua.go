@@ -41,7 +41,11 @@ type Script struct {
 	// Macros are those that rpm.expand knows, by name. Run may change the map.
 	Macros map[string]string
 	// Expand replaces macros in a text.
-	Expand func(text string, macros map[string]string) string
+	Expand func(text string, macros map[string]string) string `json:"-"`
+	// Memory limits what the interpreter may allocate, in bytes: more ends this
+	// process. 0 means no limit. Programs that the script runs have the limit that
+	// this process had.
+	Memory uint64
 }
 
 // Check returns an error if the script cannot be compiled.
@@ -62,10 +66,15 @@ func Run(ctx context.Context, s Script) error {
 	if err != nil {
 		return err
 	}
+	limit, err := limitMemory(s.Memory)
+	if err != nil {
+		return err
+	}
+	defer limit.lift()
 	l := lua.NewState(lua.Options{RegistryMaxSize: maxRegistry, CallStackSize: maxCallDepth, MinimizeStackMemory: true})
 	defer l.Close()
 	l.SetContext(ctx)
-	in := &interpreter{Script: s, l: l, processes: map[int]*process{}, stdin: bufio.NewReader(os.Stdin)}
+	in := &interpreter{Script: s, l: l, processes: map[int]*process{}, limit: limit, stdin: bufio.NewReader(os.Stdin)}
 	in.open()
 	arg := l.NewTable()
 	arg.Append(lua.LString(s.Name))
@@ -114,6 +123,7 @@ type interpreter struct {
 	child     *process // that runs now in place of the script; nil if none
 	processes map[int]*process
 	stdin     *bufio.Reader
+	limit     memoryLimit
 	errno     error // of the last function that failed
 }
 

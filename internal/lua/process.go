@@ -45,8 +45,8 @@ func (p *process) redirect(fd int, path string, flag int) error {
 	return nil
 }
 
-// start executes a program, which is looked for in PATH.
-func (p *process) start(args []string) error {
+// start executes a program, which is looked for in PATH, as the process p.
+func (in *interpreter) start(p *process, args []string) error {
 	path, err := exec.LookPath(args[0])
 	if err != nil {
 		if e := unix.Access(args[0], unix.F_OK); e != nil {
@@ -54,6 +54,8 @@ func (p *process) start(args []string) error {
 		}
 		return syscall.EACCES
 	}
+	in.limit.lift()
+	defer in.limit.set()
 	p.run, err = os.StartProcess(path, args, &os.ProcAttr{Env: os.Environ(), Files: p.files[:]})
 	if err == nil {
 		p.pid = p.run.Pid
@@ -80,7 +82,7 @@ func (in *interpreter) exec(l *lua.LState) int {
 		l.RaiseError("exec not permitted in this context")
 	}
 	in.leave(l)
-	if err := in.child.start(args); err != nil {
+	if err := in.start(in.child, args); err != nil {
 		return in.failed(l, args[0], err)
 	}
 	in.leave(l)
@@ -190,7 +192,7 @@ func (in *interpreter) spawn(l *lua.LState) int {
 // number.
 func (in *interpreter) runProgram(l *lua.LState, p *process, args []string) int {
 	in.leave(l)
-	err := p.start(args)
+	err := in.start(p, args)
 	p.closeFiles()
 	if err != nil {
 		return in.failed(l, "", err)
@@ -214,7 +216,7 @@ func (in *interpreter) system(l *lua.LState) int {
 	}
 	in.leave(l)
 	p := newProcess()
-	if err := p.start([]string{"/bin/sh", "-c", l.CheckString(1)}); err != nil {
+	if err := in.start(p, []string{"/bin/sh", "-c", l.CheckString(1)}); err != nil {
 		return push(l, lua.LNil, lua.LString("exit"), lua.LNumber(127))
 	}
 	status, err := p.wait()

@@ -33,6 +33,7 @@ type Host struct {
 	Arch      string        // architecture of packages, by rpm's name
 	Epoch     uint64        // time to record, in seconds since 1970
 	NoOverlay bool          // copy trees where overlayfs would do
+	Lua       string        // program that runs <lua> scripts: see scripts.Runner
 }
 
 func (h *Host) progress() progress.Sink {
@@ -101,6 +102,7 @@ func (h *Host) core(t *target, base tree.Tree, cacheOnly bool) (*core.Core, erro
 		Repo: r, Work: work, CacheDir: h.cacheDir(t.os), CacheOnly: cacheOnly, Progress: h.Progress,
 		Arch: h.Arch, Epoch: h.Epoch, Vars: h.vars(t, base),
 		Root: h.Sysroot.DeploymentPath(t.merge), NoOverlay: h.NoOverlay,
+		Lua: h.Lua,
 	}, nil
 }
 

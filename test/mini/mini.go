@@ -166,7 +166,10 @@ func base(shell []rpm.BuildFile) []rpm.Builder {
 		{Name: "release", Files: []rpm.BuildFile{
 			file("/usr/lib/os-release", regular, "NAME=Mini\nID=mini\nVERSION_ID=1\nPRETTY_NAME=\"Mini 1\"\n"),
 			{File: rpm.File{Path: "/etc/os-release", Mode: 0o120777, User: "root", Group: "root", LinkTo: "../usr/lib/os-release"}},
-		}},
+		}, Triggers: []rpm.Trigger{{
+			Interp: []string{rpm.InterpLua}, Body: "print('triggered', arg[2], arg[3])\n",
+			Conditions: []rpm.Dep{{Name: "lua", Flags: rpm.DepTriggerIn}},
+		}}},
 		{Name: "tool", Files: []rpm.BuildFile{
 			file("/usr/bin/tool", program, "#!/bin/sh\necho tool 1\n"), config("/etc/tool.conf", "tool 1\n"),
 		}},
@@ -193,9 +196,22 @@ func base(shell []rpm.BuildFile) []rpm.Builder {
 		{Name: "fails", Requires: requires("/bin/sh"), Scripts: []rpm.Script{script(rpm.PostIn, "echo about to fail\nexit 3\n")}},
 		{Name: "broken", Requires: requires("does-not-exist")},
 		{Name: "clash", Files: []rpm.BuildFile{file("/usr/share/plain", regular, "not plain\n")}},
-		{Name: "lua", Scripts: []rpm.Script{{Kind: rpm.PostIn, Interp: []string{rpm.InterpLua}, Body: "print(1)"}}},
+		{Name: "lua", Scripts: []rpm.Script{{Kind: rpm.PostIn, Interp: []string{rpm.InterpLua}, Body: luaScript}}},
+		{Name: "lua-new", Scripts: []rpm.Script{{Kind: rpm.PostIn, Interp: []string{rpm.InterpLua}, Body: "print(7 // 2)\n"}}},
 	}
 }
+
+// luaScript writes a file and runs a program.
+const luaScript = `local f = io.open("/usr/share/lua.made", "w")
+f:write("by lua ", arg[2], "\n")
+f:close()
+local pid = posix.fork()
+if pid == 0 then
+  posix.exec("/bin/sh", "-c", "echo ran a program")
+elseif pid > 0 then
+  posix.wait(pid)
+end
+`
 
 func updates() []rpm.Builder {
 	return []rpm.Builder{

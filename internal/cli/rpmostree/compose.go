@@ -116,6 +116,7 @@ func (a *app) composeTree(cmd *cobra.Command, path string, f composeFlags) error
 			return err
 		}
 	}
+	f.opt.Lua = self()
 	r, err := compose.Tree(cmd.Context(), path, f.opt)
 	if err != nil {
 		return err

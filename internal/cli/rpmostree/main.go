@@ -101,7 +101,7 @@ func (a *app) root() *cobra.Command {
 		a.installCommand(), a.uninstallCommand(), a.overrideCommand(), a.resetCommand(),
 		a.kargsCommand(), a.initramfsCommand(), a.cleanupCommand(), a.dbCommand(), a.composeCommand(),
 		a.searchCommand(), a.infoCommand(), a.listCommand(), a.providesCommand(), a.repoqueryCommand(), a.repoCommand(),
-		a.whyCommand(), a.whyNotCommand(),
+		a.whyCommand(), a.whyNotCommand(), luaCommand(),
 	)
 	return root
 }
@@ -164,7 +164,7 @@ func (a *app) open() (*upgrade.Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &upgrade.Host{Sysroot: s, Stateroot: a.os, Progress: a.progress(), Arch: hostArch(), Epoch: epoch()}, nil
+	return &upgrade.Host{Sysroot: s, Stateroot: a.os, Progress: a.progress(), Arch: hostArch(), Epoch: epoch(), Lua: self()}, nil
 }
 
 // openRoot is open for commands that change something.

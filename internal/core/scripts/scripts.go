@@ -9,10 +9,12 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
+	"rpmostree/internal/lua"
 	"rpmostree/internal/sandbox"
 	"rpmostree/rpm"
 )
@@ -32,6 +34,10 @@ type Runner struct {
 	Log func(id, line string)
 	// Macros are the rpm macros for scripts that ask for expansion.
 	Macros map[string]string
+	// Lua is a static program that runs the text in a file if called with the
+	// arguments LuaCommand and the file's path: it is to call InterpretLua. If it
+	// is "", packages with <lua> scripts are refused.
+	Lua string
 }
 
 // kindName is the name of a kind in rpm-ostree's tables and log identifiers.
@@ -60,14 +66,14 @@ func (e *UnsupportedError) Error() string {
 
 // Check returns an error if a script of the packages that come, or a trigger that
 // they set off, could not be run. It is called before anything is changed.
-func Check(c Change) error {
+func (r Runner) Check(c Change) error {
 	for _, h := range c.Add {
 		for _, k := range kinds {
 			s, ok := h.Script(k)
 			if !ok {
 				continue
 			}
-			if err := check(h, kindName(k), s.Interp, s.Body, s.Flags); err != nil {
+			if err := r.check(h, kindName(k), s.Interp, s.Body, s.Flags); err != nil {
 				return err
 			}
 		}
@@ -75,7 +81,7 @@ func Check(c Change) error {
 			if !inserts(t) || Ignored(h.Name(), "transfiletriggerin") {
 				continue
 			}
-			if err := check(h, "transfiletriggerin", t.Interp, t.Body, t.Flags); err != nil {
+			if err := r.check(h, "transfiletriggerin", t.Interp, t.Body, t.Flags); err != nil {
 				return err
 			}
 		}
@@ -83,7 +89,7 @@ func Check(c Change) error {
 	for i := range c.Add {
 		for _, kind := range [...]rpm.ScriptKind{rpm.PreIn, rpm.PostIn} {
 			for _, t := range c.triggers(i, kind) {
-				if err := check(t.owner, t.kind, t.script.Interp, t.script.Body, t.script.Flags); err != nil {
+				if err := r.check(t.owner, t.kind, t.script.Interp, t.script.Body, t.script.Flags); err != nil {
 					return err
 				}
 			}
@@ -93,8 +99,13 @@ func Check(c Change) error {
 }
 
 // check returns an error if one script could not be run.
-func check(h *rpm.Header, kind string, interp []string, body string, flags rpm.ScriptFlags) error {
-	interp, body, err := prepare(h.Name(), kind, interp, body)
+func (r Runner) check(h *rpm.Header, kind string, interp []string, body string, flags rpm.ScriptFlags) error {
+	interp, body, err := r.prepare(h.Name(), kind, interp, body)
+	if err == nil && interp != nil && interp[0] == rpm.InterpLua && flags == 0 {
+		if err := lua.Check(h.Name()+"."+kind, body); err != nil {
+			return fmt.Errorf("%w: %v", &UnsupportedError{h.Name(), kind, rpm.InterpLua}, err)
+		}
+	}
 	if err == nil && interp != nil && flags&rpm.ScriptQFormat != 0 {
 		if _, err := Format(body, h); err != nil {
 			return &UnsupportedError{h.Name(), kind, "query format"}
@@ -119,7 +130,7 @@ func Has(pkgs []*rpm.Header, kind rpm.ScriptKind) bool {
 
 // prepare returns the interpreter and text to run. A nil interpreter means that
 // nothing has to run.
-func prepare(pkg, kind string, interp []string, body string) ([]string, string, error) {
+func (r Runner) prepare(pkg, kind string, interp []string, body string) ([]string, string, error) {
 	if Ignored(pkg, kind) {
 		return nil, "", nil
 	}
@@ -131,6 +142,9 @@ func prepare(pkg, kind string, interp []string, body string) ([]string, string, 
 	}
 	if skipsItself(body) {
 		return nil, "", nil
+	}
+	if r.Lua != "" {
+		return interp, body, nil
 	}
 	return nil, "", &UnsupportedError{pkg, kind, rpm.InterpLua}
 }
@@ -177,15 +191,24 @@ func (r Runner) exec(ctx context.Context, s script, args []string, stdin []byte)
 	if err != nil {
 		return fmt.Errorf("Running %%%s for %s: %w", s.kind, pkg, err)
 	}
-	interp, body, err := prepare(pkg, s.kind, s.interp, body)
+	interp, body, err := r.prepare(pkg, s.kind, s.interp, body)
 	if err != nil || interp == nil {
 		return err
 	}
-	cmd := sandbox.Command{Args: interp, Stdin: bytes.NewReader(stdin), Env: prefixes(s.header)}
-	if body != "" {
+	cmd := sandbox.Command{Args: interp}
+	root := r.Root
+	switch {
+	case interp[0] == rpm.InterpLua:
+		var bind sandbox.Bind
+		if bind, cmd, err = r.luaCommand(s, body, args); err != nil {
+			return err
+		}
+		root.Binds = append(slices.Clip(root.Binds), bind)
+	case body != "":
 		cmd.Script = []byte(body)
 		cmd.Args = slices.Concat(interp, []string{sandbox.ScriptPath}, args)
 	}
+	cmd.Stdin, cmd.Env = bytes.NewReader(stdin), prefixes(s.header)
 	id := pkg + "." + s.kind
 	out := &lineWriter{emit: func(line string) {
 		if r.Log != nil {
@@ -193,8 +216,11 @@ func (r Runner) exec(ctx context.Context, s script, args []string, stdin []byte)
 		}
 	}}
 	cmd.Output = out
-	err = sandbox.Run(ctx, r.Root, cmd)
+	err = sandbox.Run(ctx, root, cmd)
 	out.flush()
+	if exit := (*sandbox.ExitError)(nil); errors.As(err, &exit) {
+		exit.Program = interp[0] // of <lua>, the name that the package has for it
+	}
 	if err != nil {
 		return fmt.Errorf("Running %%%s for %s: %w", s.kind, pkg, err)
 	}

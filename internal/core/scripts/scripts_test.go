@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -69,11 +71,81 @@ func TestCheck(t *testing.T) {
 		{"package trigger on removal", rpm.Builder{Name: "a", Triggers: []rpm.Trigger{luaTrigger("b", rpm.DepTriggerUn)}}, false},
 		{"lua file trigger", rpm.Builder{Name: "a", TransFileTriggers: []rpm.Trigger{{Interp: []string{rpm.InterpLua}, Body: "x()", Conditions: []rpm.Dep{{Name: "/usr", Flags: rpm.DepTriggerIn}}}}}, true},
 	} {
-		err := Check(Change{Add: []*rpm.Header{header(t, tt.pkg), header(t, rpm.Builder{Name: "b"})}})
+		err := Runner{}.Check(Change{Add: []*rpm.Header{header(t, tt.pkg), header(t, rpm.Builder{Name: "b"})}})
 		var bad *UnsupportedError
 		if errors.As(err, &bad) != tt.bad {
 			t.Errorf("%s: error %v", tt.name, err)
 		}
+	}
+	r := Runner{Lua: "/proc/self/exe"}
+	for body, good := range map[string]bool{"x()": true, "x(": false, "x = 7 // 2": false} {
+		pkg := rpm.Builder{Name: "a", Scripts: []rpm.Script{{Kind: rpm.PostIn, Interp: []string{rpm.InterpLua}, Body: body}}}
+		var bad *UnsupportedError
+		if err := r.Check(Change{Add: []*rpm.Header{header(t, pkg)}}); (err == nil) != good || err != nil && !errors.As(err, &bad) {
+			t.Errorf("%q: %v", body, err)
+		}
+	}
+}
+
+// TestMain is the program that runs Lua in a sandbox, if it is called as that.
+func TestMain(m *testing.M) {
+	if len(os.Args) != 3 || os.Args[1] != LuaCommand {
+		os.Exit(m.Run())
+	}
+	if err := InterpretLua(context.Background(), os.Args[2]); err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+}
+
+// A script in Lua is in the tree, as one for the shell, and has what rpm gives it.
+func TestLua(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log []string
+	r := Runner{Root: root(t), Lua: self, Macros: map[string]string{"_lib": "lib64"}, Log: func(id, line string) { log = append(log, id+": "+line) }}
+	b := rpm.Builder{Name: "p", Scripts: []rpm.Script{
+		{Kind: rpm.PreIn, Interp: []string{rpm.InterpLua}, Body: `
+			local f = io.open("/etc/made", "w") f:write("by ", arg[1], arg[2] + 1, "\n") f:close()
+			print(rpm.expand("%{_lib}"), posix.getcwd(), posix.umask(), io.open("/var/tmp/x", "w") ~= nil, (io.open("/var/x", "w")))`},
+		{Kind: rpm.PostIn, Interp: []string{rpm.InterpLua}, Body: `
+			local pid = posix.fork()
+			if pid == 0 then
+			  posix.exec("/bin/cat", "/etc/made")
+			elseif pid > 0 then
+			  posix.wait(pid)
+			end
+			error("no more", 0)`},
+		{Kind: rpm.PostTrans, Interp: []string{rpm.InterpLua}, Body: `local s = "x" while true do s = s .. s end`},
+	}}
+	trigger := rpm.Trigger{Interp: []string{rpm.InterpLua}, Body: `for f in rpm.next_file do print(f) end`, Conditions: []rpm.Dep{{Name: "/usr", Flags: rpm.DepTriggerIn}}}
+	b.TransFileTriggers = []rpm.Trigger{trigger}
+	b.Files = files("/usr/a", "/usr/b")
+	pkg := header(t, b)
+	ctx := context.Background()
+	if err := r.Run(ctx, Package{Header: pkg, Replaces: true}, rpm.PreIn); err != nil {
+		t.Error(err)
+	}
+	want := "Running %post for p: bwrap(<lua>): Child process exited with code 1"
+	if err := r.Run(ctx, Package{Header: pkg}, rpm.PostIn); err == nil || err.Error() != want {
+		t.Errorf("error %v, want %s", err, want)
+	}
+	if err := r.FileTriggers(ctx, []*rpm.Header{pkg}, []*rpm.Header{pkg}, nil); err != nil {
+		t.Error(err)
+	}
+	wantLog := []string{
+		"p.prein: lib64\t/\trwxr-xr-x\ttrue\tnil", "p.post: by p.prein3", "p.post: lua script failed: no more",
+		"p.transfiletriggerin: /usr/a", "p.transfiletriggerin: /usr/b",
+	}
+	if !slices.Equal(log, wantLog) {
+		t.Errorf("log\n%s\nwant\n%s", strings.Join(log, "\n"), strings.Join(wantLog, "\n"))
+	}
+	// The interpreter ends before it has eaten the machine's memory.
+	var exit *sandbox.ExitError
+	if err := r.Run(ctx, Package{Header: pkg}, rpm.PostTrans); !errors.As(err, &exit) {
+		t.Errorf("a script that wants all memory: %v", err)
 	}
 }
 
