@@ -42,7 +42,7 @@ rpm < rpm/rpmtest;
 rpmmd, rpm/rpmtest < rpmmd/rpmmdtest;
 # movers: network, signatures, boot
 ostree/repo, internal/openpgp < ostree/sign;
-ostree/repo, internal/compress/xz < ostree/delta;
+ostree/repo, internal/compress/xz, internal/unxz < ostree/delta;
 ostree/delta, internal/fetch < ostree/pull;
 ostree/pull < ostree/find;
 ostree/repo, internal/fetch < ostree/container;

@@ -17,6 +17,7 @@ import (
 	"hash/crc32"
 	"hash/crc64"
 	"io"
+	"slices"
 )
 
 // Limits of the format.
@@ -25,7 +26,8 @@ const (
 	streamHead  = 12
 	streamFoot  = 12
 	filterLZMA2 = 0x21
-	maxVarint   = 9 // bytes of a number
+	maxVarint   = 9        // bytes of a number
+	maxRatio    = 16 << 10 // more than what LZMA can make of one byte
 )
 
 var (
@@ -79,6 +81,8 @@ type Reader struct {
 	start                          int    // where the dictionary was reset; negative if that is no longer in out
 	given                          int    // bytes of out that were returned
 	dict                           int    // size of the dictionary
+	whole                          bool   // out keeps all there is
+	limit                          int    // bytes of out, if it does
 }
 
 const noSize = 1<<64 - 1
@@ -96,6 +100,27 @@ func NewReader(r io.Reader, maxDict uint64) (*Reader, error) {
 		return nil, unexpected(err)
 	}
 	return z, nil
+}
+
+// Decompress returns the content of a file, of at most limit bytes: the memory is that of the
+// result, which serves as the dictionary too. If it has no more than size bytes, there is no
+// need to move it.
+func Decompress(file []byte, size, limit int64) ([]byte, error) {
+	z, err := NewReader(bytes.NewReader(file), 1<<32-1)
+	if err != nil {
+		return nil, err
+	}
+	z.whole, z.limit = true, int(limit)
+	z.out = make([]byte, 0, min(size, limit, int64(len(file))*maxRatio)+slack)
+	for {
+		switch err := z.step(); err {
+		case nil:
+		case errEnd:
+			return z.out, nil
+		default:
+			return nil, unexpected(err)
+		}
+	}
 }
 
 func unexpected(err error) error {
@@ -286,13 +311,21 @@ func (z *Reader) chunk() error {
 
 func (z *Reader) resetDict() {
 	z.needDict = false
-	z.out, z.start, z.given = z.out[:0], 0, 0
+	if !z.whole {
+		z.out, z.given = z.out[:0], 0
+	}
+	z.start = len(z.out)
 }
 
 // room makes place for n bytes behind out and returns where they start. What lies
-// farther back than the dictionary reaches is dropped.
-func (z *Reader) room(n int) (pos int) {
-	if need := len(z.out) + n + slack; need > cap(z.out) {
+// farther back than the dictionary reaches is dropped, unless all is kept.
+func (z *Reader) room(n int) (pos int, err error) {
+	if need := len(z.out) + n + slack; z.whole {
+		if n > z.limit-len(z.out) {
+			return 0, fmt.Errorf("content of more than %d bytes", z.limit)
+		}
+		z.out = slices.Grow(z.out, n+slack)
+	} else if need > cap(z.out) {
 		keep := min(len(z.out), z.dict)
 		drop := len(z.out) - keep
 		buf := z.out[:keep]
@@ -309,7 +342,7 @@ func (z *Reader) room(n int) (pos int) {
 	pos = len(z.out)
 	z.out = z.out[:pos+n]
 	z.given = pos
-	return pos
+	return pos, nil
 }
 
 // stored reads a chunk that is not compressed.
@@ -320,7 +353,10 @@ func (z *Reader) stored() error {
 	}
 	n := int(binary.BigEndian.Uint16(b[:])) + 1
 	z.packed += uint64(2 + n)
-	pos := z.room(n)
+	pos, err := z.room(n)
+	if err != nil {
+		return err
+	}
 	if _, err := io.ReadFull(z.r, z.out[pos:]); err != nil {
 		z.out = z.out[:pos]
 		return err
@@ -359,7 +395,10 @@ func (z *Reader) lzma(control byte) error {
 	if _, err := io.ReadFull(z.r, z.in[:packed]); err != nil {
 		return err
 	}
-	pos := z.room(unpacked)
+	pos, err := z.room(unpacked)
+	if err != nil {
+		return err
+	}
 	if err := z.model.decode(&z.in, packed, z.out, pos, z.start, z.dict); err != nil {
 		z.out = z.out[:pos]
 		return err

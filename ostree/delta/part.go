@@ -11,6 +11,7 @@ import (
 	"rpmostree/gvariant"
 	"rpmostree/internal/compress"
 	"rpmostree/internal/compress/xz"
+	"rpmostree/internal/unxz"
 	"rpmostree/ostree"
 )
 
@@ -56,7 +57,7 @@ func ParsePart(file []byte, usize uint64) (*Part, error) {
 			return nil, fmt.Errorf("static delta part of %d bytes is larger than %d", usize, MaxPartSize)
 		}
 		var err error
-		if payload, err = readPayload(v.Index(1).ByteArray(), int64(usize)+payloadSlack); err != nil {
+		if payload, err = readPayload(v.Index(1).ByteArray(), int64(usize)); err != nil {
 			return nil, fmt.Errorf("static delta part: %w", err)
 		}
 	default:
@@ -69,18 +70,17 @@ func ParsePart(file []byte, usize uint64) (*Part, error) {
 // those of blob and program, not of modes and of framing.
 const payloadSlack = 64 << 20
 
-// readPayload decompresses at most limit bytes.
-func readPayload(packed []byte, limit int64) ([]byte, error) {
-	payload, err := xz.Decompress(packed, limit)
-	if !errors.Is(err, xz.ErrUnsupported) {
-		return payload, err
+// readPayload decompresses a payload of about size bytes.
+func readPayload(packed []byte, size int64) ([]byte, error) {
+	if unxz.Supported(packed[:min(len(packed), unxz.PeekSize)]) {
+		return unxz.Decompress(packed, size+size/16, size+payloadSlack)
 	}
 	r, err := compress.NewReader(bytes.NewReader(packed), compress.XZ, MaxXZMemory)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	return io.ReadAll(compress.Limit(r, limit))
+	return io.ReadAll(compress.Limit(r, size+payloadSlack))
 }
 
 func parsePayload(b []byte) (*Part, error) {

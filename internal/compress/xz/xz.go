@@ -35,7 +35,7 @@ func Compress(data []byte) []byte {
 		out = appendLZMA2(out, data)
 		unpadded := len(out) - start + crc64.Size
 		out = pad(out)
-		out = binary.LittleEndian.AppendUint64(out, crc64.Checksum(data, crcTable))
+		out = binary.LittleEndian.AppendUint64(out, crc64.Checksum(data, crc64.MakeTable(crc64.ECMA)))
 		index = binary.AppendUvarint(binary.AppendUvarint(nil, uint64(unpadded)), uint64(len(data)))
 	}
 	records := byte(0)
