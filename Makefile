@@ -1,4 +1,4 @@
-# make build | doc | demo | test | conformance [RUN=regexp SUITE=dir] | conformance-solver | bench [BENCH=regexp] | lint | install [DESTDIR= PREFIX=] | uninstall
+# make build | doc | demo | test | conformance [RUN=regexp SUITE=dir] | conformance-solver | bench [BENCH=regexp] | fuzz [TIME=10m FUZZ=regexp] | lint | install [DESTDIR= PREFIX=] | uninstall
 GO      ?= go
 PREFIX  ?= /usr
 BINDIR  ?= $(PREFIX)/bin
@@ -9,7 +9,7 @@ MANDIR  ?= $(PREFIX)/share/man
 DATADIR ?= $(PREFIX)/share
 export CGO_ENABLED = 0
 
-.PHONY: build doc demo test conformance conformance-solver bench lint install uninstall clean
+.PHONY: build doc demo test conformance conformance-solver bench fuzz lint install uninstall clean
 
 build:
 	@hack/setup build
@@ -44,6 +44,11 @@ conformance-solver:
 bench: build
 	@hack/setup bench
 	$(GO) run ./bench $(if $(BENCH),-run '$(BENCH)')
+
+# Every fuzz target for TIME; what is found is in testdata/fuzz of its package.
+fuzz:
+	@hack/setup test
+	GO='$(GO)' hack/fuzz '$(or $(TIME),10m)' '$(or $(FUZZ),.)'
 
 lint:
 	@hack/setup build
