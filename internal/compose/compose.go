@@ -96,7 +96,6 @@ func supported(t *treefile.Treefile) error {
 		key string
 		set bool
 	}{
-		{"ima", t.IMA.Enabled()},
 		{"gpg-key", t.GPGKey != ""},
 		{"ostree-layers", len(t.OSTreeLayers) > 0},
 		{"ostree-override-layers", len(t.OSTreeOverrideLayers) > 0},
@@ -317,7 +316,7 @@ func (c *composer) spec() (core.Spec, error) {
 	}
 	spec := core.Spec{
 		Install: t.Packages, Exclude: t.ExcludePackages,
-		NoRecommends: !t.Recommends.Enabled(), NoDocs: !t.Documentation.Enabled(),
+		NoRecommends: !t.Recommends.Enabled(), NoDocs: !t.Documentation.Enabled(), IMA: t.IMA.Enabled(),
 		Shape: postprocess.Options{TmpIsDir: t.TmpIsDir.Enabled() || t.Edition == treefile.Edition2024},
 	}
 	for _, p := range t.RepoPackages {

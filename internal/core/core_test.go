@@ -328,6 +328,29 @@ func TestOverrides(t *testing.T) {
 	}
 }
 
+// The signatures of files come into the tree only if they are asked for, whatever
+// is in the package cache.
+func TestFileSignatures(t *testing.T) {
+	const signature = "0302041234567800aabb"
+	signed := owned(file("/usr/lib/signed", 0o104755, "signed"), "svc", "svc")
+	signed.IMA = signature
+	l := newLab(t, setup, rpm.Builder{Name: "signed", Files: []rpm.BuildFile{signed, file("/usr/lib/unsigned", regular, "x")}})
+	for _, ima := range []bool{false, true, false} {
+		b := l.must(core.Spec{Install: []string{"setup", "signed"}, IMA: ima})
+		want := 0
+		if ima {
+			want = 1
+		}
+		h := l.header(b.Tree, "usr/lib/signed")
+		if len(h.Xattrs) != want || h.UID != 70 || h.Mode != 0o104755 || ima && fmt.Sprintf("%x", h.Xattrs[0].Value) != signature {
+			t.Errorf("%v: %+v", ima, h)
+		}
+		if h := l.header(b.Tree, "usr/lib/unsigned"); len(h.Xattrs) != 0 {
+			t.Errorf("%v: %+v", ima, h)
+		}
+	}
+}
+
 // TestErrors makes sure that every failure is clear, and that it leaves the
 // repository as it was.
 func TestErrors(t *testing.T) {

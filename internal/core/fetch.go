@@ -34,7 +34,7 @@ func (c *Core) Fetch(ctx context.Context, tx *repo.Transaction, plan *Plan) (*Fe
 	f := &Fetched{plan: plan, packages: make([]*pkgcache.Package, len(plan.Install))}
 	var todo []int
 	for i, s := range plan.Install {
-		p, err := c.cached(tx, s, plan.spec.NoDocs)
+		p, err := c.cached(tx, s, plan.spec)
 		if err != nil {
 			return nil, err
 		}
@@ -53,7 +53,7 @@ func (c *Core) Fetch(ctx context.Context, tx *repo.Transaction, plan *Plan) (*Fe
 }
 
 // cached returns the package of a step if it was imported before, else nil.
-func (c *Core) cached(tx *repo.Transaction, s Step, noDocs bool) (*pkgcache.Package, error) {
+func (c *Core) cached(tx *repo.Transaction, s Step, spec Spec) (*pkgcache.Package, error) {
 	sum, err := c.Repo.ResolveRev(pkgcache.Ref(s.NEVRA()))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -72,7 +72,7 @@ func (c *Core) cached(tx *repo.Transaction, s Step, noDocs bool) (*pkgcache.Pack
 	} else {
 		same = p.RepoChecksum == s.Source.Package().Checksum.String()
 	}
-	if !same || p.NoDocs != noDocs {
+	if !same || p.NoDocs != spec.NoDocs || p.IMA != spec.IMA {
 		return nil, nil // another build of the same name
 	}
 	return p, nil
@@ -152,14 +152,14 @@ func (c *Core) importOne(ctx context.Context, tx *repo.Transaction, plan *Plan, 
 	if l := s.Source.Local; l != nil && pkgcache.SHA256(p) != l.SHA256 {
 		return nil, fmt.Errorf("Importing package '%s': the file has changed", s.NEVRA())
 	}
-	t, err := importer.Import(p, tx, importer.Options{NoDocs: plan.spec.NoDocs})
+	t, err := importer.Import(p, tx, importer.Options{NoDocs: plan.spec.NoDocs, IMA: plan.spec.IMA})
 	if err != nil {
 		return nil, damaged(in, s, err)
 	}
 	if err := damaged(in, s, nil); err != nil {
 		return nil, err
 	}
-	origin.NoDocs = plan.spec.NoDocs
+	origin.NoDocs, origin.IMA = plan.spec.NoDocs, plan.spec.IMA
 	return pkgcache.Save(tx, p, t, origin)
 }
 

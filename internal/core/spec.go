@@ -35,6 +35,7 @@ type Spec struct {
 	Exclude      []string // patterns of packages that must not be used
 	NoRecommends bool     // install nothing for the sake of a recommendation
 	NoDocs       bool     // leave documentation out
+	IMA          bool     // store the signatures of the packages' files
 
 	Repos []rpmmd.RepoConfig
 

@@ -358,6 +358,7 @@ func own(b *tree.Builder, place string, f *rpm.File, owners Owners, w Rewriter) 
 		return err
 	}
 	h.UID, h.GID, h.Target = uid, gid, old.Target
+	h.Xattrs = append(h.Xattrs, importer.IMA(old.Xattrs)...)
 	if h.Mode&ostree.ModeType != old.Mode&ostree.ModeType {
 		return nil // something else is in its place
 	}

@@ -10,6 +10,7 @@ package importer
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -53,14 +54,49 @@ func FileHeader(f *rpm.File) (ostree.FileHeader, error) {
 	return h, nil
 }
 
-// importHeader is FileHeader without what depends on an owner that is not root.
+// importHeader is FileHeader without what depends on an owner that is not root,
+// and with the file's signature.
 func importHeader(f *rpm.File) (ostree.FileHeader, error) {
 	h, err := FileHeader(f)
-	if rootOwned(f) || err != nil {
+	if err != nil {
 		return h, err
 	}
-	h.Mode &^= modeSetID
-	h.Xattrs = nil
+	if !rootOwned(f) {
+		h.Mode &^= modeSetID
+		h.Xattrs = nil
+	}
+	return signed(h, f)
+}
+
+// xattrIMA has the signature of a file's content, which the kernel checks.
+const xattrIMA = "security.ima"
+
+// IMA returns the attribute among xattrs that has a file's signature, if any.
+func IMA(xattrs []ostree.Xattr) []ostree.Xattr {
+	for _, x := range xattrs {
+		if x.Name == xattrIMA {
+			return []ostree.Xattr{x}
+		}
+	}
+	return nil
+}
+
+// signed adds the file's signature to a header. An unsigned file among signed
+// ones has none, or zeros.
+func signed(h ostree.FileHeader, f *rpm.File) (ostree.FileHeader, error) {
+	if f.IMA == "" || !f.IsRegular() {
+		return h, nil
+	}
+	value, err := hex.DecodeString(f.IMA)
+	if err != nil {
+		return h, fmt.Errorf("%s: file signature: %w", f.Path, err)
+	}
+	// What comes before the signature proper: struct signature_v2_hdr of Linux's
+	// security/integrity/integrity.h.
+	const header = 9
+	if len(value) >= header && !bytes.Equal(value[:header], make([]byte, header)) {
+		h.Xattrs = append(h.Xattrs, ostree.Xattr{Name: xattrIMA, Value: value})
+	}
 	return h, nil
 }
 
@@ -78,6 +114,7 @@ type Writer interface {
 // Options say what of a package is imported. The zero value imports all.
 type Options struct {
 	NoDocs bool // leave out files marked as documentation
+	IMA    bool // store the signatures of files (tag FILESIGNATURES) with them
 }
 
 // Skipped reports whether the options leave the file out. A ghost is never in
@@ -91,13 +128,28 @@ func (o Options) Skipped(f *rpm.File) bool {
 // tree be used.
 func Import(p *rpm.Package, w Writer, opt Options) (tree.Tree, error) {
 	im := importing{
-		name: p.Header.Name(), files: p.Header.Files(), w: w, opt: opt,
+		name: p.Header.Name(), files: files(p, opt), w: w, opt: opt,
 		b: tree.NewBuilder(tree.Tree{}), sums: map[int]ostree.Checksum{},
 	}
 	if err := im.run(p); err != nil {
 		return tree.Tree{}, err
 	}
 	return im.b.Tree(), nil
+}
+
+// files returns the files of a package, with their signatures if they are wanted.
+// Those are in the signature header, as they come after the package was built.
+func files(p *rpm.Package, opt Options) []rpm.File {
+	list, signatures := p.Header.Files(), p.Signature.Strings(rpm.SigFileSignatures)
+	for i := range list {
+		switch f := &list[i]; {
+		case !opt.IMA:
+			f.IMA = ""
+		case i < len(signatures):
+			f.IMA = signatures[i]
+		}
+	}
+	return list
 }
 
 // importing is the state of one import.

@@ -43,6 +43,7 @@ const (
 	keyRepo         = "rpmostree.repo"              // a{sv}: id s, timestamp t
 	keyRepoChecksum = "rpmostree.repodata_checksum" // s, "ALGO:HEX"
 	keyNoDocs       = "rpmostree.nodocs"            // b
+	keyIMA          = "rpmostree.ima"               // b; not one of rpm-ostree's, which does not know later
 )
 
 // A Package is an imported package.
@@ -57,6 +58,7 @@ type Package struct {
 	RepoChecksum string
 	SHA256       string // see function SHA256
 	NoDocs       bool   // documentation was left out
+	IMA          bool   // signatures of files were stored
 }
 
 // Ref returns the ref of a package.
@@ -121,6 +123,7 @@ func Load(r Reader, sum ostree.Checksum) (*Package, error) {
 	return &Package{
 		Commit: sum, Tree: tree.Load(r, c.Tree, c.Meta), Signature: sig, Header: hdr, RepoID: origin.Str(),
 		RepoChecksum: get(keyRepoChecksum).Str(), SHA256: get(keySHA256).Str(), NoDocs: get(keyNoDocs).Bool(),
+		IMA: get(keyIMA).Bool(),
 	}, nil
 }
 
@@ -155,6 +158,7 @@ type Origin struct {
 	RepoTimestamp uint64 // seconds since 1970
 	RepoChecksum  string // of the package file, "ALGO:HEX"
 	NoDocs        bool
+	IMA           bool
 }
 
 // Save stores an imported package with its ref.
@@ -176,7 +180,7 @@ func Save(w Writer, p *rpm.Package, t tree.Tree, o Origin) (*Package, error) {
 	}
 	return &Package{
 		Commit: sum, Tree: tree.Load(w, root, meta), Signature: p.Signature, Header: h, RepoID: o.RepoID,
-		RepoChecksum: o.RepoChecksum, SHA256: SHA256(p), NoDocs: o.NoDocs,
+		RepoChecksum: o.RepoChecksum, SHA256: SHA256(p), NoDocs: o.NoDocs, IMA: o.IMA,
 	}, nil
 }
 
@@ -202,6 +206,9 @@ func metadata(p *rpm.Package, o Origin) gvariant.Value {
 	}
 	if o.NoDocs {
 		add(keyNoDocs, gvariant.Bool(true))
+	}
+	if o.IMA {
+		add(keyIMA, gvariant.Bool(true))
 	}
 	return gvariant.Array("{sv}", entries...)
 }
