@@ -2,15 +2,35 @@ package sysroot
 
 import (
 	"context"
+	"os"
 	"strings"
 	"testing"
 
 	"rpmostree/ostree/bootloader"
 )
 
+// TestInitLikeC makes an empty sysroot with both programs.
+func TestInitLikeC(t *testing.T) {
+	oracle(t)
+	for epoch, option := range [][]string{nil, {"--modern"}} {
+		c, ours := &world{T: t, dir: tempDir(t)}, &world{T: t, dir: tempDir(t)}
+		for _, w := range []*world{c, ours} {
+			must(t, os.Mkdir(w.root(), 0o755))
+		}
+		c.c(append([]string{"admin", "init-fs", c.root()}, option...)...)
+		c.c("admin", "os-init", "--sysroot="+c.root(), "os")
+		must(t, InitFS(ours.root(), epoch))
+		s := ours.open()
+		must(t, s.InitStateroot("os"))
+		fillVar(t, s)
+		compare(t, c, ours)
+	}
+}
+
 // TestDeployLikeC deploys the same commits with both programs, starting from
 // the same sysroot, and compares all that is there afterwards.
 func TestDeployLikeC(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	first := w.commit("1", nil)
 	c, ours := w.clone(), w.clone()
@@ -53,8 +73,18 @@ func TestDeployLikeC(t *testing.T) {
 // program sees them.
 func (w *world) deployments() []string {
 	w.Helper()
+	return w.listed(w.status())
+}
+
+func (w *world) status() string {
+	w.Helper()
+	return w.c("admin", "status", "--sysroot="+w.root())
+}
+
+// listed returns the paths of the deployments in a status.
+func (w *world) listed(status string) []string {
 	var list []string
-	for line := range strings.Lines(w.c("admin", "status", "--sysroot="+w.root())) {
+	for line := range strings.Lines(status) {
 		f := strings.Fields(strings.TrimPrefix(line, "*"))
 		if strings.HasPrefix(line, "    ") || len(f) < 2 {
 			continue
@@ -66,6 +96,7 @@ func (w *world) deployments() []string {
 
 // TestTakingTurns updates one sysroot with both programs in turn.
 func TestTakingTurns(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	s := w.open()
 	deploy := []func(){

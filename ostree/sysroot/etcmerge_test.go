@@ -12,6 +12,7 @@ import (
 
 // TestEtcMergeLikeC merges generated changes of /etc with both programs.
 func TestEtcMergeLikeC(t *testing.T) {
+	t.Parallel()
 	seeds := 12
 	if testing.Short() {
 		seeds = 4

@@ -42,11 +42,11 @@ func TestBootFull(t *testing.T) {
 		if got := w.deployments(); !slices.Equal(got, before) {
 			t.Errorf("deployments %q, before %q", got, before)
 		}
-		checkBootable(t, w)
+		w.checkBootable(t)
 	}
 	csum := w.commit("3", kernel("c", 1<<19))
 	w.deploy(s, csum, nil)
-	checkBootable(t, w)
+	w.checkBootable(t)
 	if got := w.deployments(); len(got) != 2 || filepath.Base(got[0]) != csum.String()+".0" {
 		t.Errorf("deployments %q", got)
 	}

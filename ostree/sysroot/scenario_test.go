@@ -44,6 +44,7 @@ func setKargs(edit func(*bootloader.Kargs)) func(*world, *Sysroot, *State) {
 // TestScenario does a series of administrative steps with both programs and
 // compares the sysroots after each.
 func TestScenario(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	w.c("admin", "os-init", "--sysroot="+w.root(), "other")
 	c, ours := w.clone(), w.clone()

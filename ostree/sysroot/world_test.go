@@ -1,6 +1,7 @@
 package sysroot
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -17,9 +18,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"rpmostree/gvariant"
 	"rpmostree/internal/dirfd"
 	"rpmostree/internal/progress"
 	"rpmostree/ostree"
+	"rpmostree/ostree/repo"
 )
 
 // oracle returns the program to compare with, and skips the test without it.
@@ -39,10 +42,11 @@ func oracle(t *testing.T) string {
 	return p
 }
 
-// A world is a directory with a sysroot made by the C program.
+// A world is a directory with a sysroot.
 type world struct {
 	*testing.T
-	dir string
+	dir     string
+	repoDir string // of another repository than the sysroot's; ""
 }
 
 // tempDir is a directory in memory, if there is one that has attributes: the C
@@ -63,18 +67,31 @@ func tempDir(t *testing.T) string {
 
 func newWorld(t *testing.T) *world {
 	oracle(t)
-	w := &world{t, tempDir(t)}
+	w := &world{T: t, dir: tempDir(t)}
 	if err := os.Mkdir(w.root(), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	w.c("admin", "init-fs", w.root())
-	w.c("--repo="+w.repo(), "config", "set", "core.fsync", "false") // tests wait for the disk most of the time
-	w.c("admin", "os-init", "--sysroot="+w.root(), "os")
+	must(t, InitFS(w.root(), 0))
+	s := w.open()
+	must(t, s.InitStateroot("os"))
+	fillVar(t, s)
+	config := s.Repo().Config()
+	config.Set("core", "fsync", "false") // tests wait for the disk most of the time
+	must(t, s.Repo().SetConfig(config))
 	return w
 }
 
+// fillVar does what the C program of 2022 does when it makes a stateroot; ours leaves it to the
+// first deployment, as libostree does now.
+func fillVar(t *testing.T, s *Sysroot) {
+	dir, err := s.ostree.Open("deploy/os/var")
+	must(t, err)
+	defer dir.Close()
+	must(t, legacyVar(dir))
+}
+
 func (w *world) root() string { return filepath.Join(w.dir, "sysroot") }
-func (w *world) repo() string { return filepath.Join(w.root(), "ostree/repo") }
+func (w *world) repo() string { return cmp.Or(w.repoDir, filepath.Join(w.root(), "ostree/repo")) }
 
 // c runs the C program and returns its standard output.
 func (w *world) c(args ...string) string {
@@ -149,13 +166,48 @@ func (w *world) commit(version string, changes map[string]string) ostree.Checksu
 		w.Fatal(err)
 	}
 	plant(w.T, dir, tree)
-	out := w.c("--repo="+w.repo(), "commit", "-b", "os/main", "--add-metadata-string=version="+version,
-		"--timestamp=2024-01-01 00:00:00Z", dir)
-	csum, err := ostree.ParseChecksum(strings.TrimSpace(out))
-	if err != nil {
-		w.Fatal(err)
-	}
+	csum, err := w.commitDir(dir, version)
+	must(w.T, err)
 	return csum
+}
+
+// commitDir commits a directory as the C program would; it takes a while to start that.
+func (w *world) commitDir(dir, version string) (ostree.Checksum, error) {
+	var none ostree.Checksum
+	r, err := repo.Open(w.repo())
+	if err != nil {
+		return none, err
+	}
+	defer r.Close()
+	tx, err := r.Begin(context.Background(), repo.TransactionOptions{})
+	if err != nil {
+		return none, err
+	}
+	defer tx.Abort()
+	t, err := tx.ImportDir(dir, repo.ImportOptions{})
+	if err != nil {
+		return none, err
+	}
+	root, meta, err := t.Write(tx)
+	if err != nil {
+		return none, err
+	}
+	parent, err := r.ResolveRev("os/main")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return none, err
+	}
+	var d gvariant.Dict
+	d.Set(ostree.KeyVersion, gvariant.String(version))
+	d.Set(ostree.KeyRefBinding, gvariant.Strings([]string{"os/main"}))
+	csum, err := tx.WriteCommit(&ostree.Commit{Metadata: d.Value(), Parent: parent, Timestamp: 1704067200, Tree: root, Meta: meta})
+	if err != nil {
+		return none, err
+	}
+	if err := tx.SetRef("", "os/main", csum); err != nil {
+		return none, err
+	}
+	_, err = tx.Commit()
+	return csum, err
 }
 
 // plant makes files: "name/" is a directory, "-> x" a link, "mode=755 x" and
@@ -299,20 +351,26 @@ func diffLines(want, got []string) string {
 // from the same state.
 func (w *world) clone() *world {
 	w.Helper()
-	c := &world{w.T, tempDir(w.T)}
+	c := &world{T: w.T, dir: tempDir(w.T)}
 	if out, err := exec.Command("cp", "-a", w.root(), c.root()).CombinedOutput(); err != nil {
 		w.Fatalf("%v: %s", err, out)
 	}
 	return c
 }
 
-// compare fails if the sysroots differ.
-func compare(t *testing.T, c, ours *world) {
+// compareFiles fails if the sysroots differ.
+func compareFiles(t *testing.T, c, ours *world) {
 	t.Helper()
 	if d := diffLines(dump(t, c.root()), dump(t, ours.root())); d != "" {
 		t.Errorf("- only by the C program, + only by us:\n%s", d)
 	}
-	if got, want := ours.c("admin", "status", "--sysroot="+ours.root()), c.c("admin", "status", "--sysroot="+c.root()); got != want {
+}
+
+// compare fails if the sysroots differ, or what the C program makes of them.
+func compare(t *testing.T, c, ours *world) {
+	t.Helper()
+	compareFiles(t, c, ours)
+	if got, want := ours.status(), c.status(); got != want {
 		t.Errorf("status\n%s\nwant\n%s", got, want)
 	}
 	ours.c("--repo="+ours.repo(), "fsck", "--quiet")
