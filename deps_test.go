@@ -19,7 +19,8 @@ const module = "rpmostree"
 var depsRules = `
 # leaf: nothing of this module
 NONE < gvariant, rpm/evr, treefile, internal/dirfd, internal/keyfile, internal/compress/xz, internal/unxz,
-       internal/progress, internal/openpgp, internal/failpoint, internal/goption, internal/background;
+       internal/progress, internal/openpgp, internal/failpoint, internal/goption, internal/background,
+       internal/journal;
 # system helpers
 internal/unxz < internal/compress;
 internal/progress < internal/fetch;
@@ -47,7 +48,7 @@ ostree/delta, internal/fetch < ostree/pull;
 ostree/pull < ostree/find;
 ostree/repo, internal/fetch < ostree/container;
 internal/dirfd, internal/failpoint < ostree/bootloader;
-internal/keyfile, gvariant < ostree/sysroot/prepareroot;
+internal/keyfile, gvariant, internal/journal < ostree/sysroot/prepareroot;
 ostree/repo, ostree/bootloader, internal/progress, internal/selinux, ostree/sysroot/prepareroot < ostree/sysroot;
 rpmmd, internal/fetch, internal/failpoint < rpmmd/download;
 rpmmd, internal/failpoint < rpmmd/createrepo;

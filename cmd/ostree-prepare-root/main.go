@@ -26,6 +26,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"rpmostree/internal/journal"
 	"rpmostree/ostree/sysroot/prepareroot"
 )
 
@@ -99,7 +100,7 @@ func prepare(sysroot, cmdline string, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return prepareroot.Run(prepareroot.Options{Sysroot: sysroot, Cmdline: cmdline, Config: config, Log: log})
+	return prepareroot.Run(prepareroot.Options{Sysroot: sysroot, Cmdline: cmdline, Config: config, Log: log, Journal: journal.Socket})
 }
 
 func procCmdline() (string, error) {

@@ -11,6 +11,7 @@ import (
 
 	"rpmostree/internal/dirfd"
 	"rpmostree/internal/failpoint"
+	"rpmostree/internal/journal"
 	"rpmostree/internal/keyfile"
 	"rpmostree/internal/selinux"
 	"rpmostree/ostree"
@@ -325,8 +326,11 @@ func (s *Sysroot) mergeFrom(merge Deployment, root *dirfd.Dir) error {
 	if err != nil {
 		return err
 	}
-	s.message("Copying /etc changes: %d modified, %d removed, %d added",
-		len(diff.Modified), len(diff.Removed), len(diff.Added))
+	modified, removed, added := len(diff.Modified), len(diff.Removed), len(diff.Added)
+	s.record(journal.Entry{
+		ID: configMergeID, Message: fmt.Sprintf("Copying /etc changes: %d modified, %d removed, %d added", modified, removed, added),
+		Fields: []journal.Field{field("ETC_N_MODIFIED", modified), field("ETC_N_REMOVED", removed), field("ETC_N_ADDED", added)},
+	})
 	return nil
 }
 

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"rpmostree/internal/dirfd"
+	"rpmostree/internal/journal"
 	"rpmostree/internal/selinux"
 )
 
@@ -127,7 +128,7 @@ func (s *Sysroot) labelVar(d Deployment, p *selinux.Policy) error {
 	if ok, err := state.Exists(varLabelled); ok || err != nil {
 		return err
 	}
-	s.message("Relabeling /var (no stamp file 'var/%s' found)", varLabelled)
+	s.record(journal.Entry{ID: varRelabelID, Message: fmt.Sprintf("Relabeling /var (no stamp file 'var/%s' found)", varLabelled)})
 	if p != nil && p.Name != "" {
 		if err := ensureLabelled(p, state.ProcPath("."), "/var", nil); err != nil {
 			return fmt.Errorf("Relabeling /var: %w", err)

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"rpmostree/internal/dirfd"
+	"rpmostree/internal/journal"
 	"rpmostree/ostree"
 	"rpmostree/ostree/repo"
 )
@@ -78,6 +79,9 @@ func (s *Sysroot) PruneRepo(ctx context.Context) (repo.PruneStats, error) {
 	stats, err := s.repo.Prune(ctx, repo.PruneOptions{RefsOnly: true, Depth: &depth})
 	if err != nil {
 		return stats, fmt.Errorf("Pruning system repository: %w", err)
+	}
+	if stats.Freed > 0 {
+		s.journal(journal.Entry{Message: "Freed objects: " + repo.FormatSize(stats.Freed)})
 	}
 	return stats, nil
 }

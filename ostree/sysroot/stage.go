@@ -16,6 +16,7 @@ import (
 	"rpmostree/gvariant"
 	"rpmostree/internal/dirfd"
 	"rpmostree/internal/failpoint"
+	"rpmostree/internal/journal"
 	"rpmostree/ostree/bootloader"
 )
 
@@ -199,9 +200,13 @@ func (s *Sysroot) finalizeStaged(ctx context.Context) error {
 	}
 	d := staged.deployment
 	if d.FinalizationLocked || lexists(s.stagedLockPath()) {
-		s.message("Not finalizing; deployment is locked for finalization")
+		s.record(journal.Entry{Message: "Not finalizing; deployment is locked for finalization"})
 		return nil
 	}
+	s.journal(journal.Entry{
+		ID: finalizingID, Message: "Finalizing staged deployment",
+		Fields: []journal.Field{field("OSTREE_OSNAME", d.OSName), field("OSTREE_CHECKSUM", d.Checksum), field("OSTREE_DEPLOYSERIAL", d.Serial)},
+	})
 	var merge *Deployment
 	if staged.merge != nil {
 		m, ok := st.find(staged.merge.Same)

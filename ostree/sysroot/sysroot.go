@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"rpmostree/internal/dirfd"
+	"rpmostree/internal/journal"
 	"rpmostree/internal/progress"
 	"rpmostree/ostree/repo"
 )
@@ -47,6 +48,7 @@ type Options struct {
 type host struct {
 	root, run, cmdline string // "/", "/run", "/proc/cmdline"
 	systemctl          string // program that starts units; empty in tests
+	journal            string // socket of the journal; "" for none
 	// prepareNext and clearNext make and remove the root of a soft reboot.
 	prepareNext func(deployment string) error
 	clearNext   func() error
@@ -54,7 +56,7 @@ type host struct {
 
 func (h host) orDefault() host {
 	if h.root == "" {
-		return host{"/", "/run", "/proc/cmdline", "systemctl", prepareNext, clearNext}
+		return host{"/", "/run", "/proc/cmdline", "systemctl", journal.Socket, prepareNext, clearNext}
 	}
 	return h
 }
@@ -195,10 +197,6 @@ func (s *Sysroot) IsBooted() bool { return s.booted }
 
 // DeploymentPath returns the absolute path of a deployment directory.
 func (s *Sysroot) DeploymentPath(d Deployment) string { return filepath.Join(s.path, d.Path()) }
-
-func (s *Sysroot) message(format string, a ...any) {
-	s.opts.Progress.Message(fmt.Sprintf(format, a...))
-}
 
 // lockWaitNotice is how often the wait for the lock is reported.
 const lockWaitNotice = 3 * time.Second

@@ -1,6 +1,7 @@
 package sysroot
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 
 	"rpmostree/internal/dirfd"
 	"rpmostree/internal/failpoint"
+	"rpmostree/internal/journal"
 	"rpmostree/ostree/bootloader"
 )
 
@@ -69,7 +71,7 @@ func (s *Sysroot) Write(ctx context.Context, st *State, list []Deployment, o Wri
 	if err != nil {
 		return nil, err
 	}
-	s.message("%s, deployment count change: %d", done, len(list)-len(st.Deployments))
+	s.record(done.entry(s.repo.Config().Get("sysroot", "bootloader"), len(st.Deployments), len(list)))
 	if err := s.touch(); err != nil {
 		return nil, err
 	}
@@ -188,50 +190,74 @@ func (s *Sysroot) checkList(st *State, list []Deployment) error {
 	return nil
 }
 
-// switchTo makes list what boots and returns what there is to say of it.
-func (s *Sysroot) switchTo(ctx context.Context, st *State, list []Deployment, needsBoot bool) (string, error) {
+// switched is what there is to say of a new list of deployments.
+type switched struct {
+	links    string // directory of the links to the deployments
+	bootSwap bool   // there are new boot entries
+	loader   string // name of the boot loader that was told; "" if there is none
+	atomic   bool   // the change is, or there was nothing to tell a boot loader
+}
+
+// entry returns the message for the user and the journal. config is the boot loader of the
+// repository's configuration, before and after are the numbers of deployments.
+func (w switched) entry(config string, before, after int) journal.Entry {
+	what := "Bootloader updated"
+	if w.atomic {
+		what = "Transaction complete"
+	}
+	return journal.Entry{
+		ID: completeID,
+		Message: fmt.Sprintf("%s; bootconfig swap: %s; bootversion: %s, deployment count change: %d",
+			what, yesNo(w.bootSwap), w.links, after-before),
+		Fields: []journal.Field{
+			field("OSTREE_BOOTLOADER", cmp.Or(w.loader, "none")),
+			field("OSTREE_BOOTLOADER_CONFIG", cmp.Or(config, "auto")),
+			field("OSTREE_BOOTLOADER_ATOMIC", yesNo(w.atomic)),
+			field("OSTREE_DID_BOOTSWAP", yesNo(w.bootSwap)),
+			field("OSTREE_N_DEPLOYMENTS", after),
+		},
+	}
+}
+
+// switchTo makes list what boots.
+func (s *Sysroot) switchTo(ctx context.Context, st *State, list []Deployment, needsBoot bool) (done switched, err error) {
 	if !needsBoot {
 		name, err := s.switchLinks(st, list)
-		return "Transaction complete; bootconfig swap: no; bootversion: " + name, err
+		return switched{links: name, atomic: true}, err
 	}
+	done.bootSwap = true
 	version := 1 - st.BootVersion
 	entries, err := s.writeEntries(version, list)
 	if err != nil {
-		return "", err
+		return done, err
 	}
 	sub, err := s.readSubBootVersion(version)
 	if err != nil {
-		return "", err
+		return done, err
 	}
-	name, err := s.writeLinks(version, sub, list)
-	if err != nil {
-		return "", err
+	if done.links, err = s.writeLinks(version, sub, list); err != nil {
+		return done, err
 	}
-	if err := s.swapLinks(version, name); err != nil {
-		return "", err
+	if err := s.swapLinks(version, done.links); err != nil {
+		return done, err
 	}
-	what := "Bootloader updated"
 	loader, target, err := s.findLoader(version, list, entries)
 	if err != nil {
-		return "", err
+		return done, err
 	}
 	if loader != nil {
 		if err := loader.Write(ctx, target); err != nil {
-			return "", fmt.Errorf("Bootloader write config: %w", err)
+			return done, fmt.Errorf("Bootloader write config: %w", err)
 		}
-		if loader.Atomic() {
-			what = "Transaction complete"
-		}
+		done.loader, done.atomic = loader.Name(), loader.Atomic()
 	}
 	if err := s.swapLoader(version); err != nil {
-		return "", err
+		return done, err
 	}
 	if loader != nil {
-		if err := loader.Finish(ctx, target); err != nil {
-			return "", err
-		}
+		err = loader.Finish(ctx, target)
 	}
-	return what + "; bootconfig swap: yes; bootversion: " + name, nil
+	return done, err
 }
 
 // switchLinks makes list what boots by the entries there are.

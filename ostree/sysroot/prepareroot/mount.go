@@ -5,8 +5,12 @@ import (
 	"io"
 	"os"
 	"path"
+	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"rpmostree/internal/journal"
 )
 
 const (
@@ -41,6 +45,8 @@ type Options struct {
 	Config Config
 	// Log receives lines about what is done. nil discards them.
 	Log io.Writer
+	// Journal is the socket of the journal; "" for none.
+	Journal string
 }
 
 // Run does the mounts. On error the mounts done so far stay, for a rescue
@@ -98,7 +104,7 @@ func begin(o Options) (*run, error) {
 	if r.asInit = r.physical == "/"; r.asInit {
 		r.newRoot = r.deploy.path // the disk may be read-only yet: nothing can be made on it
 	}
-	r.logf("Resolved OSTree target to: %s", r.deploy.path)
+	r.tellTarget()
 	if r.readonly, err = r.wantReadonly(); err != nil {
 		return nil, err
 	}
@@ -109,6 +115,24 @@ func begin(o Options) (*run, error) {
 	r.logf("sysroot.readonly configuration value: %d (fs writable: %d)", flag(r.readonly), flag(writable))
 	r.booted = booted{dev: r.deploy.dev, ino: r.deploy.ino, sysrootReadonly: r.readonly}
 	return r, nil
+}
+
+// targetID is the kind of the message that names the deployment, as libostree numbers it.
+const targetID = "7170336a73ba4601bad31af888aa0df7"
+
+// tellTarget says which deployment was found, to the journal, too.
+func (r *run) tellTarget() {
+	text := "Resolved OSTree target to: " + r.deploy.path
+	r.logf("%s", text)
+	if r.Journal == "" {
+		return
+	}
+	// Without an initramfs there is no journal yet.
+	_ = journal.Entry{ID: targetID, Message: text, Fields: []journal.Field{
+		{Name: "DEPLOYMENT_PATH", Value: strings.TrimPrefix(r.deploy.path, strings.TrimSuffix(r.physical, "/"))},
+		{Name: "DEPLOYMENT_DEVICE", Value: strconv.FormatUint(r.deploy.dev, 10)},
+		{Name: "DEPLOYMENT_INODE", Value: strconv.FormatUint(r.deploy.ino, 10)},
+	}}.Send(r.Journal)
 }
 
 func flag(b bool) int {
