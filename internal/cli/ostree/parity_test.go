@@ -1,0 +1,93 @@
+package ostree
+
+import (
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"rpmostree/internal/treetest"
+)
+
+// newerCommands are those that the C program has got since 2022.
+var newerCommands = []string{
+	"admin set-default", "admin lock-finalization", "admin boot-complete", "admin state-overlay", "admin stateroot-init", "admin post-copy",
+	"admin prepare-soft-reboot", "admin impl-prepare-soft-reboot", "admin kargs edit-in-place",
+}
+
+// TestHelpLikeC compares the commands and options in the help of the C program with ours.
+func TestHelpLikeC(t *testing.T) {
+	treetest.Oracle(t, "ostree")
+	root := commands()
+	root.walk(func(c *command) {
+		t.Run(c.path(), func(t *testing.T) {
+			t.Parallel()
+			words := strings.Fields(c.path())[1:]
+			out, err := exec.CommandContext(t.Context(), "ostree", append(words, "--help")...).Output()
+			if err != nil {
+				if !slices.Contains(newerCommands, c.words()) {
+					t.Errorf("the C program does not know the command: %v", err)
+				}
+				return
+			}
+			commands, options := parseHelp(string(out))
+			for _, name := range commands {
+				if c.lookup(name) == nil {
+					t.Errorf("no command %q", name)
+				}
+			}
+			if !slices.Contains(options, helpOption{"help", "h", false}) {
+				t.Errorf("not a help:\n%s", out)
+			}
+			for _, o := range options {
+				if got := c.option(o.name); got != o {
+					t.Errorf("the C program has %+v, we have %+v", o, got)
+				}
+			}
+		})
+	})
+}
+
+// A helpOption is what the help says of an option.
+type helpOption struct {
+	name   string
+	letter string
+	value  bool // it has one
+}
+
+// option returns the option of that name; the zero value if there is none.
+func (c *command) option(name string) helpOption {
+	for _, o := range c.completed() {
+		if o.Name == name {
+			h := helpOption{name: name, value: o.Value != ""}
+			if o.Letter != 0 {
+				h.letter = string(o.Letter)
+			}
+			return h
+		}
+	}
+	return helpOption{}
+}
+
+var (
+	helpLine   = regexp.MustCompile(`^  (?:-(\w), )?--([\w-]+)(=\S+)?`)
+	helpOfWord = regexp.MustCompile(`^  ([\w-]+)  `)
+)
+
+// parseHelp reads the words of subcommands and the options from a help.
+func parseHelp(text string) (commands []string, options []helpOption) {
+	section := ""
+	for line := range strings.Lines(text) {
+		if !strings.HasPrefix(line, " ") {
+			section = line
+		}
+		if m := helpOfWord.FindStringSubmatch(line); m != nil && strings.HasPrefix(section, "Builtin") {
+			commands = append(commands, m[1])
+		}
+		if m := helpLine.FindStringSubmatch(line); m != nil && strings.HasSuffix(strings.TrimSpace(section), "Options:") {
+			options = append(options, helpOption{m[2], m[1], m[3] != ""})
+		}
+	}
+	return commands, options
+}
