@@ -62,8 +62,9 @@ rpm, internal/sandbox, internal/lua < internal/core/scripts;
 internal/sandbox < internal/core/kernel;
 internal/core/importer < internal/core/assemble;
 ostree/tree < internal/core/postprocess;
+ostree/repo, internal/selinux < internal/core/label;
 ostree/repo, rpmmd/download, internal/core/pkgcache, internal/core/materialize, internal/core/passwd,
-       internal/core/assemble, internal/core/scripts, internal/core/kernel, internal/core/postprocess < internal/core;
+       internal/core/assemble, internal/core/scripts, internal/core/kernel, internal/core/postprocess, internal/core/label < internal/core;
 # flows
 internal/keyfile < internal/origin;
 ostree/repo, rpm/rpmdb < internal/pkgdiff;

@@ -281,9 +281,6 @@ func (c *composer) run(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	defer built.Close()
-	if err := c.checkLabels(built.Tree); err != nil {
-		return nil, err
-	}
 	s := shaper{composer: c, tx: tx, built: built, tree: built.Tree, version: result.Version}
 	if err := s.shape(ctx); err != nil {
 		return nil, err
@@ -343,28 +340,6 @@ func (c *composer) spec() (core.Spec, error) {
 		}
 	}
 	return spec, nil
-}
-
-// checkLabels refuses to make an unlabelled image for a system that enforces
-// labels: it would not boot.
-func (c *composer) checkLabels(t tree.Tree) error {
-	if c.opt.NoSELinux || !c.tf.SELinux.Enabled() {
-		return nil
-	}
-	entries, err := t.ReadDir("usr/etc/selinux")
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	} else if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if ok, err := t.Exists("usr/etc/selinux/" + e.Name + "/policy"); err != nil {
-			return err
-		} else if ok && e.IsDir {
-			return errors.New("The tree has an SELinux policy, and labelling is not supported by this version; set 'selinux: false' in the treefile or use --disable-selinux")
-		}
-	}
-	return nil
 }
 
 // previous returns the commit that the new one follows, nil if there is none,

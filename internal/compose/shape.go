@@ -37,7 +37,7 @@ type shaper struct {
 
 func (s *shaper) shape(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		s.removeFromPackages, s.files, s.system, s.postprocess, s.boot, s.store,
+		s.removeFromPackages, s.files, s.system, s.postprocess, s.policy, s.boot, s.store, s.label,
 	} {
 		if err := step(ctx); err != nil {
 			return err

@@ -65,7 +65,7 @@ func (c *Core) Assemble(ctx context.Context, tx *repo.Transaction, f *Fetched) (
 // steps does all there is to do, in order.
 func (a *assembly) steps(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		a.files, a.users, a.own, a.volatile, a.scripts, a.kernel, a.finish, a.database,
+		a.files, a.users, a.own, a.volatile, a.scripts, a.kernel, a.finish, a.database, a.label,
 	} {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -107,8 +107,29 @@ func (a *assembly) files(context.Context) error {
 		return err
 	}
 	a.tree = t
+	if err := a.storePolicies(); err != nil {
+		return err
+	}
 	task.End("")
 	return failpoint.At("core.files")
+}
+
+// storePolicies makes the tools of SELinux keep policies in /etc, before scripts call
+// them.
+func (a *assembly) storePolicies() error {
+	text, err := ReadFile(a.tx.Objects, a.tree, postprocess.SemanageConf)
+	var below *tree.NotDirError
+	if errors.Is(err, fs.ErrNotExist) || errors.As(err, &below) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	if changed := postprocess.StoreInEtc(string(text)); changed != string(text) {
+		e := postprocess.Edit(a.tree, a.tx)
+		e.File(postprocess.SemanageConf, 0o644, changed)
+		a.tree, err = e.Tree()
+	}
+	return err
 }
 
 // What tells that packages declare users, and that the tree can make them.
