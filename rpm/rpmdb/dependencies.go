@@ -15,6 +15,8 @@ type dependencies struct {
 	files      map[string][]*rpm.Header
 	conflicts  map[string][]owned // by the names in them
 	conditions map[string][]owned // requirements by what they are conditional on
+	obsoletes  map[string][]owned
+	byName     map[string][]*rpm.Header
 }
 
 // owned is a dependency of a package; of rpm itself if by is nil.
@@ -24,8 +26,15 @@ type owned struct {
 }
 
 func (db *DB) newDependencies() *dependencies {
-	d := &dependencies{map[string][]owned{}, map[string][]*rpm.Header{}, map[string][]owned{}, map[string][]owned{}}
+	d := &dependencies{
+		provides: map[string][]owned{}, files: map[string][]*rpm.Header{}, conflicts: map[string][]owned{},
+		conditions: map[string][]owned{}, obsoletes: map[string][]owned{}, byName: map[string][]*rpm.Header{},
+	}
 	for _, p := range db.packages {
+		d.byName[p.Header.Name()] = append(d.byName[p.Header.Name()], p.Header)
+		for _, dep := range p.Header.Obsoletes() {
+			d.obsoletes[dep.Name] = append(d.obsoletes[dep.Name], owned{dep, p.Header})
+		}
 		for _, dep := range p.Header.Provides() {
 			d.provides[dep.Name] = append(d.provides[dep.Name], owned{dep, p.Header})
 		}
@@ -156,8 +165,9 @@ func (d *dependencies) conflict(h *rpm.Header, dep rpm.Dep) bool {
 }
 
 // Unsatisfied returns what is wrong with the dependencies of package h, in rpm's
-// words: what it requires and nothing provides, what it conflicts with, and
-// which packages conflict with it or may not be with it without something else.
+// words: what it requires and nothing provides, what it conflicts with or
+// obsoletes, and which packages conflict with it, obsolete it, or may not be with it
+// without something else.
 func (v *Verifier) Unsatisfied(h *rpm.Header) []string {
 	if v.deps == nil {
 		v.deps = v.db.newDependencies()
@@ -169,7 +179,7 @@ func (v *Verifier) Unsatisfied(h *rpm.Header) []string {
 			out = append(out, s)
 		}
 	}
-	const needed, conflicts = "is needed by", "conflicts with"
+	const needed, conflicts, obsoleted = "is needed by", "conflicts with", "is obsoleted by"
 	for _, dep := range h.Requires() {
 		if dep.Flags&rpm.DepMissingOK == 0 && !v.deps.satisfied(dep) {
 			add(dep, needed, h)
@@ -180,19 +190,44 @@ func (v *Verifier) Unsatisfied(h *rpm.Header) []string {
 			add(dep, conflicts, h)
 		}
 	}
-	for _, p := range h.Provides() {
-		for _, c := range v.deps.conflicts[p.Name] {
+	for _, dep := range h.Obsoletes() {
+		for _, other := range v.deps.byName[dep.Name] {
+			if other != h && obsoletes(dep, other) {
+				add(dep, obsoleted, h)
+			}
+		}
+	}
+	// What others say about something that the package has.
+	others := func(name string) {
+		for _, c := range v.deps.conflicts[name] {
 			if c.by != h && v.deps.conflict(c.by, c.dep) {
 				add(c.dep, conflicts, c.by)
 			}
 		}
-		for _, c := range v.deps.conditions[p.Name] {
+		for _, c := range v.deps.conditions[name] {
 			if c.by != h && !v.deps.satisfied(c.dep) {
 				add(c.dep, needed, c.by)
 			}
 		}
 	}
+	for _, p := range h.Provides() {
+		others(p.Name)
+	}
+	for _, c := range v.deps.obsoletes[h.Name()] {
+		if c.by != h && obsoletes(c.dep, h) {
+			add(c.dep, obsoleted, c.by)
+		}
+	}
+	for _, path := range h.Paths() {
+		others(path)
+	}
 	return out
+}
+
+// obsoletes says whether a package is what dep obsoletes. What it provides does not
+// count.
+func obsoletes(dep rpm.Dep, h *rpm.Header) bool {
+	return dep.MatchedBy(rpm.Dep{Name: h.Name(), Flags: rpm.DepEqual, EVR: h.EVR().String()})
 }
 
 // Report returns what "rpm -V" prints for a package, one line each, without line

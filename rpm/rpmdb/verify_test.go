@@ -83,7 +83,11 @@ func verifySample(t *testing.T, dir string) (paths []string) {
 		{Name: "needs", Requires: dep("v", "v >= 2", "cap >= 1", "cap >= 3", "/usr/share/v/good", "/nothing", "nothing",
 			"(v and shares)", "(v and no)", "(no or v)", "(no or no2)", "(no if v)", "(no if no)", "(no if no else v)",
 			"(v with cap)", "(v with shares)", "(v without cap)", "(v without nothing)"),
-			Conflicts: dep("shares", "nothing", "cap >= 3", "(v and shares)")},
+			Conflicts: dep("shares", "nothing", "cap >= 3", "(v and shares)", "/usr/share/v/good", "/nothing")},
+		{Name: "fileconflict", Conflicts: dep("/usr/share/v/shared", "(shares if /usr/share/v/good)")},
+		{Name: "new", Provides: dep("old"), Obsoletes: append(dep("old", "cap", "nothing", "new"),
+			rpm.Dep{Name: "older", Flags: rpm.DepLess | rpm.DepEqual, EVR: "1-1"}, rpm.Dep{Name: "fine", Flags: rpm.DepLess, EVR: "1"})},
+		{Name: "old"}, {Name: "older"}, {Name: "fine"},
 	} {
 		b.Version, b.Release, b.Arch, b.BuildTime = "1", "1", "noarch", 1700000000
 		path := filepath.Join(dir, b.Name+".rpm")
@@ -169,7 +173,9 @@ func TestVerifyEqualsRPM(t *testing.T) {
 		}
 	}
 	packages := verifySample(t, t.TempDir())
-	run(t, "rpm", append([]string{"--root", root, "--dbpath", "/db", "-i", "--nodeps", "--force"}, packages...)...)
+	for _, p := range packages { // one by one: what others obsolete must come after them
+		run(t, "rpm", "--root", root, "--dbpath", "/db", "-i", "--nodeps", "--force", p)
+	}
 	harm(t, root)
 	db, err := Open(filepath.Join(root, "db"))
 	if err != nil {
