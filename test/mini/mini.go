@@ -197,6 +197,7 @@ func base(shell []rpm.BuildFile) []rpm.Builder {
 		{Name: "broken", Requires: requires("does-not-exist")},
 		{Name: "clash", Files: []rpm.BuildFile{file("/usr/share/plain", regular, "not plain\n")}},
 		{Name: "lua", Scripts: []rpm.Script{{Kind: rpm.PostIn, Interp: []string{rpm.InterpLua}, Body: luaScript}}},
+		{Name: "checks", Requires: requires("/bin/sh"), Scripts: []rpm.Script{script(rpm.VerifyScript, "echo checks $1\ntest -e /etc/fine && ! touch /etc/touched\n")}},
 		{Name: "lua-new", Scripts: []rpm.Script{{Kind: rpm.PostIn, Interp: []string{rpm.InterpLua}, Body: "print(7 // 2)\n"}}},
 	}
 }

@@ -1,15 +1,20 @@
 package rpmostree
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"rpmostree/internal/core/passwd"
+	"rpmostree/internal/core/sack"
+	"rpmostree/internal/core/scripts"
+	"rpmostree/internal/sandbox"
 	"rpmostree/rpm"
 	"rpmostree/rpm/rpmdb"
 )
@@ -38,13 +43,14 @@ var verifySkips = []struct {
 
 func (a *app) dbVerifyCommand() *cobra.Command {
 	var root string
-	var nodeps, nofiles bool
+	var skip skips
 	off := make([]bool, len(verifySkips))
 	c := &cobra.Command{
 		Use: "verify [PACKAGE...]", Short: "Compare the files of installed packages with what their packages say",
 		Long: "Compare the files of installed packages, and what the packages require, with the system, and print what differs, in the form of \"rpm -V\".\n" +
-			"Without PACKAGE all are compared, as by \"rpm -Va\". %verify scripts are not run.",
-		RunE: func(_ *cobra.Command, args []string) error {
+			"Without PACKAGE all are compared, as by \"rpm -Va\". %verify scripts run in the system, which they cannot change.\n" +
+			"The exit code is 1 if anything differs, 0 if nothing does.",
+		RunE: func(cmd *cobra.Command, args []string) error {
 			opt := rpmdb.VerifyOptions{}
 			for i, s := range verifySkips {
 				if off[i] {
@@ -52,20 +58,25 @@ func (a *app) dbVerifyCommand() *cobra.Command {
 					opt.Skip |= s.files
 				}
 			}
-			return a.verify(root, args, opt, nodeps, nofiles)
+			return a.verify(cmd.Context(), root, args, opt, skip)
 		},
 	}
 	c.Flags().StringVarP(&root, "root", "r", "/", "Work on the system below DIR")
-	c.Flags().BoolVar(&nodeps, "nodeps", false, "Do not verify dependencies")
-	c.Flags().BoolVar(&nofiles, "nofiles", false, "Do not verify files")
+	c.Flags().BoolVar(&skip.deps, "nodeps", false, "Do not verify dependencies")
+	c.Flags().BoolVar(&skip.files, "nofiles", false, "Do not verify files")
+	c.Flags().BoolVar(&skip.scripts, "noscripts", false, "Do not run %verify scripts")
 	for i, s := range verifySkips {
 		c.Flags().BoolVar(&off[i], s.option, false, "Do not verify "+s.what)
 	}
 	return c
 }
 
-// verify prints what differs. As with rpm, the exit code is 1 if anything does.
-func (a *app) verify(root string, names []string, opt rpmdb.VerifyOptions, nodeps, nofiles bool) error {
+// skips are parts of a verification that are not wanted.
+type skips struct{ deps, files, scripts bool }
+
+// verify prints what differs. The exit code is 1 if anything does; rpm's is a number of
+// problems, which could be any.
+func (a *app) verify(ctx context.Context, root string, names []string, opt rpmdb.VerifyOptions, skip skips) error {
 	fsys := os.DirFS(root)
 	db, err := openDatabase(fsys)
 	if err != nil {
@@ -97,8 +108,15 @@ func (a *app) verify(root string, names []string, opt rpmdb.VerifyOptions, nodep
 	}
 	defer v.Close()
 	for _, p := range pkgs {
-		for _, line := range v.Report(p.Header, !nodeps, !nofiles) {
+		for _, line := range v.Report(p.Header, !skip.deps, !skip.files) {
 			fmt.Fprintln(a.out, line)
+			failed = true
+		}
+		if skip.scripts {
+			continue
+		}
+		if err := a.verifyScript(ctx, root, p.Header); err != nil {
+			fmt.Fprintf(a.err, "error: %v\n", err)
 			failed = true
 		}
 	}
@@ -106,6 +124,31 @@ func (a *app) verify(root string, names []string, opt rpmdb.VerifyOptions, nodep
 		return exitError(exitFailure)
 	}
 	return nil
+}
+
+// verifyScript runs the %verify script of a package, if it has one.
+func (a *app) verifyScript(ctx context.Context, root string, h *rpm.Header) error {
+	if _, ok := h.Script(rpm.VerifyScript); !ok {
+		return nil
+	}
+	dir, err := filepath.Abs(root)
+	if err != nil {
+		return err
+	}
+	r := scripts.Runner{
+		Root: sandbox.Root{Dir: dir, ReadOnly: true, ShowDatabase: true}, Lua: self(),
+		Macros: map[string]string{"_arch": hostArch(), "_target_cpu": hostArch(), "_install_langs": "all"},
+		Log:    func(_, line string) { fmt.Fprintln(a.out, line) },
+	}
+	err = r.Run(ctx, scripts.Package{Header: h}, rpm.VerifyScript)
+	var exit *sandbox.ExitError
+	switch {
+	case !errors.As(err, &exit):
+		return err
+	case exit.Signal != 0:
+		return fmt.Errorf("%%verify(%s) scriptlet failed, signal %d", sack.NEVRA(h), exit.Signal)
+	}
+	return fmt.Errorf("%%verify(%s) scriptlet failed, exit status %d", sack.NEVRA(h), exit.Code)
 }
 
 // openDatabase opens the package database of a system.
