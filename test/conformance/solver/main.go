@@ -7,8 +7,8 @@
 // universe of 76,000 packages made from Debian's index, on empty and on installed systems: where
 // both find a solution the transactions have to be equal, and where one finds none the other must
 // not either. With real metadata in DIR (two directories with repodata of CentOS Stream 9) each
-// package is tried by itself: the verdicts have to agree, and every proof of a problem has to
-// follow from the packages and to be a contradiction.
+// package is tried by itself: the verdict about each has to be testsolv's, and every proof of a
+// problem has to follow from the packages and to be a contradiction.
 package main
 
 import (
