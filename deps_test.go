@@ -99,10 +99,10 @@ internal/compress < test/distro/deb;
 test/distro/deb, rpmmd/createrepo < test/distro/world < test/distro;
 test/distro/deb, rpmmd/createrepo < test/universe;
 test/distro/world < test/distro/peer;
-test/distro/peer, test/universe, internal/core/sack, rpmmd/download, rpm/rpmdb, solv/testcase < bench;
+test/distro/peer, test/universe, internal/core, rpm/rpmdb, solv/testcase < bench;
 # the C ostree's shell tests with our programs; libsolv's answers beside ours
 NONE < test/conformance;
-solv/testcase, test/universe < test/conformance/solver;
+internal/core/sack, solv/testcase, test/universe < test/conformance/solver;
 # the whole way, for the demo and the tests
 test/distro/world, test/e2e/nspawn < test/e2e/line < test/demo;
 `

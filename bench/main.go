@@ -9,7 +9,7 @@
 //
 //	CASE ratio=R ours=S peer=S ours_peak=MB peer_peak=MB
 //
-// The ratio is that of the wall times, which are in seconds; for the cases rpm- and rpmdb- it is
+// The ratio is that of the wall times, which are in seconds; for the cases rpm-, rpmdb-, metadata- and plan- it is
 // that of CPU times. The peak is the largest
 // resident set of any one process of the side, in units of 10^6 bytes. Lines that begin with
 // "#" say what the input is, how the runs differ, and how much CPU time they took. All of it

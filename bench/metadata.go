@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"rpmostree/internal/compress"
+	"rpmostree/internal/core"
 	"rpmostree/internal/core/sack"
 	"rpmostree/rpmmd"
 	"rpmostree/rpmmd/download"
@@ -16,9 +17,9 @@ import (
 )
 
 // metadataCases compare with libsolv's programs, on the repository in a directory: from
-// primary.xml to the cache, from the cache to where packages can be asked for, and from
-// there to the solver's pool, which the peer fills while it reads. Without a directory the
-// universe of packages is used.
+// primary.xml to the cache, from the cache to where packages can be asked for, from there to a
+// pool that is ready to solve, and to the plan of a request. Without a directory the universe
+// of packages is used. Times are of the CPU.
 func metadataCases(dir string) []benchCase {
 	base := func(ctx context.Context) (string, error) {
 		if dir != "" {
@@ -35,7 +36,7 @@ func metadataCases(dir string) []benchCase {
 		exe, err := os.Executable()
 		return append(command{exe, "-metadata"}, args...), err
 	}
-	load := func(step string) func(context.Context, *input, side, string) (command, error) {
+	load := func(step, jobs string) func(context.Context, *input, side, string) (command, error) {
 		return func(ctx context.Context, in *input, s side, dir string) (command, error) {
 			repo, err := base(ctx)
 			if err != nil {
@@ -51,16 +52,16 @@ func metadataCases(dir string) []benchCase {
 			if _, err := plainPrimary(repo, in.dir); err != nil {
 				return nil, err
 			}
-			testcase := "repo base 0 solv base.solv\nsystem x86_64 rpm\n" // relative to the file
+			testcase := "repo base 0 solv base.solv\nsystem x86_64 rpm\n" + jobs // relative to the file
 			if err := os.WriteFile(filepath.Join(dir, "load.t"), []byte(testcase), 0o644); err != nil {
 				return nil, err
 			}
 			err = do(ctx, "sh", "-c", "rpmmd2solv < $0 > $1", filepath.Join(in.dir, "primary.xml"), solvFile(dir))
-			return command{"testsolv", filepath.Join(dir, "load.t")}, err
+			return command{"testsolv", "-r", filepath.Join(dir, "load.t")}, err
 		}
 	}
 	return []benchCase{
-		{name: "metadata-xml", what: "primary.xml, not compressed, to the cache", rounds: 5,
+		{name: "metadata-xml", what: "primary.xml, not compressed, to the cache", rounds: 5, cpu: true,
 			prepare: func(ctx context.Context, in *input, s side, dir string) (command, error) {
 				repo, err := base(ctx)
 				if err != nil {
@@ -75,8 +76,12 @@ func metadataCases(dir string) []benchCase {
 				}
 				return self("xml", xml, filepath.Join(dir, "index"))
 			}},
-		{name: "metadata-cache", what: "the cache of the same, verified", rounds: 7, prepare: load("cache")},
-		{name: "metadata-pool", what: "the same into the solver's pool, with all that provides", rounds: 7, prepare: load("pool")},
+		{name: "metadata-cache", what: "the cache of the same, mapped and verified, but no pool; the peer reads its cache into a pool", rounds: 7, cpu: true,
+			prepare: load("cache", "")},
+		{name: "metadata-pool", what: "the cache to a pool that has answered an empty request, on both sides, whole processes; our pool reads the lists of a package when they are asked for",
+			rounds: 7, cpu: true, prepare: load("pool", "")},
+		{name: "plan-warm", what: "the cache to the plan for a desktop into an empty root: check of the cache's age, load, solve, and ours puts the packages in order; whole processes",
+			rounds: 7, cpu: true, prepare: load("plan", solverHeader+"job install name "+desktop+"\nresult transaction,problems /dev/null\n")},
 	}
 }
 
@@ -120,6 +125,8 @@ func metadataStep(ctx context.Context, step string, args []string) error {
 		return indexPrimary(args[0], args[1])
 	case "cache", "pool":
 		return loadRepo(ctx, args[0], args[1], download.CacheOnly, step == "pool")
+	case "plan":
+		return planDesktop(ctx, args[0], args[1])
 	}
 	return fmt.Errorf("unknown step %q", step)
 }
@@ -138,14 +145,32 @@ func indexPrimary(primary, out string) error {
 	return errors.Join(rpmmd.IndexPrimary(in, f, "bench"), f.Close())
 }
 
-// loadRepo opens the metadata of a repository and, if wanted, makes a pool of it.
+// desktop is the package whose installation is planned.
+const desktop = "task-gnome-desktop"
+
+func baseConfig(repo string) rpmmd.RepoConfig {
+	config := rpmmd.NewRepoConfig("base")
+	config.BaseURL = []string{"file://" + repo}
+	return config
+}
+
+// planDesktop does all that comes before packages are fetched.
+func planDesktop(ctx context.Context, repo, cache string) error {
+	c := core.Core{CacheDir: cache, Arch: "x86_64", Planning: true}
+	plan, err := c.Prepare(ctx, core.Spec{Install: []string{desktop}, Repos: []rpmmd.RepoConfig{baseConfig(repo)}})
+	if err == nil && len(plan.Install) < 1000 {
+		err = fmt.Errorf("a desktop of %d packages", len(plan.Install))
+	}
+	return err
+}
+
+// loadRepo opens the metadata of a repository and, if wanted, makes a pool of it and solves nothing.
 func loadRepo(ctx context.Context, repo, cache string, mode download.Mode, pool bool) error {
-	d, err := download.New(download.Options{CacheDir: cache, Mode: mode})
+	d, err := download.New(download.Options{CacheDir: filepath.Join(cache, "repomd"), Mode: mode})
 	if err != nil {
 		return err
 	}
-	config := rpmmd.NewRepoConfig("base")
-	config.BaseURL = []string{"file://" + repo}
+	config := baseConfig(repo)
 	snapshot, err := d.Refresh(ctx, config)
 	if err != nil {
 		return err
@@ -160,6 +185,9 @@ func loadRepo(ctx context.Context, repo, cache string, mode download.Mode, pool 
 	dep, err := s.Pool.ParseDep("bash")
 	if err == nil && len(s.Pool.Selected(solv.SelectProvides(dep))) == 0 {
 		err = errors.New("no package was loaded")
+	}
+	if _, problems := solv.Solve(s.Pool, nil, solv.LibdnfOptions()); err == nil && len(problems) > 0 {
+		err = errors.New("problems with nothing")
 	}
 	return err
 }

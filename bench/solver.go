@@ -29,7 +29,7 @@ type solverCase struct {
 }
 
 var solverCases = []solverCase{
-	{name: "solve-desktop", what: "a desktop into an empty root", runs: 20, jobs: func([]string) []string { return []string{"task-gnome-desktop"} }},
+	{name: "solve-desktop", what: "a desktop into an empty root", runs: 20, jobs: func([]string) []string { return []string{desktop} }},
 	{name: "solve-layer", what: "5 packages on the desktop, which is locked", system: true, runs: 20, jobs: func([]string) []string {
 		return []string{"vim", "strace", "htop", "tmux", "podman"}
 	}},
@@ -98,7 +98,7 @@ func writeUniverse(ctx context.Context, dir string) ([]string, error) {
 	if err := readPrimary(u.Base, func(k *rpmmd.Package) { base.Add(packageOf(k)) }); err != nil {
 		return nil, err
 	}
-	t, problems := solv.Solve(p, []solv.Job{{Action: solv.Install, Select: solv.SelectName(p.Intern("task-gnome-desktop"))}}, solv.LibdnfOptions())
+	t, problems := solv.Solve(p, []solv.Job{{Action: solv.Install, Select: solv.SelectName(p.Intern(desktop))}}, solv.LibdnfOptions())
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("the desktop cannot be installed: %s", solv.Format(problems))
 	}

@@ -23,6 +23,8 @@ type Index struct {
 	count                                  int
 	blob, text                             string
 	ends, deps, hot, cold, entries, files_ wordsView
+	slots, starts, owners                  wordsView
+	seed                                   uint64
 }
 
 // ErrIndex says that an index cannot be used: it is damaged, of another version,
@@ -91,6 +93,10 @@ func OpenIndex(b []byte, key string) (*Index, error) {
 	x.cold = take(4*coldWords, footPackages)
 	x.entries = take(4, footEntries)
 	x.files_ = take(4, footFiles)
+	x.slots = take(4, footSlots)
+	x.starts = take(4, footStarts)
+	x.owners = take(4, footOwners)
+	x.seed = uint64(foot.at64(footSeed))
 	x.blob = view(take(1, footBlob))
 	got := take(1, footKey)
 	if !ok || len(rest) > 0 {
@@ -135,7 +141,30 @@ func (x *Index) valid() bool {
 	for i := range x.count {
 		ok = ok && x.validPackage(x.hot.row(i, hotWords), x.cold.row(i, coldWords), strings)
 	}
-	return ok
+	return ok && x.validTables()
+}
+
+// validTables reports whether strings and what provides them can be looked up.
+func (x *Index) validTables() bool {
+	slots := x.slots.len()
+	if slots&(slots-1) != 0 || x.starts.len() != x.ends.len()+1 {
+		return false
+	}
+	ok, free, last := true, false, uint32(0)
+	for i := range slots {
+		n := x.slots.at(i)
+		free = free || n == 0 // where a search ends
+		ok = ok && int(n) < x.ends.len()
+	}
+	for i := range x.starts.len() {
+		start := x.starts.at(i)
+		ok = ok && start >= last
+		last = start
+	}
+	for i := range x.owners.len() {
+		ok = ok && int(x.owners.at(i)) < x.count
+	}
+	return ok && free && int(last) == x.owners.len()
 }
 
 func (x *Index) validPackage(h, c wordsView, strings uint32) bool {
@@ -167,16 +196,47 @@ func (x *Index) str(id uint32) string {
 	return x.blob[x.ends.at(int(id)-1):x.ends.at(int(id))]
 }
 
-// An IndexEntry is what a solver has to know of a package, besides its dependencies.
+// String returns the string of a number.
+func (x *Index) String(n int) string { return x.str(uint32(n)) }
+
+// Strings returns one more than the highest number of a string.
+func (x *Index) Strings() int { return x.ends.len() }
+
+// Find returns the number of a string, or 0 if there is none.
+func (x *Index) Find(s string) int {
+	mask := x.slots.len() - 1
+	for i := int(hashText(x.seed, s)>>32) & mask; ; i = (i + 1) & mask {
+		n := x.slots.at(i)
+		if n == 0 || x.str(n) == s {
+			return int(n)
+		}
+	}
+}
+
+// Providers returns the packages that provide something of this name, or have a file of
+// this name, by the number of the string, ascending.
+func (x *Index) Providers(n int) iter.Seq[int] {
+	from, to := x.starts.at(n), x.starts.at(n+1)
+	return func(yield func(int) bool) {
+		for ; from < to; from++ {
+			if !yield(int(x.owners.at(int(from)))) {
+				return
+			}
+		}
+	}
+}
+
+// An IndexEntry is what a solver has to know of a package, besides its dependencies
+// and files, by the numbers of the strings.
 type IndexEntry struct {
-	Name, Arch, EVR, Vendor string
+	Name, Arch, EVR, Vendor int
 	BuildTime               int64
 }
 
 // Entry returns the identity of package i.
 func (x *Index) Entry(i int) IndexEntry {
 	h := x.hot.row(i, hotWords)
-	return IndexEntry{x.str(h.at(hotName)), x.str(h.at(hotArch)), x.str(h.at(hotEVR)), x.str(h.at(hotVendor)), h.at64(hotBuildTime)}
+	return IndexEntry{int(h.at(hotName)), int(h.at(hotArch)), int(h.at(hotEVR)), int(h.at(hotVendor)), h.at64(hotBuildTime)}
 }
 
 // NEVRA returns the identity of package i.
@@ -207,10 +267,23 @@ func (x *Index) Dep(id int) Dep {
 	return Dep{Name: x.str(d.at(depName)), EVR: x.str(d.at(depEVR)), Op: evr.Op(d.at(depOp))}
 }
 
-// Size returns how many strings with how many bytes, and how many dependencies of
-// all packages there are.
-func (x *Index) Size() (strings, bytes, deps int) {
-	return x.ends.len(), len(x.blob), x.entries.len()
+// DepEntry returns a dependency by its number, with name and version by the numbers
+// of the strings.
+func (x *Index) DepEntry(id int) (name, version int, op evr.Op) {
+	d := x.deps.row(id, depWords)
+	return int(d.at(depName)), int(d.at(depEVR)), evr.Op(d.at(depOp))
+}
+
+// Has reports whether package i has dependencies of a kind.
+func (x *Index) Has(i int, k DepKind) bool {
+	h := x.hot.row(i, hotWords)
+	return h.at(hotDeps+int(k)) < h.at(hotDeps+int(k)+1)
+}
+
+// HasFiles reports whether primary.xml names files of package i.
+func (x *Index) HasFiles(i int) bool {
+	h := x.hot.row(i, hotWords)
+	return h.at(hotFiles) < h.at(hotFilesEnd)
 }
 
 // List returns the numbers of the dependencies of package i, and whether they are
@@ -238,13 +311,14 @@ func (x *Index) Provided(i int) iter.Seq[string] {
 	}
 }
 
-// Files returns the files of package i that primary.xml names.
-func (x *Index) Files(i int) iter.Seq[File] {
+// Files returns the files of package i that primary.xml names, by the numbers of
+// their paths.
+func (x *Index) Files(i int) iter.Seq2[int, FileType] {
 	h := x.hot.row(i, hotWords)
 	from, to := h.at(hotFiles), h.at(hotFilesEnd)
-	return func(yield func(File) bool) {
+	return func(yield func(int, FileType) bool) {
 		for ; from < to; from++ {
-			if n := x.files_.at(int(from)); !yield(File{x.str(n >> 2), FileType(n & 3)}) {
+			if n := x.files_.at(int(from)); !yield(int(n>>2), FileType(n&3)) {
 				return
 			}
 		}

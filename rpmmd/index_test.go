@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -62,6 +63,7 @@ func TestIndex(t *testing.T) {
 	for i, p := range want {
 		checkViews(t, x, i, p)
 	}
+	checkTables(t, x, want)
 	if _, err := OpenIndex(b, "other"); !errors.Is(err, ErrIndex) {
 		t.Errorf("other key: error %v", err)
 	}
@@ -80,19 +82,62 @@ func TestIndex(t *testing.T) {
 	}
 }
 
+// checkTables compares what can be looked up with the packages.
+func checkTables(t *testing.T, x *Index, pkgs []*Package) {
+	t.Helper()
+	providers := map[string][]int{}
+	for i, p := range pkgs {
+		add := func(name string) {
+			if list := providers[name]; len(list) == 0 || list[len(list)-1] != i {
+				providers[name] = append(list, i)
+			}
+		}
+		for _, d := range p.Provides {
+			add(d.Name)
+		}
+		for _, f := range p.Files {
+			add(f.Path)
+		}
+	}
+	for n := range x.Strings() {
+		s := x.String(n)
+		if got := x.Find(s); got != n {
+			t.Fatalf("string %d, %q, is found as %d", n, s, got)
+		}
+		if n > 0 && x.Find(s+"\x00") != 0 {
+			t.Fatalf("%q is found with more after it", s)
+		}
+		if got := slices.Collect(x.Providers(n)); !slices.Equal(got, providers[s]) {
+			t.Fatalf("%q is provided by %v, want %v", s, got, providers[s])
+		}
+		delete(providers, s)
+	}
+	if len(providers) > 0 {
+		t.Errorf("%d names are not there", len(providers))
+	}
+}
+
 // checkViews compares what a solver sees of a package with the package itself.
 func checkViews(t *testing.T, x *Index, i int, p *Package) {
 	t.Helper()
-	if want := (IndexEntry{p.Name, p.Arch, p.EVR.String(), p.Vendor, p.BuildTime}); x.Entry(i) != want {
-		t.Errorf("%+v, want %+v", x.Entry(i), want)
+	e := x.Entry(i)
+	got := []any{x.String(e.Name), x.String(e.Arch), x.String(e.EVR), x.String(e.Vendor), e.BuildTime}
+	if d := gocmp.Diff([]any{p.Name, p.Arch, p.EVR.String(), p.Vendor, p.BuildTime}, got); d != "" {
+		t.Errorf("%s (-want +got):\n%s", p, d)
 	}
 	if x.NEVRA(i) != p.NEVRA() || x.PkgID(i) != p.Checksum.Hex {
 		t.Errorf("%v %s, want %v %s", x.NEVRA(i), x.PkgID(i), p.NEVRA(), p.Checksum.Hex)
 	}
 	for k := range DepKinds {
 		var got []Dep
+		if x.Has(i, k) != (len(*p.Deps(k)) > 0) || x.HasFiles(i) != (len(p.Files) > 0) {
+			t.Errorf("%s: wrong about what it has", p)
+		}
 		for id, pre := range x.List(i, k) {
 			d := x.Dep(id)
+			if name, version, op := x.DepEntry(id); x.String(name) != d.Name || x.String(version) != d.EVR || op != d.Op {
+				t.Errorf("%s: dependency %d is %v, but by numbers %s %s %s", p, id, d, x.String(name), op, x.String(version))
+			}
 			d.Pre = pre
 			got = append(got, d)
 		}
@@ -101,8 +146,8 @@ func checkViews(t *testing.T, x *Index, i int, p *Package) {
 		}
 	}
 	var files []File
-	for f := range x.Files(i) {
-		files = append(files, f)
+	for path, typ := range x.Files(i) {
+		files = append(files, File{x.String(path), typ})
 	}
 	if d := gocmp.Diff(p.Files, files); d != "" {
 		t.Errorf("%s (-want +got):\n%s", p, d)
@@ -125,6 +170,7 @@ func TestIndexReal(t *testing.T) {
 			t.Fatalf("%s (-want +got):\n%s", p, gocmp.Diff(p, got))
 		}
 	}
+	checkTables(t, x, want)
 	t.Logf("%d packages in %d bytes", x.Len(), len(b))
 }
 
@@ -181,6 +227,12 @@ func FuzzIndex(f *testing.F) {
 			x.Entry(i)
 			x.NEVRA(i)
 			x.PkgID(i)
+		}
+		for n := range x.Strings() {
+			x.Find(x.String(n))
+			for i := range x.Providers(n) {
+				x.Entry(i)
+			}
 		}
 	})
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"hash/maphash"
 	"io"
 )
 
@@ -20,13 +19,16 @@ import (
 //	cold     the rest: coldWords words each
 //	entries  dependencies of all packages: the number of one, times two, plus one if it is "pre"
 //	files    files of all packages: the number of the path, times four, plus the type
+//	slots    a hash table of strings: the number of one, or 0; hashText says where to look
+//	starts   where in owners the packages begin that provide each string, and the end
+//	owners   numbers of packages, ascending
 //	blob     all strings
 //	key      what the index was made from
 //	footer   footerWords words
 //	checksum CRC-32C of all before
 //
 // Text comes first because it need not be in memory while the file is written.
-const indexMagic = "RPMMDix1"
+const indexMagic = "RPMMDix2"
 
 // Words of a dependency.
 const (
@@ -69,6 +71,11 @@ const (
 	footPackages
 	footEntries
 	footFiles
+	footSlots
+	footStarts
+	footOwners
+	footSeed // two words
+	_
 	footBlob
 	footKey
 	footerWords
@@ -175,11 +182,17 @@ func (x *indexWriter) finish(key string) error {
 		end += x.strs.sizes.at(i)
 		ends.add(end)
 	}
+	starts, owners := x.providers()
 	foot.add(x.text, uint32(x.strs.len()), uint32(x.deps.len()), uint32(x.hot.len()/hotWords),
-		uint32(x.entry.len()), uint32(x.files.len()), end, uint32(len(key)))
+		uint32(x.entry.len()), uint32(x.files.len()), uint32(len(x.strs.hash.slots)), uint32(len(starts)), uint32(len(owners)))
+	foot.add64(int64(x.strs.seed))
+	foot.add(end, uint32(len(key)))
 	for _, w := range []words{ends, x.deps.list, x.hot, x.cold, x.entry, x.files} {
 		x.words(w)
 	}
+	x.numbers(len(x.strs.hash.slots), func(i int) uint32 { return uint32(x.strs.hash.slots[i]) })
+	x.numbers(len(starts), func(i int) uint32 { return starts[i] })
+	x.numbers(len(owners), func(i int) uint32 { return owners[i] })
 	for _, chunk := range x.strs.chunks {
 		x.write(chunk)
 	}
@@ -198,15 +211,52 @@ func (x *indexWriter) finish(key string) error {
 	return nil
 }
 
-func (x *indexWriter) words(w words) {
+func (x *indexWriter) words(w words) { x.numbers(w.len(), w.at) }
+
+// numbers writes n numbers.
+func (x *indexWriter) numbers(n int, at func(i int) uint32) {
 	b := make([]byte, 0, 4*wordChunk)
-	for _, chunk := range w.chunks {
-		b = b[:0]
-		for _, n := range chunk {
-			b = binary.LittleEndian.AppendUint32(b, n)
+	for i := range n {
+		if b = binary.LittleEndian.AppendUint32(b, at(i)); len(b) == cap(b) {
+			x.write(b)
+			b = b[:0]
 		}
-		x.write(b)
 	}
+	x.write(b)
+}
+
+// providers returns which packages provide each string, or own the file of that name.
+func (x *indexWriter) providers() (starts, owners []uint32) {
+	count := make([]uint32, x.strs.len()+2) // at a string plus two; then where those before it end
+	last := make([]uint32, x.strs.len())    // package that provides it, plus one
+	each := func(f func(str, pkg uint32)) {
+		clear(last)
+		for i := range x.hot.len() / hotWords {
+			once := func(str uint32) {
+				if last[str] != uint32(i)+1 {
+					last[str] = uint32(i) + 1
+					f(str, uint32(i))
+				}
+			}
+			word := func(n int) int { return int(x.hot.at(i*hotWords + n)) }
+			for j := word(hotDeps + int(Provides)); j < word(hotDeps+int(Provides)+1); j++ {
+				once(x.deps.list.at(int(x.entry.at(j)>>1)*depWords + depName))
+			}
+			for j := word(hotFiles); j < word(hotFilesEnd); j++ {
+				once(x.files.at(j) >> 2)
+			}
+		}
+	}
+	each(func(str, _ uint32) { count[str+2]++ })
+	for i := range x.strs.len() {
+		count[i+2] += count[i+1]
+	}
+	owners = make([]uint32, count[len(count)-1])
+	each(func(str, pkg uint32) {
+		owners[count[str+1]] = pkg
+		count[str+1]++
+	})
+	return count[:len(count)-1], owners
 }
 
 // words is a list of numbers that grows without being copied.
@@ -233,131 +283,3 @@ func (w *words) add(list ...uint32) {
 func (w *words) add64(n int64) { w.add(uint32(n), uint32(n>>32)) }
 
 func (w *words) at(i int) uint32 { return w.chunks[i/wordChunk][i%wordChunk] }
-
-// A hashTable finds numbers by the hash of what they stand for: open addressing.
-// A slot has the upper half of the hash and the number; zero is free.
-type hashTable struct {
-	slots []uint64
-	n     int
-}
-
-func newHashTable() hashTable { return hashTable{slots: make([]uint64, 1<<10)} }
-
-// find returns the number for which same is true, or the slot for a new one.
-func (t *hashTable) find(hash uint64, same func(uint32) bool) (id uint32, slot int) {
-	mask := len(t.slots) - 1
-	for i := int(hash>>32) & mask; ; i = (i + 1) & mask {
-		s := t.slots[i]
-		if s == 0 || s>>32 == hash>>32 && same(uint32(s)) {
-			return uint32(s), i
-		}
-	}
-}
-
-// put fills a free slot. If the table is too full then, it is made anew.
-func (t *hashTable) put(slot int, hash uint64, id uint32) {
-	t.slots[slot] = hash>>32<<32 | uint64(id)
-	if t.n++; t.n*4 < len(t.slots)*3 {
-		return
-	}
-	old := t.slots
-	t.slots = make([]uint64, 2*len(old))
-	mask := len(t.slots) - 1
-	for _, s := range old {
-		if s == 0 {
-			continue
-		}
-		i := int(s>>32) & mask
-		for t.slots[i] != 0 {
-			i = (i + 1) & mask
-		}
-		t.slots[i] = s
-	}
-}
-
-// A stringTable gives equal strings the same number. They are kept in chunks, which
-// do not move. Number 0 is "".
-type stringTable struct {
-	seed   maphash.Seed
-	chunks [][]byte
-	starts words // chunk, and position in it
-	sizes  words
-	size   int
-	hash   hashTable
-}
-
-const (
-	stringChunkBits = 18
-	stringChunk     = 1 << stringChunkBits
-)
-
-func newStringTable() *stringTable {
-	t := &stringTable{seed: maphash.MakeSeed(), hash: newHashTable()}
-	t.starts.add(0)
-	t.sizes.add(0)
-	return t
-}
-
-func (t *stringTable) len() int { return t.sizes.len() }
-
-// str returns a string, which is valid forever.
-func (t *stringTable) str(id uint32) string {
-	if id == 0 {
-		return ""
-	}
-	start := t.starts.at(int(id))
-	chunk := t.chunks[start>>stringChunkBits]
-	return view(chunk[start&(stringChunk-1):][:t.sizes.at(int(id))])
-}
-
-func (t *stringTable) id(b []byte) uint32 {
-	if len(b) == 0 {
-		return 0
-	}
-	hash := maphash.Bytes(t.seed, b)
-	id, slot := t.hash.find(hash, func(id uint32) bool { return t.str(id) == string(b) })
-	if id != 0 || t.size+len(b) > MaxIndex {
-		return id
-	}
-	last := len(t.chunks) - 1
-	if last < 0 || len(t.chunks[last])+len(b) > cap(t.chunks[last]) {
-		t.chunks = append(t.chunks, make([]byte, 0, max(stringChunk, len(b))))
-		last++
-	}
-	id = uint32(t.len())
-	t.starts.add(uint32(last<<stringChunkBits | len(t.chunks[last])))
-	t.sizes.add(uint32(len(b)))
-	t.chunks[last] = append(t.chunks[last], b...)
-	t.size += len(b)
-	t.hash.put(slot, hash, id)
-	return id
-}
-
-// A depTable gives equal dependencies the same number. Number 0 is none.
-type depTable struct {
-	list words
-	hash hashTable
-}
-
-func newDepTable() depTable {
-	t := depTable{hash: newHashTable()}
-	t.list.add(0, 0, 0)
-	return t
-}
-
-func (t *depTable) len() int { return t.list.len() / depWords }
-
-func (t *depTable) id(name, evr, op uint32) uint32 {
-	hash := (uint64(name)<<32 | uint64(evr)) * 0x9e3779b97f4a7c15
-	hash = (hash ^ hash>>29 ^ uint64(op)) * 0xbf58476d1ce4e5b9
-	id, slot := t.hash.find(hash, func(id uint32) bool {
-		i := int(id) * depWords
-		return t.list.at(i) == name && t.list.at(i+1) == evr && t.list.at(i+2) == op
-	})
-	if id == 0 {
-		id = uint32(t.len())
-		t.list.add(name, evr, op)
-		t.hash.put(slot, hash, id)
-	}
-	return id
-}

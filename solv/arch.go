@@ -28,8 +28,9 @@ var archChains = map[string]string{
 // archPolicy ranks architectures. Rank 0 does not fit, 1 is noarch; others compare as numbers,
 // lower is better, and those with equal upper 16 bits are of the same class.
 type archPolicy struct {
-	any  bool     // every architecture fits
-	rank []uint32 // by string
+	any        bool     // every architecture fits
+	rank       []uint32 // by string
+	src, nosrc Ref      // those of source packages
 }
 
 const (
@@ -43,7 +44,7 @@ const (
 // to worst, where ':' starts a new class, '=' is as good as the one before and '>' worse but of
 // the same class.
 func (p *Pool) SetArch(arch string) {
-	p.arch = archPolicy{any: arch == ""}
+	p.arch = archPolicy{any: arch == "", src: p.strs.intern("src"), nosrc: p.strs.intern("nosrc")}
 	p.invalidate()
 	if arch == "" {
 		return

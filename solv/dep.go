@@ -59,6 +59,9 @@ type Dep struct {
 // Intern returns the Ref of a plain name.
 func (p *Pool) Intern(name string) Ref { return p.strs.intern(name) }
 
+// InternEVR returns the Ref of a version, "[EPOCH:]VERSION[-RELEASE]".
+func (p *Pool) InternEVR(evr string) Ref { return p.strs.intern(canonicalEVR(evr)) }
+
 // Relate returns the Ref of a relation between two others.
 func (p *Pool) Relate(left Ref, op RelOp, right Ref) Ref {
 	return p.rels.intern(relation{left, right, op})
@@ -110,7 +113,7 @@ func (p *Pool) dep(d Dep) Ref {
 	if d.Op == 0 || d.EVR == "" {
 		return name
 	}
-	return p.Relate(name, RelOp(d.Op&7), p.strs.intern(canonicalEVR(d.EVR)))
+	return p.Relate(name, RelOp(d.Op&7), p.InternEVR(d.EVR))
 }
 
 // canonicalEVR drops a zero epoch, so that equal versions mostly are equal strings.

@@ -327,7 +327,7 @@ func (g *packageRules) addForWeak() {
 
 func (g *packageRules) mayHelp(id ID) bool {
 	p, s := g.s.pool, &g.s.pool.sols[id]
-	if g.seen.has(id) || s.repo == nil || s.lists[depSupplements] == 0 && s.lists[depEnhances] == 0 {
+	if g.seen.has(id) || s.repo == nil || s.has&(HasSupplements|HasEnhances) == 0 {
 		return false
 	}
 	if !p.isInstalled(id) && !p.installable(id) {

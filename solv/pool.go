@@ -22,8 +22,10 @@ type Pool struct {
 	strs  stringTable
 	rels  relationTable
 	sols  []solvable
-	deps  []Ref  // the dependency lists of all packages, each ended by 0
-	files []byte // the paths of all packages, each ended by NUL
+	rows  []listRow // where the lists of packages are
+	deps  []Ref     // their dependencies, each list ended by 0
+	paths []Ref     // their files, if the paths are interned
+	files []byte    // if not: each ended by NUL
 	repos []*Repo
 	arch  archPolicy
 
@@ -60,7 +62,7 @@ type PoolFlags struct {
 	HideExcluded bool
 }
 
-// Kinds of dependency lists.
+// Kinds of dependency lists, in the order of ListSet.
 type depKind uint8
 
 const (
@@ -80,9 +82,15 @@ type solvable struct {
 	name, evr, arch, vendor Ref
 	repo                    *Repo
 	buildTime               int64
-	lists                   [depKinds]uint32 // offset in Pool.deps; 0 = empty list
-	files                   uint32           // offset in Pool.files of the first path
-	filesEnd                uint32
+	has                     ListSet
+	row                     int32 // in Pool.rows; if negative, -1 minus the number in the repository's catalog
+}
+
+// A listRow says where the lists of a package are.
+type listRow struct {
+	deps            [depKinds]uint32 // offset in Pool.deps; 0 = empty list
+	paths, pathsEnd uint32           // offsets in Pool.paths
+	files, filesEnd uint32           // offsets in Pool.files
 }
 
 // Repo is a set of packages from one place.
@@ -93,6 +101,8 @@ type Repo struct {
 	priority int // higher is better
 	sub      int // decides between equal packages; higher is better
 	ids      []ID
+	catalog  Catalog // nil if the packages were added one by one
+	span     int     // of its strings
 }
 
 // Package is what the solver has to know about a package.
@@ -131,20 +141,6 @@ func NewPool(arch string) *Pool {
 func (p *Pool) SetFlags(f PoolFlags) {
 	p.flags = f
 	p.invalidate()
-}
-
-// Size is how much of something there is.
-type Size struct {
-	Packages, Deps, Relations int
-	Strings, Text             int // number and bytes, with those of paths
-}
-
-// Reserve makes room for so much more, so that adding it does not have to move what is there.
-func (p *Pool) Reserve(s Size) {
-	p.strs.reserve(s.Strings, s.Text)
-	p.rels.reserve(s.Relations)
-	p.sols = slices.Grow(p.sols, s.Packages)
-	p.deps = slices.Grow(p.deps, s.Deps)
 }
 
 // AddRepo adds an empty repository. Of two packages that could be used, that from the
@@ -207,102 +203,137 @@ func (p *Pool) SetConsidered(keep func(ID) bool) {
 // Add adds a package to the repository and returns its ID.
 func (r *Repo) Add(pkg Package) ID {
 	p := r.pool
-	id := ID(len(p.sols))
-	s := solvable{
-		name: p.strs.intern(pkg.Name),
-		arch: p.strs.intern(pkg.Arch),
-		evr:  p.strs.intern(canonicalEVR(pkg.EVR)),
-		repo: r, buildTime: pkg.BuildTime,
-	}
+	k := Interned{Name: p.strs.intern(pkg.Name), Arch: p.strs.intern(pkg.Arch), EVR: p.InternEVR(pkg.EVR), BuildTime: pkg.BuildTime}
 	if pkg.Vendor != "" {
-		s.vendor = p.strs.intern(pkg.Vendor)
+		k.Vendor = p.strs.intern(pkg.Vendor)
 	}
-	s.lists[depProvides] = p.addDeps(pkg.Provides)
-	s.lists[depRequires] = p.addRequires(pkg.Requires)
-	s.lists[depConflicts] = p.addDeps(pkg.Conflicts)
-	s.lists[depObsoletes] = p.addDeps(pkg.Obsoletes)
-	s.lists[depRecommends] = p.addDeps(pkg.Recommends)
-	s.lists[depSuggests] = p.addDeps(pkg.Suggests)
-	s.lists[depSupplements] = p.addDeps(pkg.Supplements)
-	s.lists[depEnhances] = p.addDeps(pkg.Enhances)
-	s.lists[depOrder] = p.addDeps(pkg.OrderWithRequires)
-	s.files = uint32(len(p.files))
+	for _, d := range pkg.Requires {
+		if d.Pre {
+			k.PreRequires = append(k.PreRequires, p.dep(d))
+		} else {
+			k.Requires = append(k.Requires, p.dep(d))
+		}
+	}
+	lists := []struct {
+		to   *[]Ref
+		deps []Dep
+	}{
+		{&k.Provides, pkg.Provides}, {&k.Conflicts, pkg.Conflicts}, {&k.Obsoletes, pkg.Obsoletes}, {&k.Recommends, pkg.Recommends},
+		{&k.Suggests, pkg.Suggests}, {&k.Supplements, pkg.Supplements}, {&k.Enhances, pkg.Enhances}, {&k.OrderWithRequires, pkg.OrderWithRequires},
+	}
+	for _, l := range lists {
+		for _, d := range l.deps {
+			*l.to = append(*l.to, p.dep(d))
+		}
+	}
+	id := ID(len(p.sols))
+	p.sols = append(p.sols, solvable{name: k.Name, arch: k.Arch, evr: k.EVR, vendor: k.Vendor, repo: r, buildTime: k.BuildTime})
+	s := &p.sols[id]
+	p.addLists(s, &k)
+	row := &p.rows[s.row]
+	row.files = uint32(len(p.files))
 	for _, f := range pkg.Files {
 		if strings.IndexByte(f, 0) < 0 && len(p.files)+len(f) < maxText {
 			p.files = append(append(p.files, f...), 0)
+			s.has |= HasFiles
 		}
 	}
-	s.filesEnd = uint32(len(p.files))
-	p.sols = append(p.sols, s)
+	row.filesEnd = uint32(len(p.files))
 	r.ids = append(r.ids, id)
-	if p.considered != nil { // what comes later was not to be left out
+	p.considerFrom(id)
+	p.invalidate()
+	return id
+}
+
+// considerFrom lifts the restriction for packages that were added after it.
+func (p *Pool) considerFrom(id ID) {
+	if p.considered == nil {
+		return
+	}
+	for ; int(id) < len(p.sols); id++ {
 		for len(p.considered) <= int(id)/64 {
 			p.considered = append(p.considered, 0)
 		}
 		p.considered.set(id)
 	}
-	p.invalidate()
-	return id
 }
 
-func (p *Pool) addDeps(list []Dep) uint32 {
+// addLists stores the lists of a package.
+func (p *Pool) addLists(s *solvable, k *Interned) {
+	var row listRow
+	for kind, list := range [depKinds][]Ref{
+		depProvides: k.Provides, depConflicts: k.Conflicts, depObsoletes: k.Obsoletes, depRecommends: k.Recommends, depSuggests: k.Suggests,
+		depSupplements: k.Supplements, depEnhances: k.Enhances, depOrder: k.OrderWithRequires,
+	} {
+		row.deps[kind] = p.addDeps(list)
+	}
+	row.deps[depRequires] = p.addRequires(k.Requires, k.PreRequires)
+	for kind, offset := range row.deps {
+		if offset != 0 {
+			s.has |= 1 << kind
+		}
+	}
+	row.paths = uint32(len(p.paths))
+	p.paths = append(p.paths, k.Files...)
+	row.pathsEnd = uint32(len(p.paths))
+	if row.paths < row.pathsEnd {
+		s.has |= HasFiles
+	}
+	s.row = int32(len(p.rows))
+	p.rows = append(p.rows, row)
+}
+
+func (p *Pool) addDeps(list []Ref) uint32 {
 	if len(list) == 0 {
 		return 0
 	}
 	start := len(p.deps)
-	for i := range list {
-		p.addDep(start, p.dep(list[i]))
-	}
+	p.appendDeps(start, list, nil)
 	p.deps = append(p.deps, 0)
 	return uint32(start)
 }
 
-// addDep appends a dependency to the list that begins at start, unless it is in it already.
-func (p *Pool) addDep(start int, d Ref) {
-	if !slices.Contains(p.deps[start:], d) {
-		p.deps = append(p.deps, d)
+// appendDeps appends dependencies to the list that begins at start, but for those that are in it
+// already or in another list.
+func (p *Pool) appendDeps(start int, list, but []Ref) {
+	for _, d := range list {
+		if !slices.Contains(p.deps[start:], d) && !slices.Contains(but, d) {
+			p.deps = append(p.deps, d)
+		}
 	}
 }
 
 // preMarker divides ordinary requirements from those needed by scripts.
 const preMarker Ref = -1
 
-func (p *Pool) addRequires(list []Dep) uint32 {
-	if len(list) == 0 {
+func (p *Pool) addRequires(list, pre []Ref) uint32 {
+	if len(list)+len(pre) == 0 {
 		return 0
 	}
 	start := len(p.deps)
-	pre := slices.ContainsFunc(list, func(d Dep) bool { return d.Pre })
-	var preDeps []Ref
-	for i := range list {
-		if pre && list[i].Pre {
-			preDeps = append(preDeps, p.dep(list[i]))
-		}
-	}
-	for i := range list {
-		if !list[i].Pre {
-			if d := p.dep(list[i]); !slices.Contains(preDeps, d) {
-				p.addDep(start, d)
-			}
-		}
-	}
-	if pre {
+	p.appendDeps(start, list, pre)
+	if len(pre) > 0 {
 		p.deps = append(p.deps, preMarker)
-		for _, d := range preDeps {
-			p.addDep(start, d)
-		}
+		p.appendDeps(start, pre, nil)
 	}
 	p.deps = append(p.deps, 0)
 	return uint32(start)
 }
 
+// lists returns where the lists of a package are.
+func (p *Pool) lists(s *solvable) *listRow {
+	if s.row < 0 {
+		p.load(s)
+	}
+	return &p.rows[s.row]
+}
+
 // list returns one dependency list of a package; requirements include preMarker.
 func (p *Pool) list(s *solvable, k depKind) []Ref {
-	off := s.lists[k]
-	if off == 0 {
+	if !p.has(s, k) {
 		return nil
 	}
-	d := p.deps[off:]
+	d := p.deps[p.lists(s).deps[k]:]
 	n := 0
 	for d[n] != 0 {
 		n++
@@ -310,11 +341,20 @@ func (p *Pool) list(s *solvable, k depKind) []Ref {
 	return d[:n]
 }
 
-func (p *Pool) has(s *solvable, k depKind) bool { return s.lists[k] != 0 }
+func (p *Pool) has(s *solvable, k depKind) bool { return s.has&(1<<k) != 0 }
 
 // eachFile calls f with every known path of a package, without copying; f must not keep it.
 func (p *Pool) eachFile(s *solvable, f func(path []byte) bool) {
-	data := p.files[s.files:s.filesEnd]
+	if s.has&HasFiles == 0 {
+		return
+	}
+	row := p.lists(s)
+	for _, ref := range p.paths[row.paths:row.pathsEnd] {
+		if !f(p.strs.raw(ref)) {
+			return
+		}
+	}
+	data := p.files[row.files:row.filesEnd]
 	for len(data) > 0 {
 		n := bytes.IndexByte(data, 0)
 		if !f(data[:n]) {
@@ -363,8 +403,7 @@ func (p *Pool) isInstalled(id ID) bool {
 }
 
 func (p *Pool) isSource(s *solvable) bool {
-	a := p.strs.get(s.arch)
-	return a == "src" || a == "nosrc"
+	return s.arch == p.arch.src || s.arch == p.arch.nosrc
 }
 
 func (p *Pool) badArch(s *solvable) bool {

@@ -10,12 +10,37 @@ import (
 // providers says which packages provide a dependency. It is built from the pool when first
 // needed and dropped whenever the pool changes.
 type providers struct {
-	ok     bool
-	start  []uint32 // per string: its packages are data[start[i]:start[i+1]]
-	data   []ID
-	extra  map[Ref][]ID // strings interned after the index was built
-	relIdx []int32      // per relation: index in rel, 0 = not computed yet
-	rel    [][]ID
+	ok       bool
+	catalogs bool // there are some
+	// The packages that provide string i, but for those of catalogs, are data[start[i]:start[i+1]].
+	start []uint32
+	data  []ID
+	names memo // all packages that provide a string, as far as was asked
+	rels  memo // and a relation
+}
+
+// A memo remembers lists by small numbers.
+type memo struct {
+	index []int32 // in lists, plus one; 0 = not known
+	lists [][]ID
+}
+
+func (m *memo) get(i int) (list []ID, ok bool) {
+	if i >= len(m.index) || m.index[i] == 0 {
+		return nil, false
+	}
+	return m.lists[m.index[i]-1], true
+}
+
+// set remembers the list of a number; there are size numbers now.
+func (m *memo) set(i, size int, list []ID) {
+	if i >= len(m.index) {
+		index := make([]int32, max(size+size/8, i+16))
+		copy(index, m.index)
+		m.index = index
+	}
+	m.lists = append(m.lists, list)
+	m.index[i] = int32(len(m.lists))
 }
 
 type fileProvide struct {
@@ -39,6 +64,9 @@ func (p *Pool) AddFileProvide(id ID, path string) {
 // AddFileProvide.
 func (p *Pool) WantedFiles() []string {
 	p.prepare()
+	for i := range p.sols[2:] {
+		p.lists(&p.sols[2+i])
+	}
 	used := newBitmap(p.strs.len())
 	for _, d := range p.deps {
 		p.markNames(d, used)
@@ -78,65 +106,81 @@ func (p *Pool) prepare() {
 	if p.prov.ok {
 		return
 	}
-	pr := providers{ok: true, extra: map[Ref][]ID{}, rel: make([][]ID, 1)}
-	n := p.strs.len()
-	pr.start = make([]uint32, n+1)
-	files := p.fileOwners()
-	// two passes: count, then fill in ascending order of packages
-	last := make([]ID, n)
-	p.eachProvide(files, last, func(name Ref, _ ID) { pr.start[name+1]++ })
-	for i := range n {
-		pr.start[i+1] += pr.start[i]
+	p.prov = providers{ok: true}
+	own := len(p.late) > 0
+	for _, r := range p.repos {
+		p.prov.catalogs = p.prov.catalogs || r.catalog != nil
+		own = own || len(r.own()) > 0
 	}
-	pr.data = make([]ID, pr.start[n])
-	fill := slices.Clone(pr.start)
-	clear(last)
-	p.eachProvide(files, last, func(name Ref, id ID) {
-		pr.data[fill[name]] = id
-		fill[name]++
-	})
-	p.prov = pr
+	if own {
+		p.prov.index(p, p.strs.len())
+	}
 }
 
-// eachProvide calls f once for every name and package that provides it, packages ascending.
-// last is scratch space.
-func (p *Pool) eachProvide(files []fileProvide, last []ID, f func(Ref, ID)) {
+// index fills start and data, for the first n strings.
+func (pr *providers) index(p *Pool, n int) {
+	// First all names in the order of packages, then sorted by name, by counting.
+	var names []Ref
+	ends := make([]uint32, len(p.sols)) // per package, of its names
+	count := make([]uint32, n+2)        // at a name plus two; then where the names before it end
+	p.eachProvide(make([]ID, n), func(name Ref, id ID) {
+		names = append(names, name)
+		ends[id]++
+		count[name+2]++
+	})
+	for i := range n {
+		count[i+2] += count[i+1]
+	}
+	pr.data = make([]ID, len(names))
+	at := 0
+	for id, k := range ends {
+		for _, name := range names[at : at+int(k)] {
+			pr.data[count[name+1]] = ID(id)
+			count[name+1]++
+		}
+		at += int(k)
+	}
+	pr.start = count[:n+1]
+}
+
+// eachProvide calls f once for every name and package that provides it, packages ascending; of those
+// of catalogs only for late files. last is scratch space.
+func (p *Pool) eachProvide(last []ID, f func(Ref, ID)) {
+	late := slices.Clone(p.late)
+	slices.SortStableFunc(late, func(a, b fileProvide) int { return int(a.id - b.id) })
 	for i := 2; i < len(p.sols); i++ {
-		id := ID(i)
-		if !p.visible(id) {
-			for len(files) > 0 && files[0].id == id {
-				files = files[1:]
-			}
+		id, s := ID(i), &p.sols[i]
+		own := 0
+		for own < len(late) && late[own].id == id {
+			own++
+		}
+		mine := late[:own]
+		late = late[own:]
+		if s.has&fromCatalog != 0 && own == 0 || !p.visible(id) {
 			continue
 		}
-		for _, d := range p.list(&p.sols[i], depProvides) {
-			if name := p.baseName(d); last[name] != id {
+		once := func(name Ref) {
+			if last[name] != id {
 				last[name] = id
 				f(name, id)
 			}
 		}
-		for ; len(files) > 0 && files[0].id == id; files = files[1:] {
-			if name := files[0].path; last[name] != id {
-				last[name] = id
-				f(name, id)
-			}
+		for _, l := range mine {
+			once(l.path)
 		}
-	}
-}
-
-// fileOwners returns the owners of all paths that are interned, sorted by package.
-func (p *Pool) fileOwners() []fileProvide {
-	list := slices.Clone(p.late)
-	for i := range p.sols {
-		p.eachFile(&p.sols[i], func(path []byte) bool {
-			if ref := p.strs.lookup(string(path)); ref > refEmpty {
-				list = append(list, fileProvide{ID(i), ref})
+		if s.has&fromCatalog != 0 {
+			continue
+		}
+		for _, d := range p.list(s, depProvides) {
+			once(p.baseName(d))
+		}
+		p.eachFile(s, func(path []byte) bool {
+			if ref := p.strs.lookup(view(path)); ref > refEmpty && int(ref) < len(last) {
+				once(ref)
 			}
 			return true
 		})
 	}
-	slices.SortStableFunc(list, func(a, b fileProvide) int { return int(a.id - b.id) })
-	return list
 }
 
 // whatProvides returns the packages that provide d, ascending. The result must not be changed.
@@ -148,19 +192,34 @@ func (p *Pool) whatProvides(d Ref) []ID {
 	if d <= 0 {
 		return nil
 	}
-	if int(d)+1 < len(p.prov.start) {
-		return p.prov.data[p.prov.start[d]:p.prov.start[d+1]]
+	if !p.prov.catalogs && int(d)+1 < len(p.prov.start) {
+		return p.ownProviders(d)
 	}
-	list, ok := p.prov.extra[d]
-	if !ok && bytes.HasPrefix(p.strs.raw(d), []byte("/")) {
-		path := p.strs.get(d)
-		for i := 2; i < len(p.sols); i++ {
-			if p.visible(ID(i)) && p.owns(&p.sols[i], path) {
-				list = append(list, ID(i))
-			}
-		}
-		p.prov.extra[d] = list
+	if list, ok := p.prov.names.get(int(d)); ok {
+		return list
 	}
+	list := p.ownProviders(d)
+	if all := p.catalogProviders(slices.Clip(list), d); len(all) > len(list) {
+		slices.Sort(all)
+		list = slices.Compact(all)
+	}
+	p.prov.names.set(int(d), p.strs.len(), list)
+	return list
+}
+
+// ownProviders returns the packages that provide a name, but for those of catalogs.
+func (p *Pool) ownProviders(name Ref) (list []ID) {
+	if int(name)+1 < len(p.prov.start) {
+		return p.prov.data[p.prov.start[name]:p.prov.start[name+1]]
+	}
+	if !bytes.HasPrefix(p.strs.raw(name), []byte("/")) {
+		return nil
+	}
+	path := p.strs.get(name) // interned after the index was made
+	for _, r := range p.repos {
+		list = append(list, filterIDs(r.own(), func(id ID) bool { return p.visible(id) && p.owns(&p.sols[id], path) })...)
+	}
+	slices.Sort(list)
 	return list
 }
 
@@ -174,15 +233,11 @@ func (p *Pool) owns(s *solvable, path string) (found bool) {
 
 func (p *Pool) relProviders(d Ref) []ID {
 	i := int(d &^ relBit)
-	for len(p.prov.relIdx) <= i {
-		p.prov.relIdx = append(p.prov.relIdx, make([]int32, len(p.rels.rels)-len(p.prov.relIdx)+16)...)
-	}
-	if n := p.prov.relIdx[i]; n != 0 {
-		return p.prov.rel[n]
+	if list, ok := p.prov.rels.get(i); ok {
+		return list
 	}
 	list := p.computeRel(d)
-	p.prov.relIdx[i] = int32(len(p.prov.rel))
-	p.prov.rel = append(p.prov.rel, list)
+	p.prov.rels.set(i, len(p.rels.rels), list)
 	return list
 }
 
@@ -258,7 +313,7 @@ func (p *Pool) versionProviders(d Ref, r relation) []ID {
 	var list []ID
 	for _, id := range p.whatProvides(r.left) {
 		s := &p.sols[id]
-		if s.lists[depProvides] == 0 || p.isSource(s) {
+		if !p.has(s, depProvides) || p.isSource(s) {
 			if p.matchNEVR(s, d) || p.lateOwner(id, name) {
 				list = append(list, id)
 			}

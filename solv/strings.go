@@ -3,54 +3,62 @@ package solv
 import (
 	"hash/maphash"
 	"math"
-	"slices"
+	"unsafe"
 )
 
 // stringTable interns strings: equal strings have equal numbers. Number 0 is "no string",
-// number 1 the empty one.
+// number 1 the empty one. The strings of catalogs are in the table too, but are only looked up in
+// them. The others are its own.
 type stringTable struct {
 	bytes []byte
-	ends  []uint32 // string i is bytes[ends[i-1]:ends[i]]
-	hash  []uint32 // open addressing; 0 = free
+	ends  []uint32 // own string i is bytes[ends[i-1]:ends[i]]
+	spans []textSpan
+	// adopted is how many strings all spans have.
+	adopted int
+	// hash is a table with open addressing. A slot has the upper half of the string's hash, which
+	// says where to look, and the number; zero is free. So other strings are seldom looked at, and
+	// none if the table grows.
+	hash []uint64
 }
 
 // maxText bounds the text of all strings, in bytes. What is beyond it becomes the empty string.
 const maxText = math.MaxUint32
 
 func newStringTable() stringTable {
-	return stringTable{ends: []uint32{0, 0}, hash: make([]uint32, 1<<10)}
+	return stringTable{ends: []uint32{0, 0}, hash: make([]uint64, 1<<10)}
 }
 
-// reserve makes room for more strings with so many bytes in all.
-func (t *stringTable) reserve(strings, bytes int) {
-	t.bytes, t.ends = slices.Grow(t.bytes, bytes), slices.Grow(t.ends, strings)
-	t.hash = newHash(len(t.hash), len(t.ends)+strings)
-	t.rehash()
-}
-
-// newHash returns an empty hash of at least size slots that holds n entries without growing.
-func newHash(size, n int) []uint32 {
-	for size < 2*n {
+// hashSize returns the size of a hash table, at least size, for n entries: a third of it stays free.
+func hashSize(size, n int) int {
+	for size*2 < n*3 {
 		size *= 2
 	}
-	return make([]uint32, size)
+	return size
 }
 
-func (t *stringTable) len() int { return len(t.ends) }
+func (t *stringTable) len() int { return len(t.ends) + t.adopted }
 
 func (t *stringTable) get(i Ref) string {
-	if i <= 0 || int(i) >= len(t.ends) {
+	if i <= 0 || int(i) >= t.len() {
 		return ""
 	}
-	return string(t.bytes[t.ends[i-1]:t.ends[i]])
+	span, n := t.locate(i)
+	if span != nil {
+		return span.src.String(n)
+	}
+	return string(t.bytes[t.ends[n-1]:t.ends[n]])
 }
 
 // raw is get without a copy; the result must not be changed.
 func (t *stringTable) raw(i Ref) []byte {
-	if i <= 0 || int(i) >= len(t.ends) {
+	if i <= 0 || int(i) >= t.len() {
 		return nil
 	}
-	return t.bytes[t.ends[i-1]:t.ends[i]]
+	span, n := t.locate(i)
+	if span != nil {
+		return viewBytes(span.src.String(n))
+	}
+	return t.bytes[t.ends[n-1]:t.ends[n]]
 }
 
 // lookup returns the number of s, or 0 if s was never interned.
@@ -58,65 +66,73 @@ func (t *stringTable) lookup(s string) Ref {
 	if s == "" {
 		return refEmpty
 	}
-	_, n := t.slot(s)
-	return n
+	if _, _, n := t.slot(s); n != 0 {
+		return n
+	}
+	return t.find(t.spans, s)
 }
+
+// view returns bytes as a string for as long as they do not change.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 func (t *stringTable) intern(s string) Ref {
 	if s == "" {
 		return refEmpty
 	}
-	slot, n := t.slot(s)
+	slot, hash, n := t.slot(s)
 	if n != 0 {
 		return n
 	}
-	if len(t.bytes)+len(s) > maxText || len(t.ends) >= int(relBit) {
+	if n = t.find(t.spans, s); n != 0 {
+		return n
+	}
+	if len(t.bytes)+len(s) > maxText || t.len() >= int(relBit) {
 		return refEmpty
 	}
-	n = Ref(len(t.ends))
+	n = Ref(t.len())
 	t.bytes = append(t.bytes, s...)
 	t.ends = append(t.ends, uint32(len(t.bytes)))
-	t.hash[slot] = uint32(n)
-	if len(t.ends)*2 > len(t.hash) {
-		t.grow()
+	t.hash[slot] = hash | uint64(n)
+	if size := hashSize(len(t.hash), len(t.ends)); size > len(t.hash) {
+		t.resize(size)
 	}
 	return n
 }
 
-func (t *stringTable) slot(s string) (uint32, Ref) {
-	mask := uint32(len(t.hash) - 1)
-	for h := hashString(s) & mask; ; h = (h + 1) & mask {
-		n := t.hash[h]
-		if n == 0 {
-			return h, 0
+// slot finds a string of the table's own: where its number is in the hash, or is to be, and what belongs beside it.
+func (t *stringTable) slot(s string) (slot int, hash uint64, n Ref) {
+	hash = maphash.String(hashSeed, s) >> 32 << 32
+	mask := len(t.hash) - 1
+	for i := int(hash>>32) & mask; ; i = (i + 1) & mask {
+		e := t.hash[i]
+		if e == 0 {
+			return i, hash, 0
 		}
-		if string(t.raw(Ref(n))) == s {
-			return h, Ref(n)
+		if n := Ref(uint32(e)); e>>32 == hash>>32 && string(t.raw(n)) == s {
+			return i, hash, n
 		}
 	}
 }
 
-func (t *stringTable) grow() {
-	t.hash = make([]uint32, len(t.hash)*2)
-	t.rehash()
-}
-
-// rehash fills the hash, which has been emptied.
-func (t *stringTable) rehash() {
-	mask := uint32(len(t.hash) - 1)
-	for i := 2; i < len(t.ends); i++ {
-		h := uint32(maphash.Bytes(hashSeed, t.raw(Ref(i)))) & mask
-		for t.hash[h] != 0 {
-			h = (h + 1) & mask
+// resize makes the hash larger.
+func (t *stringTable) resize(size int) {
+	old := t.hash
+	t.hash = make([]uint64, size)
+	mask := size - 1
+	for _, e := range old {
+		if e == 0 {
+			continue
 		}
-		t.hash[h] = uint32(i)
+		i := int(e>>32) & mask
+		for t.hash[i] != 0 {
+			i = (i + 1) & mask
+		}
+		t.hash[i] = e
 	}
 }
 
 // hashSeed only decides where a string lies in the table, never what is returned.
 var hashSeed = maphash.MakeSeed()
-
-func hashString(s string) uint32 { return uint32(maphash.String(hashSeed, s)) }
 
 // relation is an interned "left op right".
 type relation struct {
@@ -145,27 +161,15 @@ func (t *relationTable) intern(r relation) Ref {
 	n := uint32(len(t.rels))
 	t.rels = append(t.rels, r)
 	t.hash[h] = n
-	if len(t.rels)*2 > len(t.hash) {
-		t.grow()
+	if size := hashSize(len(t.hash), len(t.rels)); size > len(t.hash) {
+		t.resize(size)
 	}
 	return Ref(n) | relBit
 }
 
-// reserve makes room for more relations.
-func (t *relationTable) reserve(n int) {
-	t.rels = slices.Grow(t.rels, n)
-	t.hash = newHash(len(t.hash), len(t.rels)+n)
-	t.rehash()
-}
-
-func (t *relationTable) grow() {
-	t.hash = make([]uint32, len(t.hash)*2)
-	t.rehash()
-}
-
-// rehash fills the hash, which has been emptied.
-func (t *relationTable) rehash() {
-	mask := uint32(len(t.hash) - 1)
+func (t *relationTable) resize(size int) {
+	t.hash = make([]uint32, size)
+	mask := uint32(size - 1)
 	for i := 1; i < len(t.rels); i++ {
 		h := t.rels[i].hash() & mask
 		for t.hash[h] != 0 {

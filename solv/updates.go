@@ -76,7 +76,7 @@ func (s *solver) indexObsoletes() {
 	}
 	for i := ID(2); int(i) < len(p.sols); i++ {
 		sol := &p.sols[i]
-		if sol.lists[depObsoletes] == 0 || !p.installable(i) {
+		if !p.has(sol, depObsoletes) || !p.installable(i) {
 			continue
 		}
 		for _, d := range p.list(sol, depObsoletes) {
@@ -252,7 +252,7 @@ func (s *solver) addMultiUpdateRule(id ID, all []ID) {
 			return true
 		}
 		o := &p.sols[u]
-		if s.keepObsoletes && o.lists[depObsoletes] != 0 && s.multiObsoletes(o, sol) {
+		if s.keepObsoletes && p.has(o, depObsoletes) && s.multiObsoletes(o, sol) {
 			return true
 		}
 		return o.name == sol.name && o.evr == sol.evr && o.arch == sol.arch

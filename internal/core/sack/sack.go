@@ -5,7 +5,6 @@ package sack
 
 import (
 	"iter"
-	"slices"
 
 	"rpmostree/rpm"
 	"rpmostree/rpm/evr"
@@ -53,9 +52,17 @@ type Local struct {
 // A Sack is a pool of packages and where each comes from.
 type Sack struct {
 	Pool    *solv.Pool
-	sources []Source // by ID
+	indexes []indexed          // ascending
+	others  map[solv.ID]Source // of packages that are in no index
 	repos   map[string]*solv.Repo
 	locals  *solv.Repo
+}
+
+// An indexed is where the packages of an index are in the pool.
+type indexed struct {
+	first solv.ID
+	repo  string
+	index *rpmmd.Index
 }
 
 // New returns an empty sack for machines of that architecture (rpm's name,
@@ -63,24 +70,23 @@ type Sack struct {
 func New(arch string) *Sack {
 	p := solv.NewPool(arch)
 	p.SetFlags(solv.PoolFlags{ImplicitObsoletesUseColors: true})
-	return &Sack{Pool: p, repos: map[string]*solv.Repo{}}
+	return &Sack{Pool: p, others: map[solv.ID]Source{}, repos: map[string]*solv.Repo{}}
 }
 
 // Source returns where a package comes from; the zero Source for an ID that is
 // none of the sack's.
 func (s *Sack) Source(id solv.ID) Source {
-	if int(id) >= len(s.sources) || id < 0 {
-		return Source{}
+	for _, x := range s.indexes {
+		if n := int(id - x.first); n >= 0 && n < x.index.Len() {
+			return Source{Repo: x.repo, index: x.index, n: n}
+		}
 	}
-	return s.sources[id]
+	return s.others[id]
 }
 
 func (s *Sack) add(r *solv.Repo, p solv.Package, src Source) solv.ID {
 	id := r.Add(p)
-	for int(id) >= len(s.sources) {
-		s.sources = append(s.sources, Source{})
-	}
-	s.sources[id] = src
+	s.others[id] = src
 	return id
 }
 
@@ -106,56 +112,9 @@ func (s *Sack) Repo(id string) *solv.Repo { return s.repos[id] }
 // from the one that is returned. The index must not be closed as long as the sack
 // is in use.
 func (s *Sack) AddIndex(repo string, x *rpmmd.Index) solv.ID {
-	a := indexAdder{pool: s.Pool, index: x, refs: make([]solv.Ref, x.Deps())}
-	strings, text, deps := x.Size()
-	// Each list ends with an entry of its own; few packages have more than four.
-	s.Pool.Reserve(solv.Size{Packages: x.Len(), Deps: deps + 4*x.Len(), Relations: x.Deps(), Strings: strings, Text: text})
-	first := solv.ID(s.Pool.Len())
-	s.sources = slices.Grow(s.sources, x.Len()+1)
-	for i := range x.Len() {
-		s.add(s.repos[repo], a.pkg(i), Source{Repo: repo, index: x, n: i})
-	}
+	first := s.repos[repo].AddCatalog(newCatalog(s.Pool, x))
+	s.indexes = append(s.indexes, indexed{first, repo, x})
 	return first
-}
-
-// An indexAdder interns each dependency of an index once.
-type indexAdder struct {
-	pool  *solv.Pool
-	index *rpmmd.Index
-	refs  []solv.Ref // by number of the dependency
-	// reused for each package
-	deps  [rpmmd.DepKinds][]solv.Dep
-	files []string
-}
-
-// pkg returns a package, which is valid until the next call.
-func (a *indexAdder) pkg(i int) solv.Package {
-	e := a.index.Entry(i)
-	for k := range a.deps {
-		a.deps[k] = a.deps[k][:0]
-		for id, pre := range a.index.List(i, rpmmd.DepKind(k)) {
-			a.deps[k] = append(a.deps[k], solv.Dep{Ref: a.ref(id), Pre: pre})
-		}
-	}
-	a.files = a.files[:0]
-	for f := range a.index.Files(i) {
-		a.files = append(a.files, f.Path)
-	}
-	d := &a.deps
-	return solv.Package{
-		Name: e.Name, Arch: e.Arch, EVR: e.EVR, Vendor: e.Vendor, BuildTime: e.BuildTime,
-		Provides: d[rpmmd.Provides], Requires: d[rpmmd.Requires], Conflicts: d[rpmmd.Conflicts],
-		Obsoletes: d[rpmmd.Obsoletes], Recommends: d[rpmmd.Recommends], Suggests: d[rpmmd.Suggests],
-		Supplements: d[rpmmd.Supplements], Enhances: d[rpmmd.Enhances], Files: a.files,
-	}
-}
-
-func (a *indexAdder) ref(id int) solv.Ref {
-	if a.refs[id] == 0 {
-		d := a.index.Dep(id)
-		a.refs[id] = a.pool.Ref(solv.Dep{Name: d.Name, Op: d.Op, EVR: d.EVR})
-	}
-	return a.refs[id]
 }
 
 // AddLocal adds a package that was given as a file.

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 
+	"rpmostree/internal/core/sack"
+	"rpmostree/rpmmd"
 	"rpmostree/solv"
 	"rpmostree/solv/testcase"
 	"rpmostree/test/universe"
@@ -35,22 +37,23 @@ func random(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	p := solv.NewPool("x86_64")
-	for _, r := range [][2]string{{u.Base, "base"}, {u.Updates, "updates"}} {
-		repo, err := load(p, r[1], r[0])
-		if err != nil {
-			return err
-		}
-		if err := save(p, repo, filepath.Join(o.keep, r[1]+".repo")); err != nil {
+	var c content
+	if c.base, err = index(u.Base); err == nil {
+		c.updates, err = index(u.Updates)
+	}
+	if err != nil {
+		return err
+	}
+	p := c.newPool(nil)
+	for _, r := range p.Repos() {
+		if err := save(p, r, filepath.Join(o.keep, r.Name()+".repo")); err != nil {
 			return err
 		}
 	}
 	var total tally
 	for done := 0; done < o.n; done += perSystem {
 		b := &batch{options: o, number: done / perSystem, rng: rand.New(rand.NewSource(o.seed<<20 + int64(done)))}
-		if err := b.build(u); err != nil {
-			return err
-		}
+		b.build(&c)
 		t, err := b.run(ctx, min(perSystem, o.n-done))
 		if err != nil {
 			return err
@@ -85,30 +88,13 @@ type batch struct {
 	names  []string  // of all packages
 }
 
-// build makes the pool: an installed system in three of four batches.
-func (b *batch) build(u *universe.Universe) error {
-	var installed []solv.Package
-	if b.number%4 != 0 {
-		p, err := b.newPool(u, nil)
-		if err != nil {
-			return err
-		}
-		b.pool, b.names = p, allNames(p)
-		installed = b.makeSystem()
-	}
-	p, err := b.newPool(u, installed)
-	if err != nil {
-		return err
-	}
-	b.pool, b.names = p, allNames(p)
-	if in := p.Installed(); in != nil {
-		b.system = in.IDs()
-	}
-	return nil
-}
+// content is what there is to install.
+type content struct{ base, updates *rpmmd.Index }
 
-func (b *batch) newPool(u *universe.Universe, installed []solv.Package) (*solv.Pool, error) {
-	p := solv.NewPool("x86_64")
+// newPool makes a pool of it, besides what is installed; nil for an empty root.
+func (c *content) newPool(installed []solv.Package) *solv.Pool {
+	s := sack.New("x86_64")
+	p := s.Pool
 	p.SetFlags(solv.PoolFlags{ImplicitObsoletesUseColors: true, HideExcluded: true})
 	if installed != nil {
 		r := p.AddRepo("@System", 99, 1000)
@@ -117,11 +103,24 @@ func (b *batch) newPool(u *universe.Universe, installed []solv.Package) (*solv.P
 		}
 		p.SetInstalled(r)
 	}
-	if _, err := load(p, "base", u.Base); err != nil {
-		return nil, err
+	load(s, "base", c.base)
+	load(s, "updates", c.updates)
+	return p
+}
+
+// build makes the pool: an installed system in three of four batches.
+func (b *batch) build(c *content) {
+	var installed []solv.Package
+	if b.number%4 != 0 {
+		b.pool = c.newPool(nil)
+		b.names = allNames(b.pool)
+		installed = b.makeSystem()
 	}
-	_, err := load(p, "updates", u.Updates)
-	return p, err
+	b.pool = c.newPool(installed)
+	b.names = allNames(b.pool)
+	if in := b.pool.Installed(); in != nil {
+		b.system = in.IDs()
+	}
 }
 
 func allNames(p *solv.Pool) (names []string) {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"rpmostree/internal/core/sack"
 	"rpmostree/solv"
 	"rpmostree/solv/testcase"
 )
@@ -17,15 +18,17 @@ import (
 // of them, and every answer is judged by itself too: a solution has to be valid and a proof sound.
 // A sample is compared line by line.
 func real(ctx context.Context, o options) error {
-	p := solv.NewPool("x86_64")
+	all := sack.New("x86_64")
+	p := all.Pool
 	p.SetFlags(solv.PoolFlags{ImplicitObsoletesUseColors: true, HideExcluded: true})
 	var repos strings.Builder
 	var ids []solv.ID
 	for _, name := range []string{"cs9-appstream", "cs9-baseos"} {
-		r, err := load(p, name, filepath.Join(o.real, name))
+		x, err := index(filepath.Join(o.real, name))
 		if err != nil {
 			return err
 		}
+		r := load(all, name, x)
 		if err := save(p, r, filepath.Join(o.keep, name+".repo")); err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"rpmostree/internal/core/sack"
 	"rpmostree/rpmmd"
 	"rpmostree/solv"
 	"rpmostree/solv/testcase"
@@ -27,8 +28,8 @@ func primary(repo string) (string, error) {
 	return files[0], nil
 }
 
-// load adds the packages of a repository to a pool.
-func load(p *solv.Pool, name, dir string) (*solv.Repo, error) {
+// index makes the index of a repository's packages, as rpm-ostree has it in its cache.
+func index(dir string) (*rpmmd.Index, error) {
 	file, err := primary(dir)
 	if err != nil {
 		return nil, err
@@ -42,28 +43,18 @@ func load(p *solv.Pool, name, dir string) (*solv.Repo, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := p.AddRepo(name, 99, 1000)
-	return r, rpmmd.ParsePrimary(z, func(k *rpmmd.Package) error {
-		r.Add(convert(k))
-		return nil
-	})
+	var b bytes.Buffer
+	if err := rpmmd.IndexPrimary(z, &b, file); err != nil {
+		return nil, err
+	}
+	return rpmmd.OpenIndex(b.Bytes(), file)
 }
 
-func convert(k *rpmmd.Package) solv.Package {
-	deps := func(list []rpmmd.Dep) []solv.Dep {
-		out := make([]solv.Dep, len(list))
-		for i, d := range list {
-			out[i] = solv.Dep{Name: d.Name, Op: d.Op, EVR: d.EVR, Pre: d.Pre}
-		}
-		return out
-	}
-	out := solv.Package{Name: k.Name, Arch: k.Arch, EVR: k.EVR.String(), Vendor: k.Vendor, BuildTime: k.BuildTime,
-		Provides: deps(k.Provides), Requires: deps(k.Requires), Conflicts: deps(k.Conflicts), Obsoletes: deps(k.Obsoletes),
-		Recommends: deps(k.Recommends), Suggests: deps(k.Suggests), Supplements: deps(k.Supplements), Enhances: deps(k.Enhances)}
-	for _, f := range k.Files {
-		out.Files = append(out.Files, f.Path)
-	}
-	return out
+// load adds the packages of an index to a sack.
+func load(s *sack.Sack, name string, x *rpmmd.Index) *solv.Repo {
+	s.AddRepo(name, 99, 1000)
+	s.AddIndex(name, x)
+	return s.Repo(name)
 }
 
 // save writes a repository for testsolv. libsolv's own format would be faster to read, but it sorts
