@@ -17,7 +17,6 @@ import (
 	"hash/crc32"
 	"hash/crc64"
 	"io"
-	"slices"
 )
 
 // Limits of the format.
@@ -26,8 +25,7 @@ const (
 	streamHead  = 12
 	streamFoot  = 12
 	filterLZMA2 = 0x21
-	maxVarint   = 9        // bytes of a number
-	maxRatio    = 16 << 10 // more than what LZMA can make of one byte
+	maxVarint   = 9 // bytes of a number
 )
 
 var (
@@ -81,8 +79,7 @@ type Reader struct {
 	start                          int    // where the dictionary was reset; negative if that is no longer in out
 	given                          int    // bytes of out that were returned
 	dict                           int    // size of the dictionary
-	whole                          bool   // out keeps all there is
-	limit                          int    // bytes of out, if it does
+	window                         []byte // memory for out, if that is not to be of the heap
 }
 
 const noSize = 1<<64 - 1
@@ -102,25 +99,22 @@ func NewReader(r io.Reader, maxDict uint64) (*Reader, error) {
 	return z, nil
 }
 
-// Decompress returns the content of a file, of at most limit bytes: the memory is that of the
-// result, which serves as the dictionary too. If it has no more than size bytes, there is no
-// need to move it.
-func Decompress(file []byte, size, limit int64) ([]byte, error) {
-	z, err := NewReader(bytes.NewReader(file), 1<<32-1)
-	if err != nil {
-		return nil, err
+// UseWindow gives the Reader memory for the dictionary: if WindowSize of it fits, it is not
+// taken from the heap.
+func (z *Reader) UseWindow(b []byte) { z.window = b }
+
+// WindowSize returns how much memory a dictionary of that many bytes takes.
+func WindowSize(dict int) int { return dict + 2*maxUncompressed }
+
+// Reset makes the Reader read another file, with the memory that it has.
+func (z *Reader) Reset(r io.Reader) error {
+	z.r.Reset(r)
+	*z = Reader{r: z.r, maxDict: z.maxDict, out: z.out[:0], window: z.window}
+	if err := z.streamHeader(); err != nil {
+		z.err = unexpected(err)
+		return z.err
 	}
-	z.whole, z.limit = true, int(limit)
-	z.out = make([]byte, 0, min(size, limit, int64(len(file))*maxRatio)+slack)
-	for {
-		switch err := z.step(); err {
-		case nil:
-		case errEnd:
-			return z.out, nil
-		default:
-			return nil, unexpected(err)
-		}
-	}
+	return nil
 }
 
 func unexpected(err error) error {
@@ -311,29 +305,25 @@ func (z *Reader) chunk() error {
 
 func (z *Reader) resetDict() {
 	z.needDict = false
-	if !z.whole {
-		z.out, z.given = z.out[:0], 0
-	}
-	z.start = len(z.out)
+	z.out, z.start, z.given = z.out[:0], 0, 0
 }
 
 // room makes place for n bytes behind out and returns where they start. What lies
-// farther back than the dictionary reaches is dropped, unless all is kept.
-func (z *Reader) room(n int) (pos int, err error) {
-	if need := len(z.out) + n + slack; z.whole {
-		if n > z.limit-len(z.out) {
-			return 0, fmt.Errorf("content of more than %d bytes", z.limit)
-		}
-		z.out = slices.Grow(z.out, n+slack)
-	} else if need > cap(z.out) {
+// farther back than the dictionary reaches is dropped.
+func (z *Reader) room(n int) (pos int) {
+	if need := len(z.out) + n + slack; need > cap(z.out) {
 		keep := min(len(z.out), z.dict)
 		drop := len(z.out) - keep
 		buf := z.out[:keep]
-		if full := z.dict + 2*maxUncompressed; cap(z.out) < full {
+		if full := WindowSize(z.dict); cap(z.out) < full {
 			if len(z.out) == 0 {
 				full = n + slack // a short stream may be all there is
 			}
-			buf = make([]byte, keep, max(full, keep+n+slack))
+			if full = max(full, keep+n+slack); full <= len(z.window) {
+				buf = z.window[:keep:full]
+			} else {
+				buf = make([]byte, keep, full)
+			}
 		}
 		copy(buf, z.out[drop:])
 		z.out = buf
@@ -342,7 +332,7 @@ func (z *Reader) room(n int) (pos int, err error) {
 	pos = len(z.out)
 	z.out = z.out[:pos+n]
 	z.given = pos
-	return pos, nil
+	return pos
 }
 
 // stored reads a chunk that is not compressed.
@@ -353,10 +343,7 @@ func (z *Reader) stored() error {
 	}
 	n := int(binary.BigEndian.Uint16(b[:])) + 1
 	z.packed += uint64(2 + n)
-	pos, err := z.room(n)
-	if err != nil {
-		return err
-	}
+	pos := z.room(n)
 	if _, err := io.ReadFull(z.r, z.out[pos:]); err != nil {
 		z.out = z.out[:pos]
 		return err
@@ -395,10 +382,7 @@ func (z *Reader) lzma(control byte) error {
 	if _, err := io.ReadFull(z.r, z.in[:packed]); err != nil {
 		return err
 	}
-	pos, err := z.room(unpacked)
-	if err != nil {
-		return err
-	}
+	pos := z.room(unpacked)
 	if err := z.model.decode(&z.in, packed, z.out, pos, z.start, z.dict); err != nil {
 		z.out = z.out[:pos]
 		return err

@@ -30,23 +30,12 @@ func program(t testing.TB, in []byte, name string, args ...string) []byte {
 	return out
 }
 
-// decode decompresses as a stream and as a whole, which must be the same.
-func decode(t testing.TB, b []byte, maxDict uint64) ([]byte, error) {
-	t.Helper()
-	var data []byte
+func decode(b []byte, maxDict uint64) ([]byte, error) {
 	r, err := NewReader(bytes.NewReader(b), maxDict)
-	if err == nil {
-		data, err = io.ReadAll(r)
+	if err != nil {
+		return nil, err
 	}
-	size := int64(len(data))
-	got, err2 := Decompress(b, size/2, size)
-	if (err2 == nil) != (err == nil) || err == nil && !bytes.Equal(got, data) {
-		t.Errorf("as a whole: %d bytes, %v; as a stream: %d, %v", len(got), err2, size, err)
-	}
-	if _, err := Decompress(b, size, size-1); err == nil && size > 0 {
-		t.Errorf("more than %d bytes are accepted", size-1)
-	}
-	return data, err
+	return io.ReadAll(r)
 }
 
 // samples are contents of several kinds: text, programs, noise, long runs, all in one.
@@ -80,7 +69,7 @@ func TestReaderEqualsXZ(t *testing.T) {
 				continue // slow to make
 			}
 			packed := program(t, data, "xz", append([]string{"-c"}, strings.Fields(args)...)...)
-			got, err := decode(t, packed, 1<<30)
+			got, err := decode(packed, 1<<30)
 			if err != nil || !bytes.Equal(got, data) {
 				t.Errorf("%s, xz %s: %d bytes, %v; want %d", name, args, len(got), err, len(data))
 			}
@@ -104,9 +93,33 @@ func TestStreams(t *testing.T) {
 		{[][]byte{one, []byte("junk")}, ""},
 		{[][]byte{make([]byte, 4), one}, ""},
 	} {
-		got, err := decode(t, bytes.Join(c.in, nil), 1<<30)
+		got, err := decode(bytes.Join(c.in, nil), 1<<30)
 		if c.want == "" && err == nil || c.want != "" && (err != nil || string(got) != c.want) {
 			t.Errorf("got %q, %v; want %q", got, err, c.want)
+		}
+	}
+}
+
+// TestReset reads one file after another with the same memory, some of it given.
+func TestReset(t *testing.T) {
+	data := samples(t)["mixed"]
+	small := program(t, data, "xz", "-c", "--lzma2=dict=64KiB")
+	large := program(t, data, "xz", "-c", "--lzma2=dict=1MiB")
+	for _, window := range []int{0, WindowSize(64 << 10), WindowSize(1 << 20)} {
+		z, err := NewReader(bytes.NewReader(small), 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		z.UseWindow(make([]byte, window))
+		for i, file := range [][]byte{small, large, small[:len(small)/2], large, small, nil, large} {
+			err := z.Reset(bytes.NewReader(file))
+			var got []byte
+			if err == nil {
+				got, err = io.ReadAll(z)
+			}
+			if whole := len(file) == len(small) || len(file) == len(large); whole != (err == nil && bytes.Equal(got, data)) {
+				t.Errorf("window of %d bytes, file %d: %d bytes, %v", window, i, len(got), err)
+			}
 		}
 	}
 }
@@ -118,7 +131,7 @@ func TestSupported(t *testing.T) {
 		if got := Supported(packed[:PeekSize]); got != want {
 			t.Errorf("xz %s: %v", args, got)
 		}
-		if _, err := decode(t, packed, 1<<30); (err == nil) != want {
+		if _, err := decode(packed, 1<<30); (err == nil) != want {
 			t.Errorf("xz %s: %v", args, err)
 		}
 	}
@@ -129,7 +142,7 @@ func TestDamage(t *testing.T) {
 	data := append(bytes.Repeat([]byte("hello, world; "), 50), samples(t)["noise"][:100]...)
 	packed := program(t, data, "xz", "-c", "--check=crc64", "--block-size=400")
 	for n := range packed {
-		if _, err := decode(t, packed[:n], 1<<30); err == nil {
+		if _, err := decode(packed[:n], 1<<30); err == nil {
 			t.Errorf("%d of %d bytes are accepted", n, len(packed))
 		} else if n > 0 && !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("%d of %d bytes: %v", n, len(packed), err)
@@ -137,7 +150,7 @@ func TestDamage(t *testing.T) {
 		for _, x := range []byte{1, 0x80} {
 			bad := bytes.Clone(packed)
 			bad[n] ^= x
-			if _, err := decode(t, bad, 1<<30); err == nil {
+			if _, err := decode(bad, 1<<30); err == nil {
 				t.Errorf("byte %d changed by %#x: accepted", n, x)
 			}
 		}
@@ -146,7 +159,7 @@ func TestDamage(t *testing.T) {
 
 func TestDictionaryLimit(t *testing.T) {
 	packed := program(t, []byte("x"), "xz", "-c", "-9")
-	if _, err := decode(t, packed, 1<<20); err == nil || !strings.Contains(err.Error(), "dictionary of 67108864 bytes is larger than the limit of 1048576") {
+	if _, err := decode(packed, 1<<20); err == nil || !strings.Contains(err.Error(), "dictionary of 67108864 bytes is larger than the limit of 1048576") {
 		t.Errorf("%v", err)
 	}
 	// A dictionary costs memory only as far as it is filled.
@@ -164,16 +177,11 @@ func FuzzReader(f *testing.F) {
 		f.Add(program(f, bytes.Repeat([]byte("hello, hello, hello "), 1000), "xz", "-c", args))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		const limit = 1 << 20
 		r, err := NewReader(bytes.NewReader(b), 1<<20)
 		if err != nil {
 			return
 		}
-		data, err := io.ReadAll(io.LimitReader(r, limit+1))
-		got, err2 := Decompress(b, limit/2, limit)
-		if len(data) <= limit && (err == nil && err2 != nil || err2 == nil && !bytes.HasPrefix(got, data)) {
-			t.Errorf("as a whole: %d bytes, %v; as a stream: %d, %v", len(got), err2, len(data), err)
-		}
+		io.Copy(io.Discard, io.LimitReader(r, 1<<20))
 	})
 }
 

@@ -1,8 +1,8 @@
 package delta
 
 import (
-	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -42,8 +42,12 @@ func (s *Superblock) WriteCommit(tx *repo.Transaction) error {
 }
 
 // Verify compares the file of a part with its checksum.
-func (m *PartMeta) Verify(file []byte) error {
-	if sum := ostree.ChecksumOf(file); sum != m.Checksum {
+func (m *PartMeta) Verify(file *io.SectionReader) error {
+	h := sha256.New()
+	if _, err := io.Copy(h, io.NewSectionReader(file, 0, file.Size())); err != nil {
+		return err
+	}
+	if sum := ostree.Checksum(h.Sum(nil)); sum != m.Checksum {
 		return fmt.Errorf("Corrupted static delta part; checksum expected='%s' actual='%s'", m.Checksum, sum)
 	}
 	return nil
@@ -55,21 +59,27 @@ const maxObjectsAhead = 16
 // ApplyPart writes the objects of a part, whose file was verified. Every object
 // is compared with its checksum. Sources are read from the transaction. ApplyPart returns
 // how many bytes of files it has written.
-func ApplyPart(ctx context.Context, tx *repo.Transaction, meta PartMeta, file []byte) (written int64, err error) {
+func (u *Unpacker) ApplyPart(ctx context.Context, tx *repo.Transaction, meta PartMeta, file *io.SectionReader) (written int64, err error) {
 	if meta.Version != 0 {
 		return 0, fmt.Errorf("Delta part has too new version %d", meta.Version)
 	}
-	part, err := ParsePart(file, meta.USize)
+	part, err := u.Unpack(file, meta.USize)
 	if err != nil {
 		return 0, err
 	}
+	n, err := part.apply(ctx, tx, meta.Objects)
+	return n, errors.Join(err, part.Close())
+}
+
+// apply writes the objects of the list.
+func (p *Part) apply(ctx context.Context, tx *repo.Transaction, list []ostree.ObjectName) (written int64, err error) {
 	var total atomic.Int64
 	g, ctx := errgroup.WithContext(ctx)
 	todo := make(chan *object, maxObjectsAhead)
 	for range runtime.GOMAXPROCS(0) {
 		g.Go(func() error {
 			for o := range todo {
-				n, err := o.write(tx)
+				n, err := p.write(tx, o)
 				if err != nil {
 					return err
 				}
@@ -80,7 +90,7 @@ func ApplyPart(ctx context.Context, tx *repo.Transaction, meta PartMeta, file []
 	}
 	g.Go(func() error {
 		defer close(todo)
-		_, err := part.objects(meta.Objects, func(o *object) error {
+		_, err := p.objects(list, func(o *object) error {
 			select {
 			case todo <- o:
 				return nil
@@ -97,16 +107,22 @@ func ApplyPart(ctx context.Context, tx *repo.Transaction, meta PartMeta, file []
 }
 
 // write returns how many bytes of a file it has written.
-func (o *object) write(tx *repo.Transaction) (int64, error) {
+func (p *Part) write(tx *repo.Transaction, o *object) (int64, error) {
 	if ok, err := tx.Has(o.Type, o.Checksum); ok || err != nil {
 		return 0, err
 	}
 	if o.Type == ostree.ObjectFile {
-		content := &pieces{tx: tx, list: o.pieces}
+		content := p.content(tx, o)
 		defer content.close()
 		return int64(o.size), tx.WriteFileChecked(o.Checksum, o.header, int64(o.size), content)
 	}
-	data := o.pieces[0].blob
+	if o.size > ostree.MaxMetadataSize {
+		return 0, fmt.Errorf("%s of %d bytes is larger than %d", o.ObjectName, o.size, ostree.MaxMetadataSize)
+	}
+	data := make([]byte, o.size)
+	if _, err := io.ReadFull(p.section(o.off, o.size), data); err != nil {
+		return 0, err
+	}
 	if sum := ostree.ChecksumOf(data); sum != o.Checksum {
 		return 0, &repo.CorruptError{Name: o.ObjectName, Actual: sum}
 	}
@@ -114,96 +130,76 @@ func (o *object) write(tx *repo.Transaction) (int64, error) {
 	return 0, err
 }
 
+// section returns bytes of the blob, of which it was checked that they are there.
+func (p *Part) section(off, n uint64) *io.SectionReader {
+	return io.NewSectionReader(p.blob, int64(off), int64(n))
+}
+
 // pieces reads the content of an object.
 type pieces struct {
+	part   *Part
 	tx     *repo.Transaction
-	list   []piece
+	list   *decoder
 	now    io.Reader
-	source *source // the last one
+	source *content // the last one
+	name   ostree.Checksum
 }
 
-func (p *pieces) Read(b []byte) (int, error) {
-	for {
+func (p *Part) content(tx *repo.Transaction, o *object) *pieces {
+	r := &pieces{part: p, tx: tx, list: p.piecesOf(o)}
+	if o.whole {
+		r.now = p.section(o.off, o.size)
+	}
+	return r
+}
+
+// Read fills all of b but at the end, because pieces may be of few bytes.
+func (p *pieces) Read(b []byte) (n int, err error) {
+	for n < len(b) {
 		if p.now == nil {
-			if len(p.list) == 0 {
-				return 0, io.EOF
+			x, err := p.list.next()
+			if err == nil && x == nil {
+				err = io.EOF
 			}
-			var err error
-			if p.now, err = p.open(p.list[0]); err != nil {
-				return 0, err
+			if err == nil {
+				p.now, err = p.open(x)
 			}
-			p.list = p.list[1:]
+			if err != nil {
+				return n, err
+			}
 		}
-		n, err := p.now.Read(b)
+		k, err := p.now.Read(b[n:])
+		n += k
 		if err == io.EOF {
-			p.now, err = nil, nil
-			if n == 0 {
-				continue
-			}
+			p.now = nil
+		} else if err != nil {
+			return n, err
 		}
-		return n, err
 	}
+	return n, nil
 }
 
-func (p *pieces) open(x piece) (io.Reader, error) {
+func (p *pieces) open(x *piece) (io.Reader, error) {
 	if x.source.IsZero() {
-		return bytes.NewReader(x.blob), nil
+		return p.part.section(x.off, x.len), nil
 	}
-	if p.source == nil || p.source.sum != x.source {
+	if p.source == nil || p.name != x.source {
 		p.close()
 		var err error
-		if p.source, err = openSource(p.tx.Objects, filepath.Join(p.tx.Repo().Path(), "tmp"), x.source); err != nil {
+		if p.source, err = readContent(p.tx.Objects, filepath.Join(p.tx.Repo().Path(), "tmp"), x.source); err != nil {
 			return nil, err
 		}
+		p.name = x.source
 	}
-	if x.isPatch {
-		return newPatcher(p.source, p.source.size, x.patch, x.len), nil
+	if x.patch != nil {
+		return newPatcher(p.source, p.part.section(x.patch.off, x.patch.len), x.len), nil
 	}
-	return io.NewSectionReader(p.source, int64(x.off), int64(x.len)), nil
+	return io.NewSectionReader(&pages{p.source, p.source.data}, int64(x.off), int64(x.len)), nil
 }
 
 func (p *pieces) close() {
 	if p.source != nil {
-		p.source.Close()
+		p.source.close()
 		p.source = nil
 	}
-}
-
-// A source is the content of a file object, to be read anywhere.
-type source struct {
-	sum  ostree.Checksum
-	size int64
-	io.ReaderAt
-	io.Closer
-}
-
-// openSource opens a file object. A temporary file goes to the directory tmp.
-func openSource(o *repo.Objects, tmp string, sum ostree.Checksum) (*source, error) {
-	h, size, content, err := o.File(sum)
-	if err != nil {
-		return nil, err
-	}
-	if !ostree.IsRegular(h.Mode) {
-		if content != nil {
-			content.Close()
-		}
-		return nil, errors.New("static delta program reads what is no regular file")
-	}
-	if at, ok := content.(io.ReaderAt); ok {
-		return &source{sum, size, at, content}, nil
-	}
-	defer content.Close()
-	if size <= maxInMemory {
-		data, err := io.ReadAll(io.LimitReader(content, size+1))
-		return &source{sum, int64(len(data)), bytes.NewReader(data), io.NopCloser(nil)}, err
-	}
-	f, err := unlinked(tmp)
-	if err != nil {
-		return nil, err
-	}
-	n, err := io.Copy(f, content)
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return &source{sum, n, f, f}, nil
 }

@@ -57,7 +57,7 @@ func TestBSDiff(t *testing.T) {
 		{"random", base, random(20_000), 21_000},
 	} {
 		patch := bsdiff(c.from, c.to)
-		got, err := io.ReadAll(newPatcher(bytes.NewReader(c.from), int64(len(c.from)), patch, uint64(len(c.to))))
+		got, err := io.ReadAll(newPatcher(&content{data: c.from}, fileOf(patch), uint64(len(c.to))))
 		if err != nil || !bytes.Equal(got, c.to) {
 			t.Errorf("%s: patch does not make it: %v", c.name, err)
 		}
@@ -78,7 +78,7 @@ func FuzzPatch(f *testing.F) {
 	f.Add([]byte("source source source"), bsdiff([]byte("source source source"), []byte("source sauce source!")), uint64(20))
 	f.Fuzz(func(t *testing.T, source, patch []byte, n uint64) {
 		n %= 1 << 20
-		got, err := io.ReadAll(newPatcher(bytes.NewReader(source), int64(len(source)), patch, n))
+		got, err := io.ReadAll(newPatcher(&content{data: source}, fileOf(patch), n))
 		if uint64(len(got)) > n || err == nil && uint64(len(got)) != n {
 			t.Fatalf("%d bytes of %d, %v", len(got), n, err)
 		}

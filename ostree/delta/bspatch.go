@@ -1,6 +1,7 @@
 package delta
 
 import (
+	"bufio"
 	"encoding/binary"
 	"errors"
 	"io"
@@ -35,18 +36,22 @@ func appendBSInt(b []byte, x int64) []byte {
 
 // A patcher reads what a bsdiff makes of a source.
 type patcher struct {
-	source    io.ReaderAt
-	size      int64 // of the source
-	patch     []byte
+	source    *content
+	patch     *bufio.Reader
+	rest      int64 // bytes of the patch that are left
 	pos       int64 // in the source
 	left      uint64
+	used      int64 // bytes of the source
 	add, copy int64 // bytes of the step that are left
 	seek      int64
 }
 
+// patchBuffer is how much of a patch is read at once, in bytes.
+const patchBuffer = 32 << 10
+
 // newPatcher returns a reader of n bytes.
-func newPatcher(source io.ReaderAt, size int64, patch []byte, n uint64) *patcher {
-	return &patcher{source: source, size: size, patch: patch, left: n}
+func newPatcher(source *content, patch *io.SectionReader, n uint64) *patcher {
+	return &patcher{source: source, patch: bufio.NewReaderSize(patch, int(min(patchBuffer, patch.Size()))), rest: patch.Size(), left: n}
 }
 
 func (p *patcher) Read(b []byte) (int, error) {
@@ -61,19 +66,18 @@ func (p *patcher) Read(b []byte) (int, error) {
 	n := int64(len(b))
 	if p.add > 0 {
 		n = min(n, p.add)
-		if err := p.readSource(b[:n]); err != nil {
+		if err := p.take(b[:n]); err != nil {
 			return 0, err
 		}
-		for i, x := range p.patch[:n] {
-			b[i] += x
-		}
+		p.addSource(b[:n])
 		p.add -= n
 	} else {
 		n = min(n, p.copy)
-		copy(b[:n], p.patch)
+		if err := p.take(b[:n]); err != nil {
+			return 0, err
+		}
 		p.copy -= n
 	}
-	p.patch = p.patch[n:]
 	p.left -= uint64(n)
 	if p.add == 0 && p.copy == 0 {
 		p.pos += p.seek
@@ -82,15 +86,24 @@ func (p *patcher) Read(b []byte) (int, error) {
 	return int(n), nil
 }
 
+// take reads bytes of the patch.
+func (p *patcher) take(b []byte) error {
+	p.rest -= int64(len(b))
+	_, err := io.ReadFull(p.patch, b)
+	return err
+}
+
 // step reads the header of the next step.
 func (p *patcher) step() error {
-	if len(p.patch) < stepHeader {
+	if p.rest < stepHeader {
 		return errPatch
 	}
-	p.add, p.copy, p.seek = bsInt(p.patch), bsInt(p.patch[8:]), bsInt(p.patch[16:])
-	p.patch = p.patch[stepHeader:]
-	have := int64(len(p.patch))
-	if p.add < 0 || p.copy < 0 || p.add > have || p.copy > have-p.add || uint64(p.add+p.copy) > p.left {
+	var b [stepHeader]byte
+	if err := p.take(b[:]); err != nil {
+		return err
+	}
+	p.add, p.copy, p.seek = bsInt(b[:]), bsInt(b[8:]), bsInt(b[16:])
+	if p.add < 0 || p.copy < 0 || p.add > p.rest || p.copy > p.rest-p.add || uint64(p.add+p.copy) > p.left {
 		return errPatch
 	}
 	if p.seek > math.MaxInt32 || p.seek < -math.MaxInt32 || p.pos > 1<<40 || p.pos < -1<<40 {
@@ -103,16 +116,20 @@ func (p *patcher) step() error {
 	return nil
 }
 
-// readSource reads the source at the position. Bytes before its begin and after its end
-// are zeros.
-func (p *patcher) readSource(b []byte) error {
-	clear(b)
-	from, to := max(p.pos, 0), min(p.pos+int64(len(b)), p.size)
+// addSource adds the bytes of the source at the position. Those before its begin and after
+// its end are zeros.
+func (p *patcher) addSource(b []byte) {
+	size := int64(len(p.source.data))
+	from, to := max(p.pos, 0), min(p.pos+int64(len(b)), size)
 	if from < to {
-		if _, err := p.source.ReadAt(b[from-p.pos:to-p.pos], from); err != nil && err != io.EOF {
-			return err
+		to := b[from-p.pos : to-p.pos]
+		for i, x := range p.source.data[from:][:len(to)] {
+			to[i] += x
 		}
 	}
 	p.pos += int64(len(b))
-	return nil
+	if p.used += int64(len(b)); p.used > keepMapped {
+		p.used = 0
+		p.source.forget()
+	}
 }

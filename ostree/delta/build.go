@@ -44,7 +44,7 @@ func (p *plan) weight() int64 {
 
 // A builder makes a part.
 type builder struct {
-	part    Part
+	part    draft
 	modes   map[mode]uint64
 	xattrs  map[string]uint64
 	objects []ostree.ObjectName

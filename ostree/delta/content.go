@@ -1,7 +1,9 @@
 package delta
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 
@@ -24,18 +26,21 @@ type content struct {
 // readContent reads a file object. If it is large, and compressed in the repository, it
 // goes to a temporary file in the directory tmp.
 func readContent(o *repo.Objects, tmp string, sum ostree.Checksum) (*content, error) {
-	_, size, body, err := o.File(sum)
+	h, size, body, err := o.File(sum)
 	if err != nil {
 		return nil, err
 	}
-	if body == nil {
-		return nil, errors.New("not a regular file")
-	}
 	defer body.Close()
+	if !ostree.IsRegular(h.Mode) {
+		return nil, fmt.Errorf("%s is no regular file", sum)
+	}
 	if size <= maxInMemory {
 		data := make([]byte, size)
 		_, err := io.ReadFull(body, data)
 		return &content{data: data}, err
+	}
+	if f, ok := body.(descriptor); ok {
+		return mapFile(f, size)
 	}
 	f, err := unlinked(tmp)
 	if err != nil {
@@ -48,8 +53,11 @@ func readContent(o *repo.Objects, tmp string, sum ostree.Checksum) (*content, er
 	return mapFile(f, size)
 }
 
+// A descriptor is an open file.
+type descriptor interface{ Fd() uintptr }
+
 // mapFile maps all of a file, which may be closed then.
-func mapFile(f *os.File, size int64) (*content, error) {
+func mapFile(f descriptor, size int64) (*content, error) {
 	data, err := unix.Mmap(int(f.Fd()), 0, int(size), unix.PROT_READ, unix.MAP_PRIVATE)
 	if err != nil {
 		return nil, os.NewSyscallError("mmap", err)
@@ -64,14 +72,26 @@ func (c *content) close() error {
 	return unix.Munmap(c.data)
 }
 
-// unlinked makes a temporary file without a name.
-func unlinked(dir string) (*os.File, error) {
-	f, err := os.CreateTemp(dir, "ostree-delta-source-")
-	if err != nil {
-		return nil, err
+// forget gives back the memory of what was read; the next read gets it from the file.
+func (c *content) forget() {
+	if c.mapped {
+		_ = unix.Madvise(c.data, unix.MADV_DONTNEED) // advice
 	}
-	if err := os.Remove(f.Name()); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
 }
+
+// pages reads bytes of a content, and does not keep them in memory.
+type pages struct {
+	*content
+	data []byte
+}
+
+func (p *pages) ReadAt(b []byte, off int64) (int, error) {
+	n, err := bytes.NewReader(p.data).ReadAt(b, off)
+	if off/keepMapped != (off+int64(n))/keepMapped {
+		p.forget()
+	}
+	return n, err
+}
+
+// keepMapped is after how many bytes pages are given back.
+const keepMapped = 4 << 20

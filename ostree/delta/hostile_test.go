@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -15,7 +16,7 @@ import (
 
 // A forger makes parts and superblocks that say what they should not.
 type forger struct {
-	part    Part
+	part    draft
 	objects []ostree.ObjectName
 }
 
@@ -29,7 +30,7 @@ func (f *forger) op(code byte, args ...uint64) *forger {
 
 func newForger(objects ...ostree.ObjectName) *forger {
 	return &forger{
-		part: Part{
+		part: draft{
 			modes:  []mode{{0, 0, 0o100644}, {0, 0, 0o120777}, {0, 0, 0o040755}, {0, 0, 0o104755}},
 			xattrs: [][]ostree.Xattr{nil},
 			blob:   []byte(strings.Repeat("0123456789abcdef", 16)),
@@ -40,6 +41,10 @@ func newForger(objects ...ostree.ObjectName) *forger {
 
 // stored returns the file of a part without compression.
 func stored(payload []byte) []byte { return append([]byte{partStored}, payload...) }
+
+func fileOf(b []byte) *io.SectionReader {
+	return io.NewSectionReader(bytes.NewReader(b), 0, int64(len(b)))
+}
 
 func TestHostilePrograms(t *testing.T) {
 	file := ostree.ObjectName{Type: ostree.ObjectFile, Checksum: ostree.ChecksumOf([]byte("f"))}
@@ -52,8 +57,8 @@ func TestHostilePrograms(t *testing.T) {
 	}{
 		{"unknown operation", newForger(file).op('?'), "Unknown opcode 63"},
 		{"no arguments", newForger(file).op(opSplice), "Unexpected EOF"},
-		{"half a number", &forger{part: Part{program: []byte{opOpen, 0x80}}, objects: []ostree.ObjectName{file}}, "Unexpected EOF"},
-		{"a number that is too large", &forger{part: Part{program: append([]byte{opOpen}, bytes.Repeat([]byte{0xff}, 11)...)}, objects: []ostree.ObjectName{file}}, "Unexpected EOF"},
+		{"half a number", &forger{part: draft{program: []byte{opOpen, 0x80}}, objects: []ostree.ObjectName{file}}, "Unexpected EOF"},
+		{"a number that is too large", &forger{part: draft{program: append([]byte{opOpen}, bytes.Repeat([]byte{0xff}, 11)...)}, objects: []ostree.ObjectName{file}}, "Unexpected EOF"},
 		{"mode", newForger(file).op(opSplice, 9, 0, 1, 0), "names a mode"},
 		{"attributes", newForger(file).op(opSplice, 0, 9, 1, 0), "names a mode"},
 		{"mode, overflowing", newForger(file).op(opSplice, huge, 0, 1, 0), "names a mode"},
@@ -83,7 +88,7 @@ func TestHostilePrograms(t *testing.T) {
 		{"fewer objects than listed", newForger(file, file).op(opSplice, 0, 0, 1, 0), "does not make 1"},
 	} {
 		meta := &PartMeta{Objects: tt.f.objects, USize: 1000}
-		_, err := Describe(meta, stored(tt.f.part.payload()))
+		_, err := Describe(meta, fileOf(stored(tt.f.part.payload())))
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 		}
@@ -119,7 +124,7 @@ func TestHostileObjects(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = ApplyPart(t.Context(), tx, PartMeta{Objects: tt.f.objects, USize: 1000}, stored(tt.f.part.payload()))
+		_, err = new(Unpacker).ApplyPart(t.Context(), tx, PartMeta{Objects: tt.f.objects, USize: 1000}, fileOf(stored(tt.f.part.payload())))
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 		}
@@ -134,7 +139,8 @@ func TestHostileObjects(t *testing.T) {
 
 func TestHostileParts(t *testing.T) {
 	good := newForger(ostree.ObjectName{Type: ostree.ObjectFile}).op(opSplice, 0, 0, 1, 0).part.payload()
-	packed, zeros := compressPart(bytes.Repeat([]byte("part "), 100_000)), compressPart(make([]byte, payloadSlack+(2<<20)))
+	packed, zeros := compressPart(bytes.Repeat([]byte("part "), 100_000)), compressPart(make([]byte, 2<<20))
+	zeros = append(zeros, bytes.Repeat(zeros[1:], maxTables/(2<<20))...) // streams of the format may follow each other
 	for _, tt := range []struct {
 		name  string
 		file  []byte
@@ -148,12 +154,40 @@ func TestHostileParts(t *testing.T) {
 		{"no xz", append([]byte{partXZ}, good...), 0, "xz"},
 		{"xz cut off", packed[:len(packed)/2], 500_000, ""},
 		{"xz of no payload", packed, 500_000, "not in normal form"},
-		{"xz bomb", zeros, 1 << 20, "more than"},
+		{"xz bomb", zeros, 1 << 20, "too large"},
+		{"a program that is too long", zeros, 1 << 30, "of what is at most"},
 		{"huge", packed, 1 << 62, "larger than"},
 	} {
-		if _, err := ParsePart(tt.file, tt.usize); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := new(Unpacker).Unpack(fileOf(tt.file), tt.usize); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 		}
+	}
+}
+
+// TestManyPieces makes a file of very many pieces, some of no bytes.
+func TestManyPieces(t *testing.T) {
+	const n = 1 << 18
+	r := newRepo(t, repo.BareUserOnly)
+	tx, err := r.Begin(t.Context(), repo.TransactionOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Abort()
+	sum, err := ostree.FileChecksum(ostree.FileHeader{Mode: 0o100644}, strings.NewReader(strings.Repeat("0", n)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := ostree.ObjectName{Type: ostree.ObjectFile, Checksum: sum}
+	f := newForger(file).op(opOpen, 0, 0, n)
+	for range n {
+		f.op(opWrite, 0, 5).op(opWrite, 1, 0)
+	}
+	f.op(opClose)
+	if _, err := new(Unpacker).ApplyPart(t.Context(), tx, PartMeta{Objects: f.objects, USize: n}, fileOf(stored(f.part.payload()))); err != nil {
+		t.Fatal(err)
+	}
+	if ok, _ := tx.Has(file.Type, file.Checksum); !ok {
+		t.Error("the file is not there")
 	}
 }
 
@@ -304,16 +338,23 @@ func FuzzPart(f *testing.F) {
 	f.Add(stored(g.part.payload()), byte(3))
 	f.Add(compressPart(g.part.payload()), byte(3))
 	f.Fuzz(func(t *testing.T, b []byte, n byte) {
-		p, err := ParsePart(b, 1<<20)
+		p, err := new(Unpacker).Unpack(fileOf(b), 1<<20)
 		if err != nil {
 			return
 		}
 		p.objects(slices.Repeat([]ostree.ObjectName{file}, int(n)), func(o *object) error {
-			var size uint64
-			for _, x := range o.pieces {
-				size += uint64(len(x.blob)) + x.len
+			size := uint64(0)
+			for d := p.piecesOf(o); !o.whole; {
+				x, err := d.next()
+				if err != nil {
+					t.Fatal(err) // it was decoded before
+				}
+				if x == nil {
+					break
+				}
+				size += x.len
 			}
-			if size != o.size {
+			if size != o.size && !o.whole {
 				t.Errorf("%d bytes of %d", size, o.size)
 			}
 			return nil

@@ -1,16 +1,20 @@
 package delta
 
 import (
-	"bytes"
+	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"math/bits"
+	"os"
+	"slices"
+	"sync"
+
+	"golang.org/x/sys/unix"
 
 	"rpmostree/gvariant"
 	"rpmostree/internal/compress"
-	"rpmostree/internal/compress/xz"
 	"rpmostree/internal/unxz"
 	"rpmostree/ostree"
 )
@@ -18,6 +22,8 @@ import (
 const (
 	partType    = gvariant.Type("(yay)")                // compression, payload
 	payloadType = gvariant.Type("(a(uuu)aa(ayay)ayay)") // modes, xattr sets, blob, program
+	modesType   = gvariant.Type("a(uuu)")               // owner, group, mode; big endian
+	xattrsType  = gvariant.Type("aa(ayay)")
 )
 
 // How the payload of a part is compressed.
@@ -26,108 +32,200 @@ const (
 	partXZ     = 'x'
 )
 
+// Limits of what is read of a part, in bytes.
+const (
+	// MaxXZMemory bounds the dictionary of a compressed part. Those of libostree have
+	// the preset 8, which is 32 MiB.
+	MaxXZMemory = 64 << 20
+	maxTables   = 64 << 20 // modes and extended attributes
+	maxProgram  = 64 << 20
+	maxTarget   = 1 << 16 // of a symbolic link
+)
+
 // A mode is the owner and mode of files.
 type mode struct{ uid, gid, mode uint32 }
 
-// A Part is what a part says.
+// A Part is what a part says. Its blob, which may be as large as the largest file, is in
+// memory only if it is small.
 type Part struct {
 	modes   []mode
 	xattrs  [][]ostree.Xattr
-	blob    []byte
+	blob    *io.SectionReader
 	program []byte
+	payload *spill // nil if that is not compressed
 }
 
-// MaxXZMemory bounds the dictionary of a compressed part. Those of libostree have
-// the preset 8, which is 32 MiB.
-const MaxXZMemory = 64 << 20
-
-// ParsePart reads a part. usize is how large it is without compression, as the
-// superblock says; more than that is not read.
-func ParsePart(file []byte, usize uint64) (*Part, error) {
-	if len(file) < 1 {
-		return nil, errors.New("Corrupted 0 length delta part")
+// Close releases what holds the blob.
+func (p *Part) Close() error {
+	if p.payload == nil {
+		return nil
 	}
-	var payload []byte
-	v := gvariant.New(partType, file, binary.LittleEndian)
-	switch kind := v.Index(0).Byte(); kind {
+	return p.payload.Close()
+}
+
+// An Unpacker reads parts, one at a time: decompression takes as much memory as the
+// dictionary has, and the next part has the same. The zero value is ready; it is safe for
+// concurrent use.
+type Unpacker struct {
+	// Dir is where payloads are put that are not small. "" is the system's directory for
+	// temporary files.
+	Dir string
+
+	mu sync.Mutex
+	xz *unxz.Reader
+	// Outside of the heap, which else would grow to twice the size of the dictionary
+	// before garbage is collected.
+	window []byte
+}
+
+// Close releases the memory.
+func (u *Unpacker) Close() error {
+	if u.window == nil {
+		return nil
+	}
+	w := u.window
+	u.xz, u.window = nil, nil
+	return unix.Munmap(w)
+}
+
+// Unpack reads the file of a part. usize is how large its objects are, as the superblock
+// says; a payload that is larger by more than what a payload has besides is refused. The
+// file is needed until the Part is closed.
+func (u *Unpacker) Unpack(file *io.SectionReader, usize uint64) (*Part, error) {
+	var kind [1]byte
+	if n, err := file.ReadAt(kind[:], 0); n == 0 && err == io.EOF {
+		return nil, errors.New("Corrupted 0 length delta part")
+	} else if n == 0 {
+		return nil, err
+	}
+	payload := io.NewSectionReader(file, 1, file.Size()-1)
+	switch kind[0] {
 	case partStored:
-		payload = v.Index(1).ByteArray()
+		return parsePayload(payload)
 	case partXZ:
 		if usize > MaxPartSize {
 			return nil, fmt.Errorf("static delta part of %d bytes is larger than %d", usize, MaxPartSize)
 		}
-		var err error
-		if payload, err = readPayload(v.Index(1).ByteArray(), int64(usize)); err != nil {
+		out, err := u.decompress(payload, int64(usize)+maxTables)
+		if err != nil {
 			return nil, fmt.Errorf("static delta part: %w", err)
 		}
-	default:
-		return nil, fmt.Errorf("Invalid compression type '%d'", kind)
+		p, err := parsePayload(io.NewSectionReader(out, 0, out.size))
+		if err != nil {
+			return nil, errors.Join(err, out.Close())
+		}
+		p.payload = out
+		return p, nil
 	}
-	return parsePayload(payload)
+	return nil, fmt.Errorf("Invalid compression type '%d'", kind[0])
 }
 
-// payloadSlack is what a payload may have besides the bytes that are counted:
-// those of blob and program, not of modes and of framing.
-const payloadSlack = 64 << 20
-
-// readPayload decompresses a payload of about size bytes.
-func readPayload(packed []byte, size int64) ([]byte, error) {
-	if unxz.Supported(packed[:min(len(packed), unxz.PeekSize)]) {
-		return unxz.Decompress(packed, size+size/16, size+payloadSlack)
-	}
-	r, err := compress.NewReader(bytes.NewReader(packed), compress.XZ, MaxXZMemory)
+// decompress decompresses at most limit bytes.
+func (u *Unpacker) decompress(packed io.Reader, limit int64) (*spill, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	r, err := u.open(packed)
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()
-	return io.ReadAll(compress.Limit(r, size+payloadSlack))
+	out := &spill{dir: u.Dir}
+	if _, err := io.Copy(out, compress.Limit(r, limit)); err != nil {
+		return nil, errors.Join(err, out.Close())
+	}
+	return out, nil
 }
 
-func parsePayload(b []byte) (*Part, error) {
-	v := gvariant.New(payloadType, b, binary.LittleEndian)
-	if !v.IsNormal() {
-		return nil, errors.New("static delta part is not in normal form")
+// open returns a reader of what an .xz file has.
+func (u *Unpacker) open(packed io.Reader) (io.Reader, error) {
+	in := bufio.NewReaderSize(packed, 64<<10)
+	head, err := in.Peek(unxz.PeekSize)
+	if err != nil && err != io.EOF {
+		return nil, err
 	}
-	p := &Part{blob: v.Index(2).ByteArray(), program: v.Index(3).ByteArray()}
-	for _, m := range v.Index(0).All() {
+	switch {
+	case !unxz.Supported(head):
+		return compress.NewReader(in, compress.XZ, MaxXZMemory)
+	case u.xz != nil:
+		return u.xz, u.xz.Reset(in)
+	}
+	z, err := unxz.NewReader(in, MaxXZMemory)
+	if err != nil {
+		return nil, err
+	}
+	u.window, err = unix.Mmap(-1, 0, unxz.WindowSize(MaxXZMemory), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
+	if err != nil {
+		return nil, os.NewSyscallError("mmap", err)
+	}
+	z.UseWindow(u.window)
+	u.xz = z
+	return z, nil
+}
+
+var errNotNormal = errors.New("static delta part is not in normal form")
+
+// parsePayload reads a payload piece by piece: the members lie one after the other, and
+// behind them, from the last on, the ends of all but the last one (GVariant, 2.5.3). The
+// widths of these numbers follow from the size of all.
+func parsePayload(r *io.SectionReader) (*Part, error) {
+	size, width := r.Size(), int64(8)
+	for w, max := range map[int64]int64{1: 1 << 8, 2: 1 << 16, 4: 1 << 32} {
+		if size < max {
+			width = min(width, w)
+		}
+	}
+	const ends = 3
+	table := size - ends*width
+	if table < 0 {
+		return nil, errNotNormal
+	}
+	read := func(from, to, limit int64) ([]byte, error) {
+		if to-from > limit {
+			return nil, fmt.Errorf("static delta part has %d bytes of what is at most %d", to-from, limit)
+		}
+		b := make([]byte, to-from)
+		_, err := io.ReadFull(io.NewSectionReader(r, from, to-from), b)
+		return b, err
+	}
+	b, err := read(table, size, ends*width)
+	if err != nil {
+		return nil, err
+	}
+	var end [ends]int64
+	for i := range end {
+		var x [8]byte
+		copy(x[:], b[int64(ends-1-i)*width:][:width])
+		end[i] = int64(binary.LittleEndian.Uint64(x[:]))
+	}
+	if all := []int64{0, end[0], end[1], end[2], table}; !slices.IsSorted(all) {
+		return nil, errNotNormal
+	}
+	p := &Part{blob: io.NewSectionReader(r, end[1], end[2]-end[1])}
+	if b, err = read(0, end[1], maxTables); err != nil {
+		return nil, err
+	}
+	if err := p.parseTables(b[:end[0]], b[end[0]:]); err != nil {
+		return nil, err
+	}
+	p.program, err = read(end[2], table, maxProgram)
+	return p, err
+}
+
+func (p *Part) parseTables(modes, xattrs []byte) error {
+	m, x := gvariant.New(modesType, modes, binary.LittleEndian), gvariant.New(xattrsType, xattrs, binary.LittleEndian)
+	if !m.IsNormal() || !x.IsNormal() {
+		return errNotNormal
+	}
+	for _, m := range m.All() {
 		p.modes = append(p.modes, mode{
 			bits.ReverseBytes32(m.Index(0).Uint32()), bits.ReverseBytes32(m.Index(1).Uint32()), bits.ReverseBytes32(m.Index(2).Uint32()),
 		})
 	}
-	for _, set := range v.Index(1).All() {
+	for _, set := range x.All() {
 		var list []ostree.Xattr
 		for _, x := range set.All() {
 			list = append(list, ostree.Xattr{Name: x.Index(0).Bytestring(), Value: x.Index(1).ByteArray()})
 		}
 		p.xattrs = append(p.xattrs, list)
 	}
-	return p, nil
-}
-
-// payload returns the payload of the part.
-func (p *Part) payload() []byte {
-	modes := make([]gvariant.Value, len(p.modes))
-	for i, m := range p.modes {
-		modes[i] = gvariant.Tuple(gvariant.Uint32(bits.ReverseBytes32(m.uid)), gvariant.Uint32(bits.ReverseBytes32(m.gid)),
-			gvariant.Uint32(bits.ReverseBytes32(m.mode)))
-	}
-	sets := make([]gvariant.Value, len(p.xattrs))
-	for i, set := range p.xattrs {
-		list := make([]gvariant.Value, len(set))
-		for j, x := range set {
-			list[j] = gvariant.Tuple(gvariant.Bytestring(x.Name), gvariant.Bytes(x.Value))
-		}
-		sets[i] = gvariant.Array("(ayay)", list...)
-	}
-	return gvariant.Tuple(gvariant.Array("(uuu)", modes...), gvariant.Array("a(ayay)", sets...),
-		gvariant.Bytes(p.blob), gvariant.Bytes(p.program)).Bytes()
-}
-
-// compressPart returns the file of a payload.
-func compressPart(payload []byte) []byte {
-	kind, data := byte(partXZ), xz.Compress(payload)
-	if len(data) >= len(payload) {
-		kind, data = partStored, payload
-	}
-	return append([]byte{kind}, data...) // the framing of a tuple that ends with bytes adds nothing
+	return nil
 }

@@ -20,23 +20,28 @@ const (
 	opBSPatch     = 'B' // append the source, changed by a bsdiff in the blob
 )
 
-// An object is what one run of operations makes.
+// An object is what one run of operations makes. What it takes to make it is looked up
+// when it is read: an object may be of very many pieces.
 type object struct {
 	ostree.ObjectName
-	header ostree.FileHeader // of a file
-	size   uint64            // of the content, in bytes
-	pieces []piece           // of the content
+	header  ostree.FileHeader // of a file
+	size    uint64            // of the content, in bytes
+	whole   bool              // the content is in the blob, at
+	off     uint64
+	source  ostree.Checksum // else program makes it, which begins with this source
+	program []byte
 }
 
 // A piece is a part of the content of an object: bytes of the blob, of the file
-// object source, or of the source as a patch changes it.
+// object source, or of the source as a patch, which is bytes of the blob, changes it.
 type piece struct {
 	source   ostree.Checksum // zero for the blob
-	isPatch  bool
-	patch    []byte // of a patch
-	blob     []byte // of the blob
-	off, len uint64 // in the source
+	off, len uint64          // in the blob or in the source; with a patch len is what comes out
+	patch    *span
 }
+
+// A span is bytes of the blob.
+type span struct{ off, len uint64 }
 
 // Counts says how often each operation occurs.
 type Counts struct{ SpliceClose, Open, Write, SetSource, UnsetSource, Close, BSPatch int }
@@ -49,6 +54,8 @@ type decoder struct {
 	source ostree.Checksum
 	open   *object
 	have   uint64 // bytes of the open object so far
+	piece  piece  // of the last operation, if it made one
+	made   bool
 	counts Counts
 }
 
@@ -83,8 +90,29 @@ func (p *Part) objects(list []ostree.ObjectName, fn func(*object) error) (Counts
 	return d.counts, nil
 }
 
+// piecesOf returns a decoder of the program of an object.
+func (p *Part) piecesOf(o *object) *decoder {
+	return &decoder{part: p, rest: o.program, source: o.source, open: &object{size: o.size}}
+}
+
+// next returns the next piece of the object, nil at its end. It is good until the next call.
+func (d *decoder) next() (*piece, error) {
+	for len(d.rest) > 0 {
+		op := d.rest[0]
+		d.rest = d.rest[1:]
+		if _, err := d.step(op); err != nil {
+			return nil, err
+		}
+		if d.made {
+			return &d.piece, nil
+		}
+	}
+	return nil, nil
+}
+
 // step does one operation. It returns the object that is complete with it.
 func (d *decoder) step(op byte) (*object, error) {
+	d.made = false
 	switch op {
 	case opSplice:
 		d.counts.SpliceClose++
@@ -130,17 +158,29 @@ func (d *decoder) uvarints(into ...*uint64) (err error) {
 	return nil
 }
 
-// slice returns bytes of the blob.
-func (d *decoder) slice(off, n uint64) ([]byte, error) {
-	size := uint64(len(d.part.blob))
+// span checks that bytes of the blob are there.
+func (d *decoder) span(off, n uint64) error {
+	size := uint64(d.part.blob.Size())
 	if off > size || n > size-off {
-		return nil, fmt.Errorf("static delta program reads %d bytes at %d of a blob of %d", n, off, size)
+		return fmt.Errorf("static delta program reads %d bytes at %d of a blob of %d", n, off, size)
 	}
-	return d.part.blob[off : off+n], nil
+	return nil
 }
 
-// next returns the object that comes next in the part's list.
-func (d *decoder) next() (*object, error) {
+// read reads bytes of the blob.
+func (d *decoder) read(b []byte, off uint64) error {
+	if err := d.span(off, uint64(len(b))); err != nil {
+		return err
+	}
+	n, err := d.part.blob.ReadAt(b, int64(off))
+	if n == len(b) {
+		err = nil
+	}
+	return err
+}
+
+// begins returns the object that comes next in the part's list.
+func (d *decoder) begins() (*object, error) {
 	if d.open != nil {
 		return nil, errors.New("static delta program begins an object inside of another")
 	}
@@ -166,7 +206,7 @@ func (d *decoder) fileHeader() (h ostree.FileHeader, err error) {
 }
 
 func (d *decoder) splice() (*object, error) {
-	o, err := d.next()
+	o, err := d.begins()
 	if err != nil {
 		return nil, err
 	}
@@ -183,20 +223,26 @@ func (d *decoder) splice() (*object, error) {
 			return nil, err
 		}
 	}
-	data, err := d.slice(off, o.size)
-	if err != nil {
+	if err := d.span(off, o.size); err != nil {
 		return nil, err
 	}
-	if o.Type == ostree.ObjectFile && ostree.IsSymlink(o.header.Mode) {
-		o.header.Target, o.size = string(data), 0
+	o.whole, o.off = true, off
+	if o.Type != ostree.ObjectFile || !ostree.IsSymlink(o.header.Mode) {
 		return o, nil
 	}
-	o.pieces = []piece{{blob: data}}
+	if o.size > maxTarget {
+		return nil, fmt.Errorf("static delta program makes a symbolic link to %d bytes", o.size)
+	}
+	target := make([]byte, o.size)
+	if err := d.read(target, off); err != nil {
+		return nil, err
+	}
+	o.header.Target, o.size = string(target), 0
 	return o, nil
 }
 
 func (d *decoder) begin() error {
-	o, err := d.next()
+	o, err := d.begins()
 	if err != nil {
 		return err
 	}
@@ -212,20 +258,21 @@ func (d *decoder) begin() error {
 	if !ostree.IsRegular(o.header.Mode) || o.size > math.MaxInt64 {
 		return errors.New("static delta program opens what is no regular file")
 	}
+	o.program, o.source = d.rest, d.source
 	d.open, d.have = o, 0
 	return nil
 }
 
 // add adds a piece to the open object.
-func (d *decoder) add(p piece, n uint64) error {
+func (d *decoder) add(p piece) error {
 	if d.open == nil {
 		return errors.New("static delta program writes outside of an object")
 	}
-	if n > d.open.size-d.have {
+	if p.len > d.open.size-d.have {
 		return errors.New("static delta program writes more than the size of the object")
 	}
-	d.have += n
-	d.open.pieces = append(d.open.pieces, p)
+	d.have += p.len
+	d.piece, d.made = p, p.len > 0
 	return nil
 }
 
@@ -238,13 +285,10 @@ func (d *decoder) write() error {
 		if off > math.MaxInt64 || n > math.MaxInt64 {
 			return errProgram
 		}
-		return d.add(piece{source: d.source, off: off, len: n}, n)
-	}
-	data, err := d.slice(off, n)
-	if err != nil {
+	} else if err := d.span(off, n); err != nil {
 		return err
 	}
-	return d.add(piece{blob: data}, n)
+	return d.add(piece{source: d.source, off: off, len: n})
 }
 
 func (d *decoder) setSource() error {
@@ -252,11 +296,12 @@ func (d *decoder) setSource() error {
 	if err != nil {
 		return err
 	}
-	sum, err := d.slice(off, uint64(len(d.source)))
-	if err == nil {
-		copy(d.source[:], sum)
+	var sum ostree.Checksum
+	if err := d.read(sum[:], off); err != nil {
+		return err
 	}
-	return err
+	d.source = sum
+	return nil
 }
 
 func (d *decoder) bspatch() error {
@@ -264,8 +309,7 @@ func (d *decoder) bspatch() error {
 	if err := d.uvarints(&off, &n); err != nil {
 		return err
 	}
-	patch, err := d.slice(off, n)
-	if err != nil {
+	if err := d.span(off, n); err != nil {
 		return err
 	}
 	if d.source.IsZero() {
@@ -274,7 +318,7 @@ func (d *decoder) bspatch() error {
 	if d.open == nil {
 		return errors.New("static delta program writes outside of an object")
 	}
-	return d.add(piece{source: d.source, isPatch: true, patch: patch, len: d.open.size - d.have}, d.open.size-d.have)
+	return d.add(piece{source: d.source, patch: &span{off, n}, len: d.open.size - d.have})
 }
 
 func (d *decoder) close() (*object, error) {
@@ -285,6 +329,7 @@ func (d *decoder) close() (*object, error) {
 	if d.have != o.size {
 		return nil, fmt.Errorf("static delta program writes %d of %d bytes of an object", d.have, o.size)
 	}
+	o.program = o.program[:len(o.program)-len(d.rest)-1]
 	d.open, d.source = nil, ostree.Checksum{}
 	return o, nil
 }

@@ -12,6 +12,9 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
 	"rpmostree/internal/dirfd"
 	"rpmostree/internal/failpoint"
 	"rpmostree/ostree"
@@ -120,8 +123,7 @@ func Open(r *repo.Repo, n Name) (*File, error) {
 	return OpenFile(filepath.Join(r.Path(), n.Dir()))
 }
 
-// OpenFile reads a superblock, or that in a directory. One with inline parts may be
-// large: above MaxSuperblockSize it is mapped, until Close.
+// OpenFile reads a superblock, or that in a directory.
 func OpenFile(name string) (*File, error) {
 	if st, err := os.Stat(name); err == nil && st.IsDir() {
 		name = filepath.Join(name, "superblock")
@@ -131,25 +133,36 @@ func OpenFile(name string) (*File, error) {
 		return nil, err
 	}
 	defer file.Close()
+	f, err := ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	f.dir = filepath.Dir(name)
+	return f, nil
+}
+
+// ReadFile reads a superblock from an open file, which is not needed any more then. It may
+// have all parts in it: if it is large it is mapped, until Close.
+func ReadFile(file *os.File) (*File, error) {
 	st, err := file.Stat()
 	if err != nil {
 		return nil, err
 	}
 	if !st.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is no regular file", name)
+		return nil, errors.New("no regular file")
 	}
-	f := &File{dir: filepath.Dir(name)}
-	if st.Size() > MaxSuperblockSize {
+	f := &File{}
+	if st.Size() > maxInMemory {
 		f.content, err = mapFile(file, st.Size())
 	} else {
 		f.content = new(content)
-		f.content.data, err = io.ReadAll(io.LimitReader(file, MaxSuperblockSize))
+		f.content.data, err = io.ReadAll(io.NewSectionReader(file, 0, maxInMemory))
 	}
 	if err != nil {
 		return nil, err
 	}
 	if err := f.parse(f.content.data); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", name, err), f.Close())
+		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
 }
@@ -165,21 +178,48 @@ func (f *File) parse(data []byte) (err error) {
 // Close releases what the superblock refers to.
 func (f *File) Close() error { return f.content.close() }
 
-// Part returns the verified file of a part.
-func (f *File) Part(i int) ([]byte, error) {
-	meta := &f.Superblock.Parts[i]
+// Inline returns the verified file of a part that is in the superblock. ok is false if it
+// is not there.
+func (f *File) Inline(i int) (part *io.SectionReader, ok bool, err error) {
 	data, ok := f.Superblock.InlinePart(i)
 	if !ok {
-		d, err := dirfd.Open(f.dir)
-		if err != nil {
-			return nil, err
-		}
-		defer d.Close()
-		if data, err = d.ReadFile(fmt.Sprint(i), MaxPartSize); err != nil {
-			return nil, err
-		}
+		return nil, false, nil
 	}
-	return data, meta.Verify(data)
+	part = io.NewSectionReader(&pages{f.content, data}, 0, int64(len(data)))
+	return part, true, f.Superblock.Parts[i].Verify(part)
+}
+
+// Part calls fn with the verified file of a part.
+func (f *File) Part(i int, fn func(*io.SectionReader) error) error {
+	part, ok, err := f.Inline(i)
+	if ok || err != nil {
+		if err == nil {
+			err = fn(part)
+		}
+		return err
+	}
+	d, err := dirfd.Open(f.dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	file, err := d.OpenFile(fmt.Sprint(i), unix.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	st, err := file.Stat()
+	if err != nil {
+		return err
+	}
+	if !st.Mode().IsRegular() {
+		return fmt.Errorf("%s is no regular file", file.Name())
+	}
+	part = io.NewSectionReader(file, 0, st.Size())
+	if err := f.Superblock.Parts[i].Verify(part); err != nil {
+		return err
+	}
+	return fn(part)
 }
 
 // Apply makes the target commit in a repository out of a delta whose parts are at
@@ -309,27 +349,38 @@ func (w *whole) dir(tree, old ostree.Checksum) error {
 	return nil
 }
 
-// write writes the target commit and the objects of all parts.
+// write writes the target commit and the objects of all parts. While the objects of a part
+// are written, the next one is decompressed.
 func (f *File) write(ctx context.Context, tx *repo.Transaction) error {
 	if err := f.Superblock.WriteCommit(tx); err != nil {
 		return err
 	}
+	u := &Unpacker{Dir: filepath.Join(tx.Repo().Path(), "tmp")}
+	defer u.Close()
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(2)
 	for i := range f.Superblock.Parts {
 		meta := &f.Superblock.Parts[i]
 		if done, err := meta.done(tx); err != nil {
-			return err
+			return errors.Join(err, g.Wait())
 		} else if done {
 			continue
 		}
-		file, err := f.Part(i)
-		if err == nil {
-			_, err = ApplyPart(ctx, tx, *meta, file)
-		}
-		if err != nil {
-			return fmt.Errorf("Executing delta part %d: %w", i, err)
-		}
+		g.Go(func() error {
+			err := context.Cause(ctx)
+			if err == nil {
+				err = f.Part(i, func(file *io.SectionReader) error {
+					_, err := u.ApplyPart(ctx, tx, *meta, file)
+					return err
+				})
+			}
+			if err != nil {
+				return fmt.Errorf("Executing delta part %d: %w", i, err)
+			}
+			return nil
+		})
 	}
-	return nil
+	return g.Wait()
 }
 
 // done tells whether all objects of the part are there.

@@ -26,7 +26,7 @@ const signedMagic = 0x4F535453474E4454
 const (
 	MaxSuperblockSize = 128 << 20 // bytes, with inline parts
 	MaxParts          = 1 << 16
-	MaxPartSize       = 1 << 30 // bytes of the blob and the programs of a part
+	MaxPartSize       = 16 << 30 // bytes of the objects of a part
 )
 
 // Keys of the metadata of a superblock.

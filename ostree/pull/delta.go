@@ -2,9 +2,13 @@ package pull
 
 import (
 	"context"
+	"crypto/sha256"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 
+	"rpmostree/internal/dirfd"
 	"rpmostree/internal/failpoint"
 	"rpmostree/internal/fetch"
 	"rpmostree/ostree"
@@ -72,9 +76,9 @@ func (p *puller) startDelta(ctx context.Context, f *frontier, t target) error {
 		return err
 	}
 	if found {
-		super, err := p.superblock(ctx, n)
+		file, err := p.superblock(ctx, n)
 		if err == nil {
-			return p.follow(ctx, f, t, super)
+			return p.follow(f, t, file)
 		}
 		if !notFound(err) {
 			return err
@@ -179,8 +183,9 @@ func (p *puller) choose(t target, current ostree.Checksum) (n delta.Name, found 
 }
 
 // superblock fetches and verifies a superblock.
-func (p *puller) superblock(ctx context.Context, n delta.Name) (*delta.Superblock, error) {
-	data, err := p.get(ctx, p.content, n.Dir()+"/superblock", delta.MaxSuperblockSize)
+func (p *puller) superblock(ctx context.Context, n delta.Name) (*delta.File, error) {
+	path := n.Dir() + "/superblock"
+	file, err := p.fetchFile(ctx, fetch.Request{Mirrors: p.content, Path: path, MaxSize: delta.MaxSuperblockSize})
 	if err != nil && !notFound(err) {
 		return nil, err
 	}
@@ -188,30 +193,37 @@ func (p *puller) superblock(ctx context.Context, n delta.Name) (*delta.Superbloc
 	if err != nil {
 		return nil, err
 	}
+	defer file.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, file); err != nil {
+		return nil, err
+	}
 	p.mu.Lock()
 	want, listed := p.deltas[n]
 	p.mu.Unlock()
-	if listed && want != ostree.ChecksumOf(data) {
+	if listed && want != ostree.Checksum(h.Sum(nil)) {
 		return nil, fmt.Errorf("Invalid checksum for static delta %s", n)
 	}
 	if !listed && p.m.GPGVerifySummary {
 		return nil, fmt.Errorf("GPG verification enabled, but no summary signatures found (use gpg-verify-summary=false in remote config to disable)")
 	}
-	if signed, ok := delta.ParseSigned(data); ok {
-		data = signed.Superblock // the commit in it is verified
-	}
-	s, err := delta.Parse(data)
+	// Signatures around it do not matter: the commit in it is verified.
+	f, err := delta.ReadFile(file.File)
 	if err != nil {
 		return nil, fmt.Errorf("static delta %s: %w", n, err)
 	}
-	if s.Name != n {
-		return nil, fmt.Errorf("static delta %s is one for %s", n, s.Name)
+	p.mu.Lock()
+	p.superblocks = append(p.superblocks, f)
+	p.mu.Unlock()
+	if f.Superblock.Name != n {
+		return nil, fmt.Errorf("static delta %s is one for %s", n, f.Superblock.Name)
 	}
-	return s, nil
+	return f, nil
 }
 
 // follow queues what a delta consists of.
-func (p *puller) follow(ctx context.Context, f *frontier, t target, s *delta.Superblock) error {
+func (p *puller) follow(f *frontier, t target, file *delta.File) error {
+	s := file.Superblock
 	for _, x := range s.Fallbacks {
 		if x.Type != ostree.ObjectFile {
 			return fmt.Errorf("Found metadata object as fallback: %s", x.ObjectName)
@@ -232,7 +244,7 @@ func (p *puller) follow(ctx context.Context, f *frontier, t target, s *delta.Sup
 		f.add(p.commitJob(t))
 	}
 	for i := range s.Parts {
-		if err := p.addPart(f, s, i); err != nil {
+		if err := p.addPart(f, file, i); err != nil {
 			return err
 		}
 	}
@@ -285,8 +297,8 @@ func (p *puller) leadsDelta(c ostree.Checksum) bool {
 }
 
 // addPart queues a part of which objects are missing.
-func (p *puller) addPart(f *frontier, s *delta.Superblock, i int) error {
-	meta := s.Parts[i]
+func (p *puller) addPart(f *frontier, file *delta.File, i int) error {
+	meta := file.Superblock.Parts[i]
 	here := true
 	for _, n := range meta.Objects {
 		ok, err := p.tx.Has(n.Type, n.Checksum)
@@ -305,17 +317,17 @@ func (p *puller) addPart(f *frontier, s *delta.Superblock, i int) error {
 		return nil
 	}
 	f.addPart(func(ctx context.Context) error {
-		file, inline := s.InlinePart(i)
+		part, inline, err := file.Inline(i)
 		if !inline {
-			var err error
-			if file, err = p.fetchPart(ctx, s.PartPath(i), meta.Size); err != nil {
-				return err
+			var done func() error
+			if part, done, err = p.fetchPart(ctx, file.Superblock.PartPath(i), meta); err == nil {
+				defer done()
 			}
 		}
-		if err := meta.Verify(file); err != nil {
+		if err != nil {
 			return err
 		}
-		written, err := delta.ApplyPart(ctx, p.tx, meta, file)
+		written, err := p.unpacker.ApplyPart(ctx, p.tx, meta, part)
 		p.nDeltaBytes.Add(written)
 		if err != nil {
 			return fmt.Errorf("Executing static delta part %d: %w", i, err)
@@ -326,12 +338,59 @@ func (p *puller) addPart(f *frontier, s *delta.Superblock, i int) error {
 	return nil
 }
 
-func (p *puller) fetchPart(ctx context.Context, path string, size uint64) ([]byte, error) {
-	if size > fetch.MaxBytes {
-		return nil, fmt.Errorf("%s: more than %d bytes", path, fetch.MaxBytes)
+// fetchPart fetches and verifies the file of a part, and returns how to close it.
+func (p *puller) fetchPart(ctx context.Context, path string, meta delta.PartMeta) (*io.SectionReader, func() error, error) {
+	if meta.Size > delta.MaxPartSize {
+		return nil, nil, fmt.Errorf("%s: more than %d bytes", path, delta.MaxPartSize)
 	}
-	data, _, err := p.fetch(ctx, fetch.Request{Mirrors: p.content, Path: path, MaxSize: int64(size), Immutable: true})
-	return data, err
+	file, err := p.fetchFile(ctx, fetch.Request{Mirrors: p.content, Path: path, MaxSize: int64(meta.Size), Immutable: true})
+	if err != nil {
+		return nil, nil, err
+	}
+	size, err := file.Seek(0, io.SeekEnd)
+	part := io.NewSectionReader(file, 0, size)
+	if err == nil {
+		err = meta.Verify(part)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, file.Close())
+	}
+	return part, file.Close, nil
+}
+
+// fetchFile fetches what may be large to a file that has no name, at whose begin it is.
+func (p *puller) fetchFile(ctx context.Context, req fetch.Request) (*dirfd.TmpFile, error) {
+	tmp, err := p.r.Dir().Open("tmp")
+	if err != nil {
+		return nil, err
+	}
+	defer tmp.Close()
+	file, err := tmp.TmpFile(0o600)
+	if err != nil {
+		return nil, err
+	}
+	res, err := p.client.Get(ctx, req, download{file})
+	p.nBytes.Add(res.Size)
+	if err != nil {
+		err = fetchError(req.Path, err)
+	} else {
+		_, err = file.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
+// A download is a file that can be begun anew.
+type download struct{ *dirfd.TmpFile }
+
+func (d download) Restart() error {
+	if err := d.Truncate(0); err != nil {
+		return err
+	}
+	_, err := d.Seek(0, io.SeekStart)
+	return err
 }
 
 // checkSpace fails early if the deltas cannot fit.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,13 +46,16 @@ type puller struct {
 	byDelta  []ostree.Checksum // commits that deltas lead to
 	delta    DeltaStats
 
+	superblocks []*delta.File // that are open
+	unpacker    delta.Unpacker
+
 	nMeta, nContent, nBytes, nParts, nDeltaBytes atomic.Int64
 	nCachedMetadata, nCachedContent              atomic.Int64
 	local                                        repo.PullStats // of a pull from a directory
 }
 
 func newPuller(ctx context.Context, r *repo.Repo, m *repo.Remote, o Options) (*puller, error) {
-	p := &puller{r: r, m: m, o: o, deltas: map[delta.Name]ostree.Checksum{}, wanted: map[ostree.Checksum][]target{}}
+	p := &puller{r: r, m: m, o: o, unpacker: delta.Unpacker{Dir: filepath.Join(r.Path(), "tmp")}, deltas: map[delta.Name]ostree.Checksum{}, wanted: map[ostree.Checksum][]target{}}
 	if err := p.connect(ctx); err != nil {
 		p.close()
 		return nil, err
@@ -85,6 +89,10 @@ func (p *puller) connect(ctx context.Context) (err error) {
 }
 
 func (p *puller) close() {
+	p.unpacker.Close()
+	for _, f := range p.superblocks {
+		f.Close()
+	}
 	if p.client != nil {
 		p.client.Close()
 	}

@@ -76,6 +76,9 @@ func (f fdFile) ReadAt(b []byte, off int64) (int, error) {
 
 func (f fdFile) Close() error { return unix.Close(int(f)) }
 
+// Fd returns the descriptor, as that of an os.File does.
+func (f fdFile) Fd() uintptr { return uintptr(f) }
+
 var noContent = io.NopCloser(bytes.NewReader(nil))
 
 // FileHeader reads the metadata of a file object.

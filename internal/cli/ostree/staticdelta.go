@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 
@@ -452,11 +453,11 @@ func (e *env) total(what string, n uint64) {
 func (e *env) showPart(f *delta.File, i int) error {
 	p := &f.Superblock.Parts[i]
 	e.printf("PartMeta%d: nobjects=%d size=%d usize=%d\n", i, len(p.Objects), p.Size, p.USize)
-	file, err := f.Part(i)
-	if err != nil {
+	var d delta.PartInfo
+	err := f.Part(i, func(file *io.SectionReader) (err error) {
+		d, err = delta.Describe(p, file)
 		return err
-	}
-	d, err := delta.Describe(p, file)
+	})
 	if err != nil {
 		return err
 	}
