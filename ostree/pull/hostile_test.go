@@ -133,7 +133,7 @@ func TestHostileRemote(t *testing.T) {
 					t.Errorf("%s: refs %v", what, refs)
 				}
 				liar.Close()
-				o.URL = honest.URL
+				o.URL, o.LowSpeedSeconds = honest.URL, 0
 				if _, err := Pull(context.Background(), r, "origin", o); err != nil {
 					t.Errorf("%s: the honest server: %v", what, err)
 				}
