@@ -1,6 +1,9 @@
 package ostree
 
 import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -148,4 +151,72 @@ func TestGPGAgainstC(t *testing.T) {
 		t.Error(out)
 	}
 	same("--repo=repo", "show", "all", "--gpg-verify-remote=c")
+}
+
+// TestSignedPullsAgainstC has each program pull what the other has signed, commits and
+// summary, and compares what they say if a signature is missing, or is another's.
+func TestSignedPullsAgainstC(t *testing.T) {
+	c := needC(t)
+	home, dir := gpgHome(t), t.TempDir()
+	sampleTree(t, filepath.Join(dir, "tree"))
+	for _, name := range []string{"signer", "stranger"} {
+		gpg(t, home, "", "--quick-gen-key", name+" <"+name+"@example.com>", "ed25519", "sign,cert", "never")
+		if err := os.WriteFile(filepath.Join(dir, name+".asc"), []byte(gpg(t, home, "", "--armor", "--export", name)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	programs := map[string]func(args ...string) (string, int){
+		"c":  func(args ...string) (string, int) { return theirs(t, c, dir, args...) },
+		"go": func(args ...string) (string, int) { return ours(t, dir, args...) },
+	}
+	n := 0
+	// try pulls with the key of a signer.
+	try := func(program, url, key string) (string, int) {
+		t.Helper()
+		n++
+		run, to := programs[program], "--repo="+fmt.Sprint("to-", n)
+		for _, args := range [][]string{
+			{"init", "--mode=bare-user"}, {"remote", "add", "origin", url, "--set=gpg-verify-summary=true", "--gpg-import=" + key + ".asc"},
+		} {
+			if out, status := run(append([]string{to}, args...)...); status != 0 {
+				t.Fatalf("%s %v: %s", program, args, out)
+			}
+		}
+		return run(to, "pull", "origin", "x")
+	}
+	for signer, run := range programs {
+		must := func(args ...string) {
+			t.Helper()
+			if out, status := run(append([]string{"--repo=by-" + signer}, args...)...); status != 0 {
+				t.Fatalf("%s %v: %s", signer, args, out)
+			}
+		}
+		sign := []string{"--gpg-sign=signer@example.com", "--gpg-homedir=" + home}
+		must("init", "--mode=archive")
+		must(append([]string{"commit", "-b", "x", "tree"}, sign...)...)
+		must(append([]string{"summary", "-u"}, sign...)...)
+		from := filepath.Join(dir, "by-"+signer)
+		server := httptest.NewServer(http.FileServer(http.Dir(from)))
+		defer server.Close()
+		for program := range programs {
+			if out, status := try(program, server.URL, "signer"); status != 0 {
+				t.Errorf("%s pulls what %s has signed: %s", program, signer, out)
+			}
+		}
+		same := func(what, key, want string) {
+			t.Helper()
+			theirs, status1 := try("c", server.URL, key)
+			ours, status2 := try("go", server.URL, key)
+			if ours != theirs || status1 == 0 || status2 == 0 || !strings.Contains(ours, want) {
+				t.Errorf("%s, signed by %s: %d, %q; %d, %q", what, signer, status1, theirs, status2, ours)
+			}
+		}
+		same("another's key", "stranger", "public key not found")
+		must("summary", "-u")
+		same("a summary without a signature", "signer", "no summary.sig found")
+		must(append([]string{"summary", "-u"}, sign...)...)
+		must("commit", "-b", "x", "tree")
+		must(append([]string{"summary", "-u"}, sign...)...)
+		same("a commit without a signature", "signer", "no signatures found")
+	}
 }
