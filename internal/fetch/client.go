@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"io"
 	"net/http"
 	"sync"
 	"time"
@@ -66,6 +67,9 @@ type Options struct {
 	IPVersion int
 	// HTTP1 switches HTTP/2 off.
 	HTTP1 bool
+	// Trace receives the heads of requests and responses, one write each; nil means
+	// that nothing is written.
+	Trace io.Writer
 }
 
 // TLSOptions tell how servers are verified and which certificate is shown to
@@ -100,9 +104,13 @@ func New(opts Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	var round http.RoundTripper = transport
+	if opts.Trace != nil {
+		round = tracer{transport, new(sync.Mutex), opts.Trace}
+	}
 	return &Client{
 		opts:  opts,
-		http:  &http.Client{Transport: transport, CheckRedirect: checkRedirect, Jar: jar},
+		http:  &http.Client{Transport: round, CheckRedirect: checkRedirect, Jar: jar},
 		hosts: map[string]chan struct{}{},
 		rate:  newLimiter(opts.MaxRate),
 	}, nil

@@ -34,8 +34,10 @@ const (
 	maxETag   = 4 << 10 // bytes
 )
 
+// openCache opens the cache in o.CacheDir, or else in the repository, unless OSTREE_SKIP_CACHE is set.
 func openCache(r *repo.Repo, o *Options, remote string) *cache {
-	if remote == "" {
+	_, skip := os.LookupEnv("OSTREE_SKIP_CACHE")
+	if remote == "" || o.CacheDir == "" && skip {
 		return nil
 	}
 	c := &cache{parent: o.CacheDir, remote: remote}

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 
 	"rpmostree/internal/fetch"
@@ -232,6 +233,9 @@ func newClient(r *repo.Repo, m *repo.Remote, o *Options) (*fetch.Client, error) 
 	}
 	if o.LowSpeedSeconds > 0 {
 		fo.LowSpeedTime = seconds(o.LowSpeedSeconds)
+	}
+	if _, on := os.LookupEnv("OSTREE_DEBUG_HTTP"); on {
+		fo.Trace = os.Stderr
 	}
 	return fetch.New(fo)
 }

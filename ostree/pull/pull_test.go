@@ -382,6 +382,15 @@ func TestSummaryIsCached(t *testing.T) {
 			t.Errorf("pull %d: summary was fetched %d times, want %d", i, fetched, want)
 		}
 	}
+	t.Setenv("OSTREE_SKIP_CACHE", "1")
+	for i := range 2 {
+		if _, err := Pull(ctx, r, "origin", Options{Refs: []string{"x"}}); err != nil {
+			t.Fatal(err)
+		}
+		if fetched != 3+i {
+			t.Errorf("without the cache the summary was fetched %d times, want %d", fetched, 3+i)
+		}
+	}
 	if c, err := r.ResolveRev("origin:x"); err != nil || c != second {
 		t.Errorf("ref %s, %v", c, err)
 	}

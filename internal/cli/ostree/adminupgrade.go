@@ -209,7 +209,8 @@ func (u *upgrader) newest() (ostree.Checksum, error) {
 }
 
 func (u *upgrader) deploy(commit ostree.Checksum) error {
-	stage := u.stage || os.Getenv("OSTREE_EX_STAGE_DEPLOYMENTS") != ""
+	_, always := os.LookupEnv("OSTREE_EX_STAGE_DEPLOYMENTS")
+	stage := u.stage || always
 	d, _, err := u.s.Deploy(u.ctx, sysroot.DeployOptions{
 		Stateroot: u.osname, Commit: commit, Origin: u.origin, Merge: &u.merge, Stage: stage,
 	})

@@ -10,7 +10,7 @@ import (
 const compatVersion = "2026.4"
 
 // features are the words of libostree's list that hold here.
-var features = []string{"gpgme", "inode64", "initial-var", "libarchive", "p2p", "selinux", "sign-ed25519", "sign-spki"}
+var features = []string{"gpgme", "inode64", "initial-var", "libarchive", "libmount", "p2p", "release", "selinux", "sign-ed25519", "sign-spki", "systemd"}
 
 // printVersion prints YAML, as programs expect.
 func printVersion(w io.Writer) {
