@@ -11,6 +11,7 @@ import (
 	"rpmostree/ostree"
 	"rpmostree/ostree/pull"
 	"rpmostree/ostree/repo"
+	"rpmostree/ostree/sign"
 	"rpmostree/ostree/sysroot"
 )
 
@@ -178,7 +179,12 @@ func (u *upgrader) pull(what, notOlderThan string) error {
 	if u.remote == "" || u.deployOnly {
 		return nil
 	}
-	_, err := pull.Pull(u.ctx, u.s.Repo(), u.remote, pull.Options{Refs: []string{what}, TimestampCheckFrom: notOlderThan})
+	verifier := sign.NewVerifier(u.s.Repo())
+	o := pull.Options{Refs: []string{what}, TimestampCheckFrom: notOlderThan, Verify: verifier}
+	if t, ok := u.terminalProgress(0); ok {
+		o.Progress, verifier.OnGPG = t, t.signatures
+	}
+	_, err := pull.Pull(u.ctx, u.s.Repo(), u.remote, o)
 	return err
 }
 

@@ -26,6 +26,14 @@ type env struct {
 
 func (e *env) printf(format string, args ...any) { fmt.Fprintf(e.out, format, args...) }
 
+// flush lets what was printed be seen before something that takes long.
+func (e *env) flush() error {
+	if b, ok := e.out.(interface{ Flush() error }); ok {
+		return b.Flush()
+	}
+	return nil
+}
+
 // debugf prints a line for --verbose.
 func (e *env) debugf(format string, args ...any) {
 	if e.verbose {

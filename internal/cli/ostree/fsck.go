@@ -23,7 +23,17 @@ func fsckCommand() *command {
 			say = func(string, ...any) {}
 		}
 		say("Validating refs...\nValidating refs in collections...\nEnumerating commits...\n")
+		if err := e.flush(); err != nil {
+			return err
+		}
+		end := func() {}
+		if t, ok := e.terminalProgress(0); ok && !quiet {
+			task := t.Begin("fsck objects")
+			o.Progress = func(done, total int) { task.Update(uint64(done), uint64(total)) }
+			end = func() { task.End("") }
+		}
 		report, err := e.repo.Fsck(e.ctx, o)
+		end()
 		if err != nil {
 			return err
 		}
