@@ -21,6 +21,7 @@ type settings struct {
 	fsync          bool
 	perObjectFsync bool
 	disableXattrs  bool
+	verity         Verity
 	parent         string
 	collectionID   string
 	locking        bool
@@ -92,6 +93,8 @@ func parseSettings(k *keyfile.File) (settings, error) {
 	if v := k.Get("ex-integrity", "composefs"); v == "yes" || v == "true" || v == "1" {
 		errs = append(errs, errors.New("composefs required, but libostree compiled without support"))
 	}
+	s.verity, err = parseVerity(k)
+	errs = append(errs, err)
 	errs = append(errs, s.parseMinFreeSize(k), s.parseCollection(k), s.parseFinders(k))
 	return s, errors.Join(errs...)
 }

@@ -65,6 +65,9 @@ func (t tmpObject) linkAs(path string) error {
 // link gives a complete file its name as an object. It reports whether the
 // object is new.
 func (tx *Transaction) link(t tmpObject, typ ostree.ObjectType, c ostree.Checksum) (bool, error) {
+	if err := tx.verity(t); err != nil {
+		return false, err
+	}
 	if tx.options.PerObjectFsync {
 		if err := unix.Fsync(int(t.fdFile)); err != nil {
 			return false, pathError("fsync", "object", err)

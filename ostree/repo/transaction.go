@@ -36,17 +36,18 @@ type TransactionOptions struct {
 // Commit, as long as the repository is open.
 type Transaction struct {
 	*Objects
-	repo    *Repo
-	ctx     context.Context
-	options TransactionOptions
-	tmp     *dirfd.Dir
-	staging *staging
-	unlock  func() error
-	prefix  [256]atomic.Bool // staging directories that exist
-	budget  budget
-	zip     *deflater
-	stats   counters
-	noClone atomic.Bool // the file system cannot reflink
+	repo     *Repo
+	ctx      context.Context
+	options  TransactionOptions
+	tmp      *dirfd.Dir
+	staging  *staging
+	unlock   func() error
+	prefix   [256]atomic.Bool // staging directories that exist
+	budget   budget
+	zip      *deflater
+	stats    counters
+	noClone  atomic.Bool // the file system cannot reflink
+	noVerity atomic.Bool // the file system has no fs-verity
 
 	reflinks func() bool // that it can, once found out
 

@@ -172,11 +172,11 @@ type operation struct {
 var (
 	writePoints = []string{"sysroot.boot.kernel", "sysroot.boot.entries", "sysroot.boot.links", "sysroot.boot.linkswapped", "sysroot.boot.written",
 		"sysroot.boot.swapped", "sysroot.cleanup"}
-	deployPoints = slices.Concat([]string{"sysroot.deploy.checkout", "sysroot.deploy.etc", "sysroot.deploy.merged", "sysroot.remove"}, writePoints)
+	deployPoints = slices.Concat([]string{"sysroot.deploy.checkout", "sysroot.deploy.etc", "sysroot.deploy.merged"}, writePoints)
 )
 
 var operations = []operation{
-	{name: "deploy", deployments: 2, points: slices.Concat(deployPoints, []string{"repo.ref.write", "repo.prune.object"})},
+	{name: "deploy", deployments: 2, points: slices.Concat(deployPoints, []string{"sysroot.remove", "repo.ref.write", "repo.prune.object"})},
 	{name: "upgrade", deployments: 1, pin: true, points: slices.Concat([]string{"repo.commit.object", "repo.commit.ref"}, deployPoints)},
 	{name: "deploy", same: true, deployments: 2, points: []string{"sysroot.deploy.merged", "sysroot.boot.links", "sysroot.boot.linked", "sysroot.boot.linkswapped", "sysroot.cleanup"}},
 	{name: "cleanup", deployments: 1, before: []string{"deploy at sysroot.boot.links"}, points: []string{"sysroot.cleanup", "sysroot.remove", "sysroot.remove.kernel", "repo.prune.object"}},

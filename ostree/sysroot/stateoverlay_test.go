@@ -76,7 +76,7 @@ func TestPostCopy(t *testing.T) {
 		{"ex-integrity", "fsverity", "maybe", ""},
 		{"ex-fsverity", "opportunistic", "true", ""},
 		{"ex-integrity", "composefs", "maybe", ""},
-		{"ex-integrity", "fsverity", "sometimes", "Invalid tri-state value: sometimes"},
+		{"ex-integrity", "fsverity", "sometimes", "loading sysroot: Opening sysroot repo: Invalid tri-state value: sometimes"},
 		{"ex-integrity", "fsverity", "yes", "fsverity required but filesystem does not support it"},
 		{"ex-fsverity", "required", "true", "fsverity required but filesystem does not support it"},
 	} {
@@ -84,8 +84,11 @@ func TestPostCopy(t *testing.T) {
 		if tt.group != "" {
 			v.c("--repo="+v.repo(), "config", "set", tt.group+"."+tt.key, tt.value)
 		}
-		s := v.open()
-		err := s.UpdatePostCopy()
+		s, err := Open(v.root(), options())
+		if err == nil {
+			err = s.UpdatePostCopy()
+			s.Close()
+		}
 		if supported, _ := enableVerity(filepath.Join(v.repo(), "config")); supported && tt.err == "fsverity required but filesystem does not support it" {
 			tt.err = ""
 		}
