@@ -77,6 +77,10 @@ func TestMachines(t *testing.T) {
 		t.Logf("qemu used %.1f s of processor time", m.CPU().Seconds())
 		testMachine(t, m)
 	})
+	t.Run("units", func(t *testing.T) {
+		need(t, qemu.Missing())
+		testUnits(t, sysroot)
+	})
 }
 
 // testMachine checks that a machine is what the interface promises, on a system whose
