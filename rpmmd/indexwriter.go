@@ -95,7 +95,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // IndexPrimary reads primary.xml and writes its index. The key names what the
 // index is made from, such as the checksum of primary.xml.
 func IndexPrimary(r io.Reader, w io.Writer, key string) error {
-	x := newIndexWriter(w)
+	x := newIndexWriter(w, key)
 	if err := parsePrimary(r, x.strs, x.add); err != nil {
 		return err
 	}
@@ -116,8 +116,8 @@ type indexWriter struct {
 	files words
 }
 
-func newIndexWriter(w io.Writer) *indexWriter {
-	x := &indexWriter{strs: newStringTable(), deps: newDepTable()}
+func newIndexWriter(w io.Writer, key string) *indexWriter {
+	x := &indexWriter{strs: newStringTable(key), deps: newDepTable()}
 	x.out = bufio.NewWriterSize(writerFunc(func(b []byte) (int, error) {
 		x.sum = crc32.Update(x.sum, castagnoli, b)
 		return w.Write(b)

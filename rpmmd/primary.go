@@ -21,7 +21,7 @@ const (
 // ParsePrimary reads primary.xml and calls fn for each package. The Package
 // belongs to fn. An error of fn ends the parse and is returned as it is.
 func ParsePrimary(r io.Reader, fn func(*Package) error) error {
-	strs := newStringTable()
+	strs := newStringTable("")
 	c := packageMaker{strs: strs}
 	return parsePrimary(r, strs, func(raw *rawPackage) error { return fn(c.make(raw)) })
 }

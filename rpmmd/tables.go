@@ -1,9 +1,9 @@
 package rpmmd
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"math/bits"
-	"math/rand/v2"
 	"unsafe"
 )
 
@@ -64,8 +64,10 @@ const (
 	stringChunk     = 1 << stringChunkBits
 )
 
-func newStringTable() *stringTable {
-	t := &stringTable{seed: rand.Uint64(), hash: newHashTable()}
+// newStringTable returns an empty table. The seed follows from the key.
+func newStringTable(key string) *stringTable {
+	sum := sha256.Sum256([]byte(key))
+	t := &stringTable{seed: binary.LittleEndian.Uint64(sum[:]), hash: newHashTable()}
 	t.starts.add(0)
 	t.sizes.add(0)
 	return t
@@ -135,9 +137,9 @@ func (t *depTable) id(name, evr, op uint32) uint32 {
 	return id
 }
 
-// hashText hashes a string. The seed is kept in an Index and not known before, so that
-// nobody can choose strings that meet in its table. As in wyhash, words are mixed by
-// multiplication.
+// hashText hashes a string. The seed follows from the key of an Index, which is a checksum of
+// what the strings are from: nobody can choose strings that meet in its table. As in wyhash,
+// words are mixed by multiplication.
 func hashText(seed uint64, s string) uint64 {
 	const k = 0x9e3779b97f4a7c15
 	mix := func(h, word uint64) uint64 {

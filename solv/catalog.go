@@ -83,7 +83,7 @@ func (r *Repo) AddCatalog(c Catalog) ID {
 	for i := range c.Len() {
 		e := c.Entry(i)
 		s := solvable{name: p.strs.ref(span, e.Name), arch: p.strs.ref(span, e.Arch), evr: p.strs.ref(span, e.EVR),
-			repo: r, buildTime: e.BuildTime, has: e.Lists | fromCatalog, row: -1 - int32(i)}
+			repo: r.ref(), buildTime: e.BuildTime, has: e.Lists | fromCatalog, row: -1 - int32(i)}
 		if e.Vendor != 0 {
 			s.vendor = p.strs.ref(span, e.Vendor)
 		}
@@ -105,7 +105,7 @@ func (r *Repo) own() []ID {
 
 // load reads the lists of a package of a catalog.
 func (p *Pool) load(s *solvable) {
-	r := s.repo
+	r := p.repoOf(s)
 	k := r.catalog.Package(int(-1-s.row), func(n int) Ref { return p.strs.ref(r.span, n) })
 	p.addLists(s, k)
 }

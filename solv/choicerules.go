@@ -88,7 +88,7 @@ func (c *choiceMaker) pair(r *rule) (pairs []pairing, choice, ofInstalled bool) 
 			return true
 		}
 		switch {
-		case s.pool.sols[l].repo == nil:
+		case s.pool.sols[l].repo == noRepo:
 		case s.isInstalled(l):
 			pairs = append(pairs, pairing{l, l})
 		default:

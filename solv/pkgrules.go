@@ -79,7 +79,7 @@ func (g *packageRules) push(ids []ID) {
 
 func (g *packageRules) one(n ID) {
 	p, s := g.s.pool, &g.s.pool.sols[n]
-	if s.repo == nil {
+	if s.repo == noRepo {
 		return
 	}
 	g.owner = n
@@ -327,7 +327,7 @@ func (g *packageRules) addForWeak() {
 
 func (g *packageRules) mayHelp(id ID) bool {
 	p, s := g.s.pool, &g.s.pool.sols[id]
-	if g.seen.has(id) || s.repo == nil || s.has&(HasSupplements|HasEnhances) == 0 {
+	if g.seen.has(id) || s.repo == noRepo || s.has&(HasSupplements|HasEnhances) == 0 {
 		return false
 	}
 	if !p.isInstalled(id) && !p.installable(id) {

@@ -90,14 +90,14 @@ func (s *solver) pruneToPriority(list []ID) []ID {
 	p := s.pool
 	best, have := 0, false
 	for _, id := range list {
-		if !s.isInstalled(id) && (!have || p.sols[id].repo.priority > best) {
-			best, have = p.sols[id].repo.priority, true
+		if !s.isInstalled(id) && (!have || p.repoOf(&p.sols[id]).priority > best) {
+			best, have = p.repoOf(&p.sols[id]).priority, true
 		}
 	}
 	if have {
 		n := 0
 		for _, id := range list {
-			if s.isInstalled(id) || p.sols[id].repo.priority == best {
+			if s.isInstalled(id) || p.repoOf(&p.sols[id]).priority == best {
 				list[n] = id
 				n++
 			}
@@ -118,23 +118,23 @@ func (s *solver) pruneInstalledDup(list []ID) []ID {
 	if i < 0 {
 		return list
 	}
-	best := p.sols[list[i]].repo.priority
+	best := p.repoOf(&p.sols[list[i]]).priority
 	var out []ID
 	for _, id := range list {
 		sol := &p.sols[id]
-		if !s.isInstalled(id) && sol.repo.priority < best {
+		if !s.isInstalled(id) && p.repoOf(sol).priority < best {
 			continue
 		}
 		if s.isInstalled(id) && s.inDup(id) {
 			keep := false
 			for _, o := range p.whatProvides(sol.name) {
 				os := &p.sols[o]
-				if s.isInstalled(o) || os.evr != sol.evr || os.repo == nil || os.repo.priority < best || !p.identical(sol, os) {
+				if s.isInstalled(o) || os.evr != sol.evr || os.repo == noRepo || p.repoOf(os).priority < best || !p.identical(sol, os) {
 					continue
 				}
 				keep = true
-				if os.repo.priority > best {
-					best, out = os.repo.priority, out[:0]
+				if p.repoOf(os).priority > best {
+					best, out = p.repoOf(os).priority, out[:0]
 				}
 			}
 			if !keep {
@@ -209,8 +209,8 @@ func (s *solver) sortForVersion(list []ID) {
 		if ia, ib := s.isInstalled(a), s.isInstalled(b); ia != ib {
 			return order(ia)
 		}
-		if x.repo.sub != y.repo.sub {
-			return y.repo.sub - x.repo.sub
+		if p.repoOf(x).sub != p.repoOf(y).sub {
+			return p.repoOf(y).sub - p.repoOf(x).sub
 		}
 		return int(a - b)
 	})
@@ -386,7 +386,7 @@ func (s *solver) dislikeOld(list []ID) {
 	p := s.pool
 	moveBack(list, func(id ID) bool {
 		sol := &p.sols[id]
-		if sol.repo == nil || s.isInstalled(id) {
+		if sol.repo == noRepo || s.isInstalled(id) {
 			return false
 		}
 		for _, o := range p.whatProvides(sol.name) {
@@ -394,8 +394,8 @@ func (s *solver) dislikeOld(list []ID) {
 			if o == id || os.name != sol.name || os.arch != sol.arch {
 				continue
 			}
-			if sol.repo.priority != os.repo.priority {
-				if sol.repo.priority > os.repo.priority {
+			if p.repoOf(sol).priority != p.repoOf(os).priority {
+				if p.repoOf(sol).priority > p.repoOf(os).priority {
 					continue
 				}
 				return true

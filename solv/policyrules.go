@@ -168,7 +168,7 @@ func (s *solver) createDupMaps() {
 				targeted = p.installed == nil || !slices.ContainsFunc(s.picked[i], s.isInstalled)
 			}
 			for _, id := range s.picked[i] {
-				if p.sols[id].repo == nil || !s.isInstalled(id) && (!targeted || !p.installable(id)) {
+				if p.sols[id].repo == noRepo || !s.isInstalled(id) && (!targeted || !p.installable(id)) {
 					continue
 				}
 				s.addToDup(id, j.Flags, targeted)
@@ -373,10 +373,10 @@ func (s *solver) addRepoPriorityRules() {
 			continue
 		}
 		sol := &p.sols[i]
-		best := sol.repo.priority
+		best := p.repoOf(sol).priority
 		for _, o := range p.whatProvides(sol.name) {
 			if p.sols[o].name == sol.name {
-				best = max(best, p.sols[o].repo.priority)
+				best = max(best, p.repoOf(&p.sols[o]).priority)
 			}
 		}
 		for _, o := range p.whatProvides(sol.name) {
@@ -384,7 +384,7 @@ func (s *solver) addRepoPriorityRules() {
 				continue
 			}
 			todo.clear(o)
-			if !s.isInstalled(o) && p.sols[o].repo.priority < best {
+			if !s.isInstalled(o) && p.repoOf(&p.sols[o]).priority < best {
 				s.addRule(-o)
 			}
 		}

@@ -80,10 +80,27 @@ const (
 
 type solvable struct {
 	name, evr, arch, vendor Ref
-	repo                    *Repo
+	repo                    repoRef
 	buildTime               int64
 	has                     ListSet
 	row                     int32 // in Pool.rows; if negative, -1 minus the number in the repository's catalog
+}
+
+// A repoRef is the number of a repository plus one: a pool has many packages, and the garbage
+// collector need not look at them if there are no pointers.
+type repoRef int32
+
+// noRepo is the repository of the system.
+const noRepo repoRef = 0
+
+func (r *Repo) ref() repoRef { return repoRef(r.index + 1) }
+
+// repoOf returns the repository of a package; nil for the system.
+func (p *Pool) repoOf(s *solvable) *Repo {
+	if s.repo == noRepo {
+		return nil
+	}
+	return p.repos[s.repo-1]
 }
 
 // A listRow says where the lists of a package are.
@@ -227,7 +244,7 @@ func (r *Repo) Add(pkg Package) ID {
 		}
 	}
 	id := ID(len(p.sols))
-	p.sols = append(p.sols, solvable{name: k.Name, arch: k.Arch, evr: k.EVR, vendor: k.Vendor, repo: r, buildTime: k.BuildTime})
+	p.sols = append(p.sols, solvable{name: k.Name, arch: k.Arch, evr: k.EVR, vendor: k.Vendor, repo: r.ref(), buildTime: k.BuildTime})
 	s := &p.sols[id]
 	p.addLists(s, &k)
 	row := &p.rows[s.row]
@@ -258,9 +275,16 @@ func (p *Pool) considerFrom(id ID) {
 	}
 }
 
+// size is an upper bound of what addLists appends to Pool.deps.
+func (k *Interned) size() int {
+	return len(k.Provides) + len(k.Requires) + len(k.PreRequires) + len(k.Conflicts) + len(k.Obsoletes) + len(k.Recommends) +
+		len(k.Suggests) + len(k.Supplements) + len(k.Enhances) + len(k.OrderWithRequires) + int(depKinds) + 1
+}
+
 // addLists stores the lists of a package.
 func (p *Pool) addLists(s *solvable, k *Interned) {
 	var row listRow
+	p.deps = extend(p.deps, k.size())
 	for kind, list := range [depKinds][]Ref{
 		depProvides: k.Provides, depConflicts: k.Conflicts, depObsoletes: k.Obsoletes, depRecommends: k.Recommends, depSuggests: k.Suggests,
 		depSupplements: k.Supplements, depEnhances: k.Enhances, depOrder: k.OrderWithRequires,
@@ -280,7 +304,7 @@ func (p *Pool) addLists(s *solvable, k *Interned) {
 		s.has |= HasFiles
 	}
 	s.row = int32(len(p.rows))
-	p.rows = append(p.rows, row)
+	p.rows = append(extend(p.rows, 1), row)
 }
 
 func (p *Pool) addDeps(list []Ref) uint32 {
@@ -379,7 +403,7 @@ func (p *Pool) Info(id ID) Info {
 		return Info{}
 	}
 	s := &p.sols[id]
-	return Info{p.strs.get(s.name), p.strs.get(s.evr), p.strs.get(s.arch), p.strs.get(s.vendor), s.repo}
+	return Info{p.strs.get(s.name), p.strs.get(s.evr), p.strs.get(s.arch), p.strs.get(s.vendor), p.repoOf(s)}
 }
 
 // String returns NAME-EVR.ARCH.
@@ -399,7 +423,7 @@ func (p *Pool) String(id ID) string {
 }
 
 func (p *Pool) isInstalled(id ID) bool {
-	return p.installed != nil && p.sols[id].repo == p.installed
+	return p.installed != nil && p.sols[id].repo == p.installed.ref()
 }
 
 func (p *Pool) isSource(s *solvable) bool {
@@ -416,13 +440,13 @@ func (p *Pool) excluded(id ID) bool { return p.considered != nil && !p.considere
 // installable reports that a package may be installed at all.
 func (p *Pool) installable(id ID) bool {
 	s := &p.sols[id]
-	return s.repo != nil && !p.badArch(s) && !p.isSource(s) && !p.excluded(id)
+	return s.repo != noRepo && !p.badArch(s) && !p.isSource(s) && !p.excluded(id)
 }
 
 // visible reports that a package may appear in provider lists.
 func (p *Pool) visible(id ID) bool {
 	s := &p.sols[id]
-	if p.installed != nil && s.repo == p.installed {
+	if p.installed != nil && s.repo == p.installed.ref() {
 		return true
 	}
 	return !p.badArch(s) && !p.isSource(s) && !(p.flags.HideExcluded && p.excluded(id))

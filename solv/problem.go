@@ -145,8 +145,8 @@ func (c Cause) Fact() string {
 func (c Cause) DnfString() string {
 	p := c.pool
 	from := func(id ID) string {
-		if s := &p.sols[id]; s.repo != nil {
-			return p.String(id) + " from " + s.repo.name
+		if s := &p.sols[id]; s.repo != noRepo {
+			return p.String(id) + " from " + p.repoOf(s).name
 		}
 		return p.String(id)
 	}

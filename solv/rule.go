@@ -58,7 +58,7 @@ func (s *solver) addRule(p int32, rest ...int32) int32 {
 	if len(r.rest) > 0 {
 		r.w2 = r.rest[0]
 	}
-	s.rules = append(s.rules, r)
+	s.rules = append(extend(s.rules, 1), r)
 	return int32(len(s.rules) - 1)
 }
 

@@ -134,6 +134,17 @@ func (t *stringTable) resize(size int) {
 // hashSeed only decides where a string lies in the table, never what is returned.
 var hashSeed = maphash.MakeSeed()
 
+// extend makes room for n more elements by doubling. What append does with long lists, to lengthen
+// them by a quarter, copies them several times over.
+func extend[T any](s []T, n int) []T {
+	if len(s)+n <= cap(s) {
+		return s
+	}
+	out := make([]T, len(s), max(2*cap(s), len(s)+n))
+	copy(out, s)
+	return out
+}
+
 // relation is an interned "left op right".
 type relation struct {
 	left, right Ref
@@ -159,7 +170,7 @@ func (t *relationTable) intern(r relation) Ref {
 		h = (h + 1) & mask
 	}
 	n := uint32(len(t.rels))
-	t.rels = append(t.rels, r)
+	t.rels = append(extend(t.rels, 1), r)
 	t.hash[h] = n
 	if size := hashSize(len(t.hash), len(t.rels)); size > len(t.hash) {
 		t.resize(size)

@@ -170,7 +170,7 @@ func (s *solver) fresh(d Ref) int {
 	found := 0
 	for _, id := range p.whatProvides(d) {
 		if s.level[id] > 0 {
-			if p.sols[id].repo != nil && !s.isInstalled(id) {
+			if p.sols[id].repo != noRepo && !s.isInstalled(id) {
 				return 2
 			}
 			found = 1
@@ -323,7 +323,7 @@ func (s *solver) installRecommended(level int32, decided int, wanted bitmap) int
 	p := s.pool
 	for i := 0; i < decided; i++ {
 		id := s.decisions[i]
-		if id < 0 || p.sols[id].repo == nil || !s.opts.AddAlreadyRecommended && s.isInstalled(id) {
+		if id < 0 || p.sols[id].repo == noRepo || !s.opts.AddAlreadyRecommended && s.isInstalled(id) {
 			continue
 		}
 		for _, d := range p.list(&p.sols[id], depRecommends) {

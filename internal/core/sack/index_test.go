@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
@@ -37,12 +38,12 @@ func randomPackages(rng *rand.Rand, n int) (list []*rpmmd.Package) {
 		if rng.IntN(2) == 0 {
 			p.Provides = append(p.Provides, rpmmd.Dep{Name: "cap" + pick("1", "2", "3")}, p.Provides[0])
 		}
-		for kind, chance := range map[rpmmd.DepKind]int{rpmmd.Requires: 60, rpmmd.Conflicts: 8, rpmmd.Obsoletes: 5, rpmmd.Recommends: 20,
+		for kind, chance := range [rpmmd.DepKinds]int{rpmmd.Requires: 60, rpmmd.Conflicts: 8, rpmmd.Obsoletes: 5, rpmmd.Recommends: 20,
 			rpmmd.Suggests: 20, rpmmd.Supplements: 15, rpmmd.Enhances: 15} {
 			for rng.IntN(100) < chance {
-				d := dep()
-				d.Pre = kind == rpmmd.Requires && rng.IntN(4) == 0
-				*p.Deps(kind) = append(*p.Deps(kind), d)
+				d, list := dep(), p.Deps(rpmmd.DepKind(kind))
+				d.Pre = list == &p.Requires && rng.IntN(4) == 0
+				*list = append(*list, d)
 			}
 		}
 		for rng.IntN(3) == 0 {
@@ -77,7 +78,8 @@ func facts(p *solv.Pool, jobs func(*solv.Pool) []solv.Job) (lines []string) {
 	for _, id := range p.Order(&res.Transaction) {
 		add("in order %d %s", id, p.String(id))
 	}
-	add("%s", solv.Format(res.Problems))
+	// The reasons of one package are in the order of numbers that are given when a dependency is first met.
+	lines = append(lines, slices.Sorted(strings.Lines(solv.Format(res.Problems)))...)
 	add("wanted %v", p.WantedFiles())
 	for _, name := range []string{"p1", "cap1", "cap2", "/usr/bin/a", "/usr/bin/d", "/opt/c", "p2 >= 2", "p3 = 1-1", "(p1 or cap3)", "nothing"} {
 		d, err := p.ParseDep(name)
