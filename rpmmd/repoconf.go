@@ -73,6 +73,7 @@ type RepoConfig struct {
 	Proxy         string // URL; "_none_" for none at all, "" for that of the environment
 	ProxyUsername string
 	ProxyPassword string
+	ProxyAuth     string    // any, basic, digest, negotiate, ntlm or none; "" means any
 	ProxySSL      SSLConfig // of a proxy whose URL is of https
 
 	SSL             SSLConfig
@@ -403,9 +404,7 @@ func (p *optionParser) setConnection(v string) {
 	case "proxy_password":
 		c.ProxyPassword = v
 	case "proxy_auth_method":
-		if v != "any" && v != "basic" && v != "none" {
-			p.invalid(v) // digest, negotiate, ntlm: the connection would fail
-		}
+		c.ProxyAuth = v
 	case "sslverifystatus":
 		p.bool(&c.SSLVerifyStatus, v)
 	default:

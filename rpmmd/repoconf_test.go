@@ -209,13 +209,14 @@ func TestOptions(t *testing.T) {
 		{"sslverifystatus=1", func(c *RepoConfig) { c.SSLVerifyStatus = true }},
 		{"sslverify=0\nsslcacert=a\nsslclientcert=b\nsslclientkey=c", func(c *RepoConfig) { c.SSL = SSLConfig{true, "a", "b", "c"} }},
 		{"proxy_sslverify=0\nproxy_sslcacert=a\nproxy_sslclientcert=b\nproxy_sslclientkey=c", func(c *RepoConfig) { c.ProxySSL = SSLConfig{true, "a", "b", "c"} }},
-		{"proxy=http://p\nproxy_username=u\nproxy_password=w\nproxy_auth_method=basic", func(c *RepoConfig) { c.Proxy, c.ProxyUsername, c.ProxyPassword = "http://p", "u", "w" }},
+		{"proxy=http://p\nproxy_username=u\nproxy_password=w\nproxy_auth_method=digest", func(c *RepoConfig) {
+			c.Proxy, c.ProxyUsername, c.ProxyPassword, c.ProxyAuth = "http://p", "u", "w", "digest"
+		}},
 		{"max_parallel_downloads=5\nmax_downloads_per_mirror=2", func(c *RepoConfig) { c.MaxParallel, c.MaxPerHost = 5, 2 }},
 		{"ip_resolve=6\nminrate=5k\ntimeout=3m\nuser_agent=x", func(c *RepoConfig) {
 			c.IPVersion, c.MinRate, c.Timeout, c.UserAgent = 6, 5120, 3*time.Minute, "x"
 		}},
 		{"throttle=200%", func(c *RepoConfig) { c.Warnings = []string{"Invalid configuration value: throttle=200% in f"} }},
-		{"proxy_auth_method=ntlm", func(c *RepoConfig) { c.Warnings = []string{"Invalid configuration value: proxy_auth_method=ntlm in f"} }},
 	} {
 		repos, err := ParseRepos("f", []byte("[a]\n"+tt.text+"\n"), nil)
 		if err != nil {

@@ -57,6 +57,7 @@ type Options struct {
 	Proxy         string
 	ProxyUsername string
 	ProxyPassword string
+	ProxyAuth     ProxyAuth  // "" means ProxyBasic
 	ProxyTLS      TLSOptions // of a proxy whose URL is of https
 
 	TLS TLSOptions
@@ -96,21 +97,27 @@ type Client struct {
 // New returns a Client. It fails if a TLS file or the proxy is unusable.
 func New(opts Options) (*Client, error) {
 	opts.setDefaults()
+	if err := opts.ProxyAuth.check(); err != nil {
+		return nil, err
+	}
 	transport, err := newTransport(&opts)
 	if err != nil {
 		return nil, err
+	}
+	var rt http.RoundTripper = transport
+	if transport.Proxy != nil && opts.ProxyUsername != "" && opts.ProxyAuth.asked() {
+		rt = newProxyAuth(transport, &opts)
+	}
+	if opts.Trace != nil {
+		rt = tracer{rt, new(sync.Mutex), opts.Trace}
 	}
 	jar, err := newJar(opts.Cookies)
 	if err != nil {
 		return nil, err
 	}
-	var round http.RoundTripper = transport
-	if opts.Trace != nil {
-		round = tracer{transport, new(sync.Mutex), opts.Trace}
-	}
 	return &Client{
 		opts:  opts,
-		http:  &http.Client{Transport: round, CheckRedirect: checkRedirect, Jar: jar},
+		http:  &http.Client{Transport: rt, CheckRedirect: checkRedirect, Jar: jar},
 		hosts: map[string]chan struct{}{},
 		rate:  newLimiter(opts.MaxRate),
 	}, nil

@@ -153,7 +153,16 @@ func proxyFunc(o *Options) (func(*http.Request) (*url.URL, error), error) {
 	if err != nil || u.Host == "" {
 		return nil, fmt.Errorf("invalid proxy %q", o.Proxy)
 	}
-	if o.ProxyUsername != "" {
+	switch {
+	case o.ProxyAuth == ProxyNone:
+		u.User = nil
+	case o.ProxyAuth.asked():
+		if o.ProxyUsername == "" && u.User != nil {
+			o.ProxyUsername = u.User.Username()
+			o.ProxyPassword, _ = u.User.Password()
+		}
+		u.User = nil // else it would be sent unasked
+	case o.ProxyUsername != "":
 		u.User = url.UserPassword(o.ProxyUsername, o.ProxyPassword)
 	}
 	return http.ProxyURL(u), nil

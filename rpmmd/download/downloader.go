@@ -171,13 +171,13 @@ func (d *Downloader) RefreshAll(ctx context.Context, repos []rpmmd.RepoConfig) (
 
 // clientKey is what connections depend on.
 type clientKey struct {
-	userAgent, username, password       string
-	proxy, proxyUsername, proxyPassword string
-	ssl, proxySSL                       rpmmd.SSLConfig
-	sslStatus                           bool
-	ipVersion, retries, perHost         int
-	timeout                             time.Duration
-	minRate, maxRate                    int64
+	userAgent, username, password                  string
+	proxy, proxyUsername, proxyPassword, proxyAuth string
+	ssl, proxySSL                                  rpmmd.SSLConfig
+	sslStatus                                      bool
+	ipVersion, retries, perHost                    int
+	timeout                                        time.Duration
+	minRate, maxRate                               int64
 }
 
 // client returns the connections of a repository: repositories with the same
@@ -185,7 +185,7 @@ type clientKey struct {
 func (d *Downloader) client(r *rpmmd.RepoConfig) (*fetch.Client, error) {
 	k := clientKey{
 		userAgent: r.UserAgent, username: r.Username, password: r.Password,
-		proxy: r.Proxy, proxyUsername: r.ProxyUsername, proxyPassword: r.ProxyPassword,
+		proxy: r.Proxy, proxyUsername: r.ProxyUsername, proxyPassword: r.ProxyPassword, proxyAuth: r.ProxyAuth,
 		ssl: r.SSL, proxySSL: r.ProxySSL, sslStatus: r.SSLVerifyStatus,
 		ipVersion: r.IPVersion, retries: r.Retries, perHost: r.MaxPerHost, timeout: r.Timeout, minRate: r.MinRate, maxRate: r.MaxRate,
 	}
@@ -216,6 +216,7 @@ func (d *Downloader) fetchOptions(r *rpmmd.RepoConfig) fetch.Options {
 	o.IPVersion = cmp.Or(r.IPVersion, o.IPVersion)
 	if r.Proxy != "" {
 		o.Proxy, o.ProxyUsername, o.ProxyPassword = r.Proxy, r.ProxyUsername, r.ProxyPassword
+		o.ProxyAuth = cmp.Or(fetch.ProxyAuth(r.ProxyAuth), fetch.ProxyAny)
 	}
 	o.MaxRate = cmp.Or(r.MaxRate, o.MaxRate)
 	o.TLS = tlsOptions(o.TLS, r.SSL)
