@@ -36,6 +36,9 @@ type RepoConfig struct {
 	ID   string
 	Name string // defaults to ID
 	File string // where the section stands; "" if nowhere
+	// FileTime is when File was changed. Metadata that is older has expired. It is
+	// zero if the age of File does not matter (check_config_file_age of dnf.conf).
+	FileTime time.Time
 
 	// Where the repository is. If there is more than one kind, the metalink comes
 	// first, then the mirrorlist, then the base URLs.
@@ -246,6 +249,13 @@ func (c RepoConfig) under(main iniSection, overrides []iniSection, vars Vars) Re
 		}
 	}
 	out := newRepoConfig(c.File, s, nil) // all is expanded
+	check, p := true, optionParser{config: &out, key: "check_config_file_age"}
+	if v, ok := main.values[p.key]; ok {
+		p.bool(&check, vars.Expand(v))
+	}
+	if check {
+		out.FileTime = c.FileTime
+	}
 	for _, key := range []string{"excludepkgs", "exclude"} {
 		out.ExcludePkgs = append(out.ExcludePkgs, splitList(vars.Expand(main.values[key]))...)
 	}
@@ -278,9 +288,14 @@ func LoadRepos(fsys fs.FS, vars Vars, dirs ...string) ([]RepoConfig, error) {
 			if err != nil {
 				return nil, err
 			}
+			st, err := fs.Stat(fsys, name)
+			if err != nil {
+				return nil, fmt.Errorf("reading repositories: %w", err)
+			}
 			for _, r := range repos {
 				if !ids[r.ID] {
 					ids[r.ID] = true
+					r.FileTime = st.ModTime()
 					out = append(out, r)
 				}
 			}

@@ -182,6 +182,14 @@ func TestLoadSystem(t *testing.T) {
 	if d := gocmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
+	changed := time.Unix(1700000000, 0)
+	fsys["etc/yum.repos.d/a.repo"].ModTime = changed
+	for conf, want := range map[string]time.Time{"": changed, "check_config_file_age=1": changed, "check_config_file_age=off": {}} {
+		fsys["etc/dnf/dnf.conf"] = file("[main]\n" + conf + "\n")
+		if repos, err := LoadSystem(fsys, nil); err != nil || !repos[0].FileTime.Equal(want) {
+			t.Errorf("%s: time of the file is %v, %v", conf, repos[0].FileTime, err)
+		}
+	}
 	fsys["etc/dnf/dnf.conf"] = file("[main]\nreposdir=/srv/repos\n")
 	fsys["srv/repos/x.repo"] = file("[x]\n")
 	if repos, err = LoadSystem(fsys, nil); err != nil || len(repos) != 1 || repos[0].ID != "x" || repos[0].Retries != 1 {

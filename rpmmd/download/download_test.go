@@ -207,6 +207,10 @@ func TestExpiry(t *testing.T) {
 	w.now = w.now.Add(rpmmd.DefaultMetadataExpire + time.Second)
 	step("expired, unchanged", "repodata/repomd.xml", "one two")
 	step("renewed", "", "one two")
+	c.FileTime = w.now.Add(time.Second)
+	w.now = w.now.Add(time.Minute)
+	step("configuration changed", "repodata/repomd.xml", "one two")
+	step("configuration unchanged", "", "one two")
 	makeRepo(t, w.repo, "three")
 	step("changed, not expired", "", "one two")
 	w.mode = Always
@@ -219,7 +223,7 @@ func TestExpiry(t *testing.T) {
 	}
 	w.now, w.mode = w.now.Add(1e6*time.Hour), IfMissing
 	step("if missing", "", "one three two")
-	w.mode, c.MetadataExpire = Default, rpmmd.NeverExpire
+	w.mode, c.MetadataExpire, c.FileTime = Default, rpmmd.NeverExpire, w.now.Add(time.Hour)
 	step("never expires", "", "one three two")
 	srv.Close()
 	w.mode = CacheOnly

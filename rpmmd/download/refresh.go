@@ -173,8 +173,11 @@ func (r *refresher) useCache() bool {
 		return false
 	}
 	age := r.d.opts.Now().Sub(r.cachedTime)
+	if r.Config.MetadataExpire == rpmmd.NeverExpire {
+		return true
+	}
 	// A time in the future says nothing: the clock may have been wrong then.
-	return r.Config.MetadataExpire == rpmmd.NeverExpire || age >= 0 && age < r.Config.MetadataExpire
+	return age >= 0 && age < r.Config.MetadataExpire && !r.Config.FileTime.After(r.cachedTime)
 }
 
 // matches reports whether content has one of the checksums.

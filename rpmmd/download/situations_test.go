@@ -633,7 +633,7 @@ func TestConnectionOptions(t *testing.T) {
 	got.Header, got.Backoff = nil, 0
 	want := fetch.Options{
 		UserAgent: "a", Username: "u", Password: "p", ConnectTimeout: time.Second, LowSpeedTime: time.Second, LowSpeed: 5, MaxRate: 6,
-		Retries: 7, MaxPerHost: 2, IPVersion: 4, Proxy: "http://proxy", ProxyUsername: "pu", ProxyPassword: "pp",
+		Retries: 7, MaxPerHost: 2, IPVersion: 4, Proxy: "http://proxy", ProxyUsername: "pu", ProxyPassword: "pp", ProxyAuth: fetch.ProxyAny,
 		TLS:      fetch.TLSOptions{Insecure: true, Status: true, CAFile: "ca"},
 		ProxyTLS: fetch.TLSOptions{CertFile: "c", KeyFile: "k"},
 	}
