@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"io"
 	"testing"
+
+	"rpmostree/internal/openpgp"
 )
 
 // touch uses every accessor; none may panic on a header that was accepted.
@@ -54,6 +56,64 @@ func FuzzHeader(f *testing.F) {
 				t.Errorf("the immutable part alone: %v", err)
 			}
 			reencode(t, h, kind)
+		}
+	})
+}
+
+// FuzzLead reads a lead from any bytes: no more than a lead, and what it says again
+// gives the same.
+func FuzzLead(f *testing.F) {
+	for _, format := range []int{4, 6} {
+		b := small()
+		b.Format = format
+		f.Add(build(f, b)[:LeadSize])
+	}
+	f.Add([]byte{0xed, 0xab, 0xee, 0xdb, 3})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r := bytes.NewReader(b)
+		lead, raw, err := readLead(r)
+		if err != nil {
+			return
+		}
+		if read := len(b) - r.Len(); read != LeadSize || !bytes.Equal(raw[:], b[:LeadSize]) {
+			t.Errorf("%d bytes read, %x", read, raw)
+		}
+		if again, err := ReadLead(bytes.NewReader(lead.marshal())); err != nil || again != lead {
+			t.Errorf("%+v, then %+v, %v", lead, again, err)
+		}
+	})
+}
+
+// FuzzSignatureHeader reads a signature header with its padding from any bytes, and
+// makes the checks that it asks for.
+func FuzzSignatureHeader(f *testing.F) {
+	sign, keys := signer(f, openpgp.SignerOptions{})
+	for _, format := range []int{4, 6} {
+		b := small()
+		b.Format, b.Sign = format, sign
+		pkg := build(f, b)
+		start, _ := readBytes(f, pkg).HeaderRange()
+		f.Add(pkg[LeadSize:start])
+	}
+	header := readBytes(f, build(f, small())).Header
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r := bytes.NewReader(b)
+		sig, pad, err := readSignatureHeader(r)
+		if err != nil {
+			return
+		}
+		read := len(b) - r.Len()
+		if read%8 != 0 || len(pad) > 7 || !bytes.Equal(append(bytes.Clone(sig.Bytes()), pad...), b[:read]) {
+			t.Errorf("%d bytes read, %d of padding", read, len(pad))
+		}
+		touch(sig)
+		reencode(t, sig, signatureHeader)
+		v := newVerifier(sig, header, Options{Keyring: keys, Level: LevelAll})
+		v.verdict(rangeHeader)
+		for _, c := range v.results() {
+			if c.Status == OK && c.Signature && c.Err != nil {
+				t.Errorf("%v: %v", c, c.Err)
+			}
 		}
 	})
 }

@@ -44,7 +44,7 @@ func parseLead(b [LeadSize]byte) (Lead, error) {
 	if sig := binary.BigEndian.Uint16(b[78:]); sig != 5 {
 		return Lead{}, fmt.Errorf("illegal signature type %d", sig)
 	}
-	return Lead{Major: b[4], Source: binary.BigEndian.Uint16(b[6:]) == 1, Name: cString(b[10:76])}, nil
+	return Lead{Major: b[4], Source: binary.BigEndian.Uint16(b[6:]) == 1, Name: cString(b[10:75])}, nil
 }
 
 // cString returns b up to its first NUL.
