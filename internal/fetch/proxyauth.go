@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"crypto/md5"
 	"crypto/rand"
@@ -86,7 +87,7 @@ func (a *proxyAuth) RoundTrip(req *http.Request) (*http.Response, error) {
 		if u, err := a.proxy(req); err != nil {
 			return nil, err
 		} else if u != nil && req.URL.Scheme == "http" {
-			if v := a.answer(req.Method, req.URL.String()); v != "" {
+			if v := a.answer(req.Method, target(req)); v != "" {
 				r = req.Clone(req.Context())
 				r.Header.Set(headerAnswer, v)
 			}
@@ -104,6 +105,12 @@ func (a *proxyAuth) RoundTrip(req *http.Request) (*http.Response, error) {
 			resp.Body.Close()
 		}
 	}
+}
+
+// target returns what is asked of a proxy (RFC 9112, 3.2.2), which has no user, unlike the
+// URL: the digest is of it, and its text is sent.
+func target(req *http.Request) string {
+	return req.URL.Scheme + "://" + cmp.Or(req.Host, req.URL.Host) + req.URL.RequestURI()
 }
 
 // CloseIdleConnections is for http.Client.

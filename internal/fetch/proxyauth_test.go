@@ -218,6 +218,26 @@ func TestProxyAuth(t *testing.T) {
 	}
 }
 
+// The digest is of the URL as it is sent: without the user, whom the proxy would learn, too.
+func TestProxyDigestURI(t *testing.T) {
+	var got string
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if got = r.Header.Get(headerAnswer); got == "" {
+			w.Header().Set(headerChallenge, `Digest realm="r", nonce="n"`)
+			w.WriteHeader(http.StatusProxyAuthRequired)
+		}
+		fmt.Fprint(w, r.RequestURI)
+	}))
+	defer s.Close()
+	c := testClient(t, Options{Proxy: s.URL, ProxyUsername: "u", ProxyPassword: "w", ProxyAuth: ProxyDigest, Retries: -1})
+	for _, u := range []string{"http://me:secret@example.invalid/x", "http://example.invalid", "http://example.invalid:81/a%20b?c=%22#d"} {
+		asked, _, err := c.Bytes(t.Context(), Request{URL: u})
+		if err != nil || !strings.Contains(got, `uri="`+string(asked)+`"`) || strings.Contains(got, "secret") {
+			t.Errorf("%s: the proxy is asked for %s with %s, %v", u, asked, got, err)
+		}
+	}
+}
+
 // curl talks to the proxy of these tests, so that they do not only agree with us.
 func TestProxyAgainstCurl(t *testing.T) {
 	curl := treetest.Oracle(t, "curl")
