@@ -15,6 +15,7 @@ import (
 	"rpmostree/internal/treetest"
 	"rpmostree/ostree"
 	"rpmostree/ostree/repo"
+	"rpmostree/ostree/tree"
 )
 
 // A history is a repository with two commits, of the refs "old" and "new".
@@ -358,6 +359,36 @@ func TestLacking(t *testing.T) {
 	}
 	if ok, err := r.Has(ostree.ObjectCommit, h.new); ok || err != nil {
 		t.Errorf("the commit is there: %v", err)
+	}
+}
+
+// TestDeep applies what makes directories that are nested too deep, or just not.
+func TestDeep(t *testing.T) {
+	for depth, want := range map[int]string{tree.MaxDepth: "", tree.MaxDepth + 1: "nested deeper"} {
+		r := newRepo(t, repo.BareUserOnly)
+		tx, err := r.Begin(t.Context(), repo.TransactionOptions{NoFsync: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		write := func(kind ostree.ObjectType, data []byte) ostree.Checksum {
+			sum, err := tx.WriteMetadata(kind, data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return sum
+		}
+		meta := write(ostree.ObjectDirMeta, ostree.DirMeta{Mode: 0o40755}.Marshal())
+		top := write(ostree.ObjectDirTree, ostree.DirTree{}.Marshal())
+		for range depth {
+			top = write(ostree.ObjectDirTree, ostree.DirTree{Dirs: []ostree.TreeDir{{Name: "d", Tree: top, Meta: meta}}}.Marshal())
+		}
+		s := &Superblock{Commit: (&ostree.Commit{Tree: top, Meta: meta}).Marshal()}
+		if err := s.checkWhole(tx); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%d directories: error %v, want %q", depth, err, want)
+		}
+		if err := tx.Abort(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"rpmostree/internal/failpoint"
 	"rpmostree/ostree"
 	"rpmostree/ostree/repo"
+	"rpmostree/ostree/tree"
 )
 
 // List returns the deltas of a repository, ordered by name.
@@ -283,7 +284,7 @@ func (s *Superblock) checkWhole(tx *repo.Transaction) error {
 		from = *c
 	}
 	w := whole{tx: tx, seen: map[ostree.Checksum]bool{}}
-	return errors.Join(w.need(ostree.ObjectDirMeta, to.Meta), w.dir(to.Tree, from.Tree))
+	return errors.Join(w.need(ostree.ObjectDirMeta, to.Meta), w.dir(to.Tree, from.Tree, 0))
 }
 
 // whole is the state of checkWhole.
@@ -301,15 +302,18 @@ func (w *whole) need(t ostree.ObjectType, c ostree.Checksum) error {
 }
 
 // dir checks a directory; old is that in its place in the source commit, or zero.
-func (w *whole) dir(tree, old ostree.Checksum) error {
-	if tree == old || w.seen[tree] {
+func (w *whole) dir(sum, old ostree.Checksum, depth int) error {
+	if sum == old || w.seen[sum] {
 		return nil
 	}
-	w.seen[tree] = true
-	if err := w.need(ostree.ObjectDirTree, tree); err != nil {
+	if depth > tree.MaxDepth {
+		return fmt.Errorf("static delta makes directories that are nested deeper than %d", tree.MaxDepth)
+	}
+	w.seen[sum] = true
+	if err := w.need(ostree.ObjectDirTree, sum); err != nil {
 		return err
 	}
-	now, err := w.tx.DirTree(tree)
+	now, err := w.tx.DirTree(sum)
 	if err != nil {
 		return err
 	}
@@ -342,7 +346,7 @@ func (w *whole) dir(tree, old ostree.Checksum) error {
 				return err
 			}
 		}
-		if err := w.dir(d.Tree, o.Tree); err != nil {
+		if err := w.dir(d.Tree, o.Tree, depth+1); err != nil {
 			return err
 		}
 	}

@@ -6,9 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"slices"
 
-	"rpmostree/internal/dirfd"
 	"rpmostree/internal/failpoint"
 	"rpmostree/internal/fetch"
 	"rpmostree/ostree"
@@ -208,7 +209,7 @@ func (p *puller) superblock(ctx context.Context, n delta.Name) (*delta.File, err
 		return nil, fmt.Errorf("GPG verification enabled, but no summary signatures found (use gpg-verify-summary=false in remote config to disable)")
 	}
 	// Signatures around it do not matter: the commit in it is verified.
-	f, err := delta.ReadFile(file.File)
+	f, err := delta.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("static delta %s: %w", n, err)
 	}
@@ -359,15 +360,13 @@ func (p *puller) fetchPart(ctx context.Context, path string, meta delta.PartMeta
 }
 
 // fetchFile fetches what may be large to a file that has no name, at whose begin it is.
-func (p *puller) fetchFile(ctx context.Context, req fetch.Request) (*dirfd.TmpFile, error) {
-	tmp, err := p.r.Dir().Open("tmp")
+func (p *puller) fetchFile(ctx context.Context, req fetch.Request) (*os.File, error) {
+	file, err := os.CreateTemp(filepath.Join(p.r.Path(), "tmp"), "ostree-delta-")
 	if err != nil {
 		return nil, err
 	}
-	defer tmp.Close()
-	file, err := tmp.TmpFile(0o600)
-	if err != nil {
-		return nil, err
+	if err := os.Remove(file.Name()); err != nil {
+		return nil, errors.Join(err, file.Close())
 	}
 	res, err := p.client.Get(ctx, req, download{file})
 	p.nBytes.Add(res.Size)
@@ -383,7 +382,7 @@ func (p *puller) fetchFile(ctx context.Context, req fetch.Request) (*dirfd.TmpFi
 }
 
 // A download is a file that can be begun anew.
-type download struct{ *dirfd.TmpFile }
+type download struct{ *os.File }
 
 func (d download) Restart() error {
 	if err := d.Truncate(0); err != nil {

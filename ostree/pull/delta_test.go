@@ -76,6 +76,11 @@ func TestPullDelta(t *testing.T) {
 		if stats := pull("x", second, Options{}); stats.DeltaParts != 0 || stats.Content != 0 {
 			t.Errorf("%s: again: %+v", name, stats)
 		}
+		for _, pattern := range []string{".tmp-*", "ostree-delta-*"} {
+			if left, err := filepath.Glob(filepath.Join(r.Path(), "tmp", pattern)); err != nil || len(left) > 0 {
+				t.Errorf("%s: left behind: %v, %v", name, left, err)
+			}
+		}
 		fsckClean(t, r)
 	}
 }

@@ -35,7 +35,7 @@ type frontier struct {
 	task     progress.Task
 }
 
-// maxParts is how many parts of deltas are in memory at once (libostree).
+// maxParts is how many parts of deltas are unpacked at once (libostree).
 const maxParts = 2
 
 func newFrontier(task progress.Task) *frontier {
