@@ -37,10 +37,16 @@ const (
 // A rewriter replaces posix.fork in a syntax tree.
 type rewriter struct {
 	vararg bool // the function around has a variable number of arguments
+	depth  int  // how many blocks and expressions are around
 }
+
+var errTooDeep = errors.New("chunk has too many syntax levels")
 
 // block rewrites a list of statements.
 func (r rewriter) block(stmts []ast.Stmt) ([]ast.Stmt, error) {
+	if r.depth++; r.depth > maxDepth {
+		return nil, errTooDeep
+	}
 	for i, s := range stmts {
 		if err := r.statement(s); err != nil {
 			return nil, err
@@ -191,6 +197,9 @@ func (r rewriter) statement(s ast.Stmt) (err error) {
 
 // expression rewrites the functions inside an expression, and its numbers.
 func (r rewriter) expression(e ast.Expr) error {
+	if r.depth++; r.depth > maxDepth {
+		return errTooDeep
+	}
 	var parts []ast.Expr
 	switch e := e.(type) {
 	case *ast.NumberExpr:
@@ -200,7 +209,7 @@ func (r rewriter) expression(e ast.Expr) error {
 		}
 	case *ast.FunctionExpr:
 		var err error
-		e.Stmts, err = rewriter{vararg: e.ParList.HasVargs}.block(e.Stmts)
+		e.Stmts, err = rewriter{e.ParList.HasVargs, r.depth}.block(e.Stmts)
 		return err
 	case *ast.AttrGetExpr:
 		parts = []ast.Expr{e.Object, e.Key}

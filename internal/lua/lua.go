@@ -29,6 +29,12 @@ const (
 	maxCallDepth = 200     // as LUAI_MAXCCALLS of Lua
 )
 
+// Limits of scripts: the compiler is recursive, and in places not linear.
+const (
+	maxBody  = 256 << 10 // bytes
+	maxDepth = 1000      // of the syntax tree
+)
+
 // A Script is what to run.
 type Script struct {
 	Name string // for messages
@@ -50,7 +56,7 @@ type Script struct {
 
 // Check returns an error if the script cannot be compiled.
 func Check(name, body string) error {
-	_, err := compile(name, body)
+	_, err := compile(name, "", body)
 	return err
 }
 
@@ -62,7 +68,7 @@ func Run(ctx context.Context, s Script) error {
 	for i := range s.Counts {
 		prelude += fmt.Sprintf("arg[%d] = tonumber(arg[%d]);", i+2, i+2)
 	}
-	proto, err := compile(s.Name, prelude+s.Body)
+	proto, err := compile(s.Name, prelude, s.Body)
 	if err != nil {
 		return err
 	}
@@ -91,8 +97,12 @@ func Run(ctx context.Context, s Script) error {
 	return nil
 }
 
-func compile(name, body string) (*lua.FunctionProto, error) {
-	chunk, err := parse.Parse(strings.NewReader(body), name)
+// compile compiles a body and a prelude on its first line.
+func compile(name, prelude, body string) (*lua.FunctionProto, error) {
+	if len(body) > maxBody {
+		return nil, fmt.Errorf("lua script of %d bytes; at most %d are supported", len(body), maxBody)
+	}
+	chunk, err := parse.Parse(strings.NewReader(prelude+body), name)
 	if err != nil {
 		return nil, fmt.Errorf("invalid syntax in lua script: %w", err)
 	}

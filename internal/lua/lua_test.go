@@ -159,6 +159,29 @@ func TestCancel(t *testing.T) {
 	}
 }
 
+// What would exhaust the compiler's stack or time is refused before.
+func TestTooLarge(t *testing.T) {
+	repeat := strings.Repeat
+	for name, body := range map[string]string{
+		"operators":  "x = " + repeat("not ", 1<<15) + "1",
+		"tables":     "x = " + repeat("{", 1<<15) + repeat("}", 1<<15),
+		"calls":      "x = f" + repeat("()", 1<<15),
+		"attributes": "x = f" + repeat(".a", 1<<15),
+		"blocks":     repeat("do ", 1<<15) + repeat("end ", 1<<15),
+		"functions":  repeat("f(function() ", 1<<13) + repeat("end) ", 1<<13),
+		"branches":   "if a then " + repeat("elseif b then ", 1<<13) + "end",
+		"forks":      repeat("local p = posix.fork() ", 1<<12),
+		"bytes":      repeat("x = 1 ", 1<<16),
+	} {
+		if err := Check("script", body); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	if err := Check("script", "x = a"+repeat(" + a", 900)+" "+repeat("if a then x = 1 end ", 1<<12)); err != nil {
+		t.Error(err)
+	}
+}
+
 // No text makes the compiler panic.
 func FuzzCheck(f *testing.F) {
 	for _, s := range scripts {
