@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,17 +27,25 @@ type Entry struct {
 	Fields  []Field
 }
 
+// patience bounds the wait for a journal that does not read.
+const patience = time.Second
+
 // info is the syslog priority of all entries.
 const info = "6"
 
-// Send writes an entry to the journal that listens on a socket. It fails without one, and if
-// the entry is larger than a datagram may be, some 200 kB.
+// Send writes an entry to the journal that listens on a socket. It fails without one, if
+// nobody reads there for a second, and if the entry is larger than a datagram may be, some
+// 200 kB.
 func (e Entry) Send(socket string) error {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return os.NewSyscallError("socket", err)
 	}
 	defer unix.Close(fd)
+	wait := unix.NsecToTimeval(patience.Nanoseconds())
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &wait); err != nil {
+		return os.NewSyscallError("setsockopt", err)
+	}
 	err = unix.Sendto(fd, e.marshal(), unix.MSG_NOSIGNAL, &unix.SockaddrUnix{Name: socket})
 	return os.NewSyscallError("sendto", err)
 }
