@@ -103,7 +103,7 @@ func testUnits(t *testing.T, sysroot string) {
 	want("ostree admin status | grep '^\\*'; cat /etc/late; ls /boot/ostree/finalize-failure.stamp 2>/dev/null | wc -l", "* lab "+next+".0\nlate\n0\n")
 
 	want("echo broken >/boot/ostree/finalize-failure.stamp; systemctl start ostree-boot-complete 2>/dev/null || echo failed; "+
-		"journalctl -u ostree-boot-complete -o cat | grep -c 'failed on previous boot: broken'; ls /boot/ostree/finalize-failure.stamp 2>/dev/null | wc -l; systemctl reset-failed",
+		"journalctl --sync; journalctl -u ostree-boot-complete -o cat | grep -c 'failed on previous boot: broken'; ls /boot/ostree/finalize-failure.stamp 2>/dev/null | wc -l; systemctl reset-failed",
 		"failed\n1\n0\n")
 	if err := m.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)

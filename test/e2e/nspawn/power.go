@@ -14,7 +14,7 @@ import (
 const rebootStatus = 133
 
 // crashLimit bounds the wait for a killed systemd-nspawn.
-const crashLimit = 10 * time.Second
+const crashLimit = time.Minute
 
 // downLimit bounds an orderly shutdown.
 const downLimit = 2 * time.Minute

@@ -9,10 +9,10 @@ import (
 )
 
 // crashLimit bounds the wait for a killed QEMU.
-const crashLimit = 20 * time.Second
+const crashLimit = time.Minute
 
-// downLimit bounds an orderly shutdown.
-const downLimit = 4 * time.Minute
+// downLimit bounds an orderly shutdown, in which one unit may take five minutes.
+const downLimit = 10 * time.Minute
 
 // Reboot implements machine.Machine. QEMU ends when the guest reboots, and is started
 // again with what the boot entries then say.

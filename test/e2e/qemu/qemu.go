@@ -44,7 +44,7 @@ type Config struct {
 	Dir string
 	// Memory is in MiB; zero is 1024.
 	Memory int
-	// BootLimit bounds the time to "running"; zero is eight minutes.
+	// BootLimit bounds the time to "running"; zero is fifteen minutes.
 	BootLimit time.Duration
 	// AllowDegraded accepts failed units.
 	AllowDegraded bool
@@ -110,7 +110,7 @@ func Boot(ctx context.Context, c Config) (*Machine, error) {
 		c.Memory = 1024
 	}
 	if c.BootLimit == 0 {
-		c.BootLimit = 8 * time.Minute
+		c.BootLimit = 15 * time.Minute
 	}
 	m := &Machine{config: c}
 	if c.Dir == "" {
