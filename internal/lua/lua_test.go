@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 	body, err := os.ReadFile(os.Args[2])
 	if err == nil {
 		err = Run(context.Background(), Script{
-			Name: "script", Body: string(body), Counts: []int{2, 1}, Macros: map[string]string{"_lib": "lib64"},
+			Name: "script", Body: string(body), Memory: harmless, Counts: []int{2, 1}, Macros: map[string]string{"_lib": "lib64"},
 			Expand: func(text string, macros map[string]string) string {
 				for k := range maps.Keys(macros) {
 					text = strings.ReplaceAll(text, "%{"+k+"}", macros[k])
@@ -38,6 +38,9 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 }
+
+// harmless is a limit of memory that programs would see, and nothing reaches.
+const harmless = 1 << 46
 
 // run runs a script in an empty directory.
 func run(t *testing.T, body, stdin string) (out string, err error) {
@@ -130,6 +133,9 @@ func TestRun(t *testing.T) {
 		{"temporary file", `local f, name = posix.mkstemp("./tXXXXXX") f:write("a") f:close() say(#name, posix.stat(name).size)`, "", "9,1"},
 		{"program that fails", `say(rpm.execute("/bin/false")) say(rpm.execute("/bin/sh", "-c", "kill -9 $$"))`, "", "nil,exit code,1\nnil,exit signal,9"},
 		{"spawn", `say(rpm.spawn({"/bin/echo", "x"}, {stdout = "out"})) say(io.open("out"):read("a")) say((pcall(rpm.spawn, {"true"}, {wrong = "x"})))`, "", "0\nx\n\nfalse"},
+		{"memory of programs", `local function limit(f) return f:read("a"):match("Max data size +(%S+)") end
+			local here = limit(io.open("/proc/self/limits")) os.execute("cat /proc/self/limits >o")
+			say(here, limit(io.open("o")) == here, limit(io.popen("cat /proc/self/limits")) == here)`, "", fmt.Sprint(harmless, ",false,false")},
 		{"glob", `posix.mkdir("d") posix.mkdir("d/a") posix.mkdir("d/b") say(table.concat(rpm.glob("d/*"), " "), rpm.glob("d/x*", "c")[1])`, "", "d/a d/b,d/x*"},
 		{"error", `error("FATAL: too old", 0)`, "", "lua script failed: FATAL: too old\n!"},
 		{"syntax", `x = = 1`, "", "invalid syntax in lua script: \n!"},
