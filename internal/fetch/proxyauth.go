@@ -48,31 +48,46 @@ const (
 var errChallenged = errors.New("proxy authentication required")
 
 // A proxyAuth answers a proxy's challenge and tries again. It remembers the last
-// challenge, so that only the first request, and one with a nonce that has become too
-// old, is sent twice.
+// challenge that was answered well, so that only the first request, and one with a nonce
+// that has become too old, is sent twice.
 type proxyAuth struct {
 	next               *http.Transport
 	proxy              proxyOf
 	method             ProxyAuth
 	username, password string
 
-	mu    sync.Mutex
-	last  *challenge
-	count uint32 // requests with the last challenge
+	mu   sync.Mutex
+	last *challenge
+}
+
+// An exchange is what a proxy has asked of one request, which alone answers it: a proxy
+// may want the numbers of requests with a nonce to ascend, and others could be faster.
+type exchange struct {
+	own *challenge // nil until the proxy has asked
+}
+
+// exchangeKey is that of an *exchange in the context of a request.
+type exchangeKey struct{}
+
+func exchangeOf(ctx context.Context) *exchange {
+	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
+		return x
+	}
+	return new(exchange)
 }
 
 // newProxyAuth puts authentication before a transport.
 func newProxyAuth(t *http.Transport, o *Options) *proxyAuth {
 	a := &proxyAuth{next: t, proxy: t.Proxy, method: o.ProxyAuth, username: o.ProxyUsername, password: o.ProxyPassword}
-	t.GetProxyConnectHeader = func(_ context.Context, _ *url.URL, target string) (http.Header, error) {
+	t.GetProxyConnectHeader = func(ctx context.Context, _ *url.URL, target string) (http.Header, error) {
 		h := http.Header{}
-		if v := a.answer(http.MethodConnect, target); v != "" {
+		if v := a.answer(exchangeOf(ctx), http.MethodConnect, target); v != "" {
 			h.Set(headerAnswer, v)
 		}
 		return h, nil
 	}
-	t.OnProxyConnectResponse = func(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
-		if resp.StatusCode == http.StatusProxyAuthRequired && a.learn(resp.Header) {
+	t.OnProxyConnectResponse = func(ctx context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
+		if a.learn(exchangeOf(ctx), resp) {
 			return errChallenged
 		}
 		return nil
@@ -82,25 +97,25 @@ func newProxyAuth(t *http.Transport, o *Options) *proxyAuth {
 
 // RoundTrip sends a request, once more if the proxy asks who sends it.
 func (a *proxyAuth) RoundTrip(req *http.Request) (*http.Response, error) {
+	x := new(exchange)
+	req = req.WithContext(context.WithValue(req.Context(), exchangeKey{}, x))
 	for again := false; ; again = true {
 		r := req
+		plain := false // not through a tunnel
 		if u, err := a.proxy(req); err != nil {
 			return nil, err
-		} else if u != nil && req.URL.Scheme == "http" {
-			if v := a.answer(req.Method, target(req)); v != "" {
+		} else if plain = u != nil && req.URL.Scheme == "http"; plain {
+			if v := a.answer(x, req.Method, target(req)); v != "" {
 				r = req.Clone(req.Context())
 				r.Header.Set(headerAnswer, v)
 			}
 		}
 		resp, err := a.next.RoundTrip(r)
-		switch {
-		case again || req.Body != nil && req.Body != http.NoBody:
+		challenged := errors.Is(err, errChallenged) || err == nil && plain && a.learn(x, resp)
+		if !challenged || again || req.Body != nil && req.Body != http.NoBody {
 			return resp, err
-		case err != nil && !errors.Is(err, errChallenged):
-			return nil, err
-		case err == nil && (resp.StatusCode != http.StatusProxyAuthRequired || !a.learn(resp.Header)):
-			return resp, nil
-		case err == nil:
+		}
+		if err == nil {
 			drain(resp.Body)
 			resp.Body.Close()
 		}
@@ -116,39 +131,45 @@ func target(req *http.Request) string {
 // CloseIdleConnections is for http.Client.
 func (a *proxyAuth) CloseIdleConnections() { a.next.CloseIdleConnections() }
 
-// learn keeps the best challenge of a response that can be answered.
-func (a *proxyAuth) learn(h http.Header) bool {
+// learn reads a proxy's answer to a request. It reports whether that is a challenge that can
+// be answered.
+func (a *proxyAuth) learn(x *exchange, resp *http.Response) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if resp.StatusCode != http.StatusProxyAuthRequired {
+		if x.own != nil {
+			a.last = x.own
+		}
+		return false
+	}
 	var best *challenge
-	for _, c := range parseChallenges(h.Values(headerChallenge)) {
+	for _, c := range parseChallenges(resp.Header.Values(headerChallenge)) {
 		usable := c.digest() != nil || c.scheme == "basic" && a.method == ProxyAny
 		if usable && (best == nil || c.rank() > best.rank()) {
 			best = &c
 		}
 	}
-	if best == nil {
-		return false
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.last, a.count = best, 0
-	return true
+	x.own = best
+	return best != nil
 }
 
 // answer returns the value of Proxy-Authorization, "" before the first challenge.
-func (a *proxyAuth) answer(method, uri string) string {
+func (a *proxyAuth) answer(x *exchange, method, uri string) string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.last == nil {
+	c := cmp.Or(x.own, a.last)
+	if c == nil {
 		return ""
 	}
-	a.count++
-	return a.last.answer(a.username, a.password, method, uri, rand.Text(), a.count)
+	c.count++
+	return c.answer(a.username, a.password, method, uri, rand.Text(), c.count)
 }
 
 // A challenge is what a server asks for (RFC 7235, 7616).
 type challenge struct {
 	scheme string            // in lower case
 	params map[string]string // by name, in lower case
+	count  uint32            // requests with it
 }
 
 // rank orders challenges by what is to be preferred.
@@ -239,7 +260,7 @@ func parseChallenges(values []string) []challenge {
 			v = strings.TrimLeft(v[len(word):], " \t")
 			rest, isParam := strings.CutPrefix(v, "=")
 			if !isParam {
-				out = append(out, challenge{strings.ToLower(word), map[string]string{}})
+				out = append(out, challenge{scheme: strings.ToLower(word), params: map[string]string{}})
 				continue
 			}
 			value, rest, ok := paramValue(strings.TrimLeft(rest, " \t"))

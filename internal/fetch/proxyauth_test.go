@@ -78,6 +78,8 @@ type digestProxy struct {
 	t     *testing.T
 	basic bool // ask for basic
 	sha   bool // digests are of SHA-256
+	// Numbers of requests by nonce, if all nonces are good, and the numbers need only ascend.
+	numbers map[string]string
 
 	mu         sync.Mutex
 	nonce      int
@@ -123,6 +125,9 @@ func (p *digestProxy) allowed(w http.ResponseWriter, r *http.Request) bool {
 		w.Header().Add("Proxy-Authenticate", `Basic realm="r"`)
 	} else {
 		p.nonce, p.uses = p.nonce+1, 0
+		if p.numbers != nil {
+			p.numbers[fmt.Sprintf("n%d", p.nonce)] = "00000000"
+		}
 		w.Header().Add("Proxy-Authenticate", fmt.Sprintf(`Digest realm="r", nonce="n%d", qop="auth", stale=%v, algorithm=%s`,
 			p.nonce, answer != "", map[bool]string{false: "MD5", true: "SHA-256"}[p.sha]))
 	}
@@ -144,6 +149,11 @@ func (p *digestProxy) good(r *http.Request, params string) bool {
 		return fmt.Sprintf("%x", md5.Sum([]byte(s)))
 	}
 	want := h(h("u:r:w") + ":" + v["nonce"] + ":" + v["nc"] + ":" + v["cnonce"] + ":auth:" + h(r.Method+":"+v["uri"]))
+	if p.numbers != nil {
+		last, ok := p.numbers[v["nonce"]]
+		p.numbers[v["nonce"]] = max(last, v["nc"])
+		return ok && v["response"] == want && v["nc"] > last && v["nc"] < "00000006"
+	}
 	p.uses++
 	return v["response"] == want && v["nonce"] == fmt.Sprintf("n%d", p.nonce) && v["nc"] == fmt.Sprintf("%08x", p.uses) && p.uses <= 3 &&
 		strings.HasSuffix(r.RequestURI, v["uri"])
@@ -215,6 +225,30 @@ func TestProxyAuth(t *testing.T) {
 		if _, err := New(Options{Proxy: "http://p", ProxyAuth: method}); err == nil || !strings.Contains(err.Error(), string(method)) {
 			t.Errorf("%s: %v", method, err)
 		}
+	}
+}
+
+// Requests that overtake each other are refused by a proxy, but each in the end is not.
+func TestProxyAuthParallel(t *testing.T) {
+	target := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "secret") }))
+	defer target.Close()
+	s := httptest.NewServer(&digestProxy{t: t, numbers: map[string]string{}})
+	defer s.Close()
+	const clients = 8
+	for _, u := range []string{"http://example.invalid/x", target.URL} {
+		c := testClient(t, Options{Proxy: s.URL, ProxyUsername: "u", ProxyPassword: "w", ProxyAuth: ProxyDigest, Retries: -1,
+			MaxPerHost: clients, TLS: TLSOptions{Insecure: true}})
+		var wg sync.WaitGroup
+		for range clients {
+			wg.Go(func() {
+				for range 10 {
+					if _, _, err := c.Bytes(t.Context(), Request{URL: u}); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		wg.Wait()
 	}
 }
 
