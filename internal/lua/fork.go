@@ -23,7 +23,8 @@ import (
 // a function of the process number. It is called twice: with 0, until the "child"
 // executes a program, exits or fails, and then as the parent, with the number of
 // the process that the child started. What the child does before is done in this
-// process; descriptors that it redirects are redirected for the program.
+// process; descriptors that it redirects are redirected for the program, and its
+// directory, environment and umask are the parent's again afterwards.
 
 // Names that no script can write.
 const (
@@ -320,6 +321,10 @@ func (in *interpreter) fork(l *lua.LState) int {
 	if in.child != nil {
 		l.RaiseError("a second posix.fork in a child is not supported")
 	}
+	own, err := surround()
+	if err != nil {
+		l.RaiseError("posix.fork: %v", err)
+	}
 	child := newProcess()
 	in.child = child
 	top := l.GetTop()
@@ -327,8 +332,11 @@ func (in *interpreter) fork(l *lua.LState) int {
 	for i := 2; i <= top; i++ {
 		args = append(args, l.Get(i))
 	}
-	err := l.CallByParam(lua.P{Fn: l.Get(1), NRet: 0, Protect: true}, args...)
+	err = l.CallByParam(lua.P{Fn: l.Get(1), NRet: 0, Protect: true}, args...)
 	in.child = nil
+	if err := own.restore(); err != nil {
+		l.RaiseError("posix.fork: %v", err)
+	}
 	if !child.ended() {
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "lua script failed: %s\n", message(err))

@@ -85,6 +85,8 @@ var scripts = []string{
 	`local function f() local pid = posix.fork() if pid == 0 then posix.redirect2null(1) posix.exec("echo", "lost") end posix.wait(pid) return pid > 0, "two", nil end say(select("#", f()), f())`,
 	`if posix.fork() == 0 then posix.exec("/bin/sh", "-c", "echo $1 $0", "zero", "one") end say(posix.wait() > 0) return 7`,
 	`for i = 1, 2 do local pid = posix.fork() if pid == 0 then posix.exec("/bin/echo", i) end posix.wait(pid) end say("done")`,
+	`local here = posix.getcwd() local pid = posix.fork() if pid == 0 then posix.chdir("/") posix.setenv("A", "b") posix.umask("rwx------") posix.exec("/bin/sh", "-c", "pwd; echo $A; umask") end
+	 posix.wait(pid) say(posix.getcwd() == here, posix.getenv("A"), posix.umask())`,
 	`local pid = posix.fork() if pid == 0 then os.exit(3) end say(posix.wait(pid) == pid)`,
 	`local p = posix.fork() if p == 0 then for i = 1, 3 do if i == 2 then break end end posix.exec("echo", "in") end posix.wait(p) say "out"`,
 	`say((pcall(posix.exec, "true")), (pcall(os.exit, 0)), (pcall(posix.redirect2null, 1)))`,

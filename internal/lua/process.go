@@ -3,6 +3,7 @@ package lua
 import (
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 
 	lua "github.com/yuin/gopher-lua"
@@ -43,6 +44,35 @@ func (p *process) redirect(fd int, path string, flag int) error {
 	}
 	p.files[fd], p.own = f, append(p.own, f)
 	return nil
+}
+
+// surroundings are what a child has of its parent, and may change for itself.
+type surroundings struct {
+	dir   *os.File
+	umask int
+	env   []string
+}
+
+// surround returns the surroundings of this process.
+func surround() (surroundings, error) {
+	dir, err := os.Open(".")
+	mask := unix.Umask(0)
+	unix.Umask(mask)
+	return surroundings{dir, mask, os.Environ()}, err
+}
+
+// restore makes them those of this process again.
+func (s surroundings) restore() error {
+	defer s.dir.Close()
+	unix.Umask(s.umask)
+	os.Clearenv()
+	for _, kv := range s.env {
+		k, v, _ := strings.Cut(kv, "=")
+		if err := os.Setenv(k, v); err != nil {
+			return err
+		}
+	}
+	return s.dir.Chdir()
 }
 
 // start executes a program, which is looked for in PATH, as the process p.
