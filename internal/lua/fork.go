@@ -290,6 +290,16 @@ func (in *interpreter) openForks() {
 		}
 		return n
 	}))
+	for _, name := range []string{"pcall", "xpcall"} {
+		protected := l.GetGlobal(name)
+		l.SetGlobal(name, l.NewFunction(func(l *lua.LState) int {
+			n := l.GetTop()
+			l.Insert(protected, 1)
+			l.Call(n, lua.MultRet)
+			in.leave(l) // which is no error of the script
+			return l.GetTop()
+		}))
+	}
 	l.SetGlobal(nameFork, l.NewFunction(func(l *lua.LState) int {
 		pid := in.fork(l)
 		top := l.GetTop()

@@ -87,6 +87,7 @@ var scripts = []string{
 	`for i = 1, 2 do local pid = posix.fork() if pid == 0 then posix.exec("/bin/echo", i) end posix.wait(pid) end say("done")`,
 	`local here = posix.getcwd() local pid = posix.fork() if pid == 0 then posix.chdir("/") posix.setenv("A", "b") posix.umask("rwx------") posix.exec("/bin/sh", "-c", "pwd; echo $A; umask") end
 	 posix.wait(pid) say(posix.getcwd() == here, posix.getenv("A"), posix.umask())`,
+	`local pid = posix.fork() if pid == 0 then say(pcall(error, "x", 0)) pcall(posix.exec, "echo", "in") say("never") end posix.wait(pid) say("out") say(xpcall(function() error("y") end, function() return 1 end))`,
 	`local pid = posix.fork() if pid == 0 then os.exit(3) end say(posix.wait(pid) == pid)`,
 	`local p = posix.fork() if p == 0 then for i = 1, 3 do if i == 2 then break end end posix.exec("echo", "in") end posix.wait(p) say "out"`,
 	`say((pcall(posix.exec, "true")), (pcall(os.exit, 0)), (pcall(posix.redirect2null, 1)))`,
