@@ -71,6 +71,14 @@ func TestRichNames(t *testing.T) {
 	}
 }
 
+// An "else" doubles the names before it, but equal ones are one.
+func TestNestedRichNames(t *testing.T) {
+	dep := strings.Repeat("(a if ", 60) + "b" + strings.Repeat(" else c)", 60)
+	if got := strings.Join(RichNames(dep), " "); got != "a b c !a !b !c" {
+		t.Errorf("names %q", got)
+	}
+}
+
 func FuzzRichNames(f *testing.F) {
 	for _, s := range []string{"(a and b)", "(a if (b or c) else d)", "(a >= 1 with b)", "(((", "(a(b)c unless x)"} {
 		f.Add(s)

@@ -24,17 +24,9 @@ func RichNames(dep string) []string {
 	if !l.add(r) {
 		return nil
 	}
-	slices.SortFunc(l.names, func(a, b richName) int {
-		if a.negated != b.negated {
-			if b.negated {
-				return -1
-			}
-			return 1
-		}
-		return strings.Compare(a.name, b.name)
-	})
+	l.compact(0)
 	var out []string
-	for _, n := range slices.Compact(l.names) {
+	for _, n := range l.names {
 		if n.negated {
 			n.name = "!" + n.name
 		}
@@ -75,6 +67,7 @@ func (l *richNames) add(r Rich) bool {
 			for _, n := range l.names[condition:] {
 				l.names = append(l.names, richName{n.name, !n.negated})
 			}
+			l.compact(condition) // or nested ones would double the same names again and again
 			l.negated = !l.negated
 		}
 		if !l.add(o) {
@@ -85,4 +78,19 @@ func (l *richNames) add(r Rich) bool {
 		l.negated = !l.negated
 	}
 	return true
+}
+
+// compact sorts the names from one on and removes those that are equal.
+func (l *richNames) compact(from int) {
+	tail := l.names[from:]
+	slices.SortFunc(tail, func(a, b richName) int {
+		if a.negated != b.negated {
+			if b.negated {
+				return -1
+			}
+			return 1
+		}
+		return strings.Compare(a.name, b.name)
+	})
+	l.names = l.names[:from+len(slices.Compact(tail))]
 }

@@ -320,8 +320,29 @@ func (p *Pool) addDeps(list []Ref) uint32 {
 // appendDeps appends dependencies to the list that begins at start, but for those that are in it
 // already or in another list.
 func (p *Pool) appendDeps(start int, list, but []Ref) {
+	if len(list) > longList {
+		p.appendLong(start, list, but)
+		return
+	}
 	for _, d := range list {
 		if !slices.Contains(p.deps[start:], d) && !slices.Contains(but, d) {
+			p.deps = append(p.deps, d)
+		}
+	}
+}
+
+// longList is more than the dependencies that almost every package has.
+const longList = 64
+
+// appendLong is appendDeps in time that grows with the lists, not with their square.
+func (p *Pool) appendLong(start int, list, but []Ref) {
+	seen := make(map[Ref]bool, len(list))
+	for _, d := range slices.Concat(p.deps[start:], but) {
+		seen[d] = true
+	}
+	for _, d := range list {
+		if !seen[d] {
+			seen[d] = true
 			p.deps = append(p.deps, d)
 		}
 	}
