@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"rpmostree/internal/dirfd"
 	"rpmostree/internal/failpoint"
 	"rpmostree/ostree"
 
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 )
 
@@ -288,39 +290,55 @@ func (p *prune) sweep() (PruneStats, error) {
 			others = append(others, n)
 		}
 	}
-	for _, list := range [][]ostree.ObjectName{commits, others} {
-		for _, n := range list {
-			if err := p.remove(n, &stats); err != nil {
+	if err := p.removeAll(commits, 1, &stats); err != nil {
+		return stats, err
+	}
+	if len(commits) > 0 && !p.o.DryRun {
+		if p.r.settings().fsync {
+			if err := p.r.syncPrefixes(commits); err != nil {
 				return stats, err
 			}
-		}
-		if p.o.DryRun || !p.r.settings().fsync || len(list) == 0 {
-			continue
-		}
-		if err := p.r.syncPrefixes(list); err != nil {
-			return stats, err
 		}
 		if err := failpoint.At("repo.prune.commits"); err != nil {
 			return stats, err
 		}
 	}
-	return stats, nil
+	// That these are gone need not be durable: nothing names them any more.
+	return stats, p.removeAll(others, removers, &stats)
 }
 
-func (p *prune) remove(n ostree.ObjectName, stats *PruneStats) error {
-	if err := context.Cause(p.ctx); err != nil {
+// removers is how many objects are removed at a time: file systems let the one who removes a
+// file wait for their journal more than they let it work.
+const removers = 16
+
+// removeAll removes objects, some at a time, until one cannot be removed.
+func (p *prune) removeAll(list []ostree.ObjectName, workers int, stats *PruneStats) error {
+	var mu sync.Mutex // of stats
+	g, ctx := errgroup.WithContext(p.ctx)
+	g.SetLimit(workers)
+	for _, n := range list {
+		if ctx.Err() != nil {
+			break
+		}
+		g.Go(func() error {
+			st, err := p.r.statObject(n)
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			stats.Pruned++
+			stats.Freed += uint64(st.Size)
+			mu.Unlock()
+			if p.o.DryRun {
+				return nil
+			}
+			return p.delete(n)
+		})
+	}
+	if err := g.Wait(); err != nil {
 		return err
 	}
-	st, err := p.r.statObject(n)
-	if err != nil {
-		return err
-	}
-	stats.Pruned++
-	stats.Freed += uint64(st.Size)
-	if p.o.DryRun {
-		return nil
-	}
-	return p.delete(n)
+	return context.Cause(p.ctx)
 }
 
 func (r *Repo) statObject(n ostree.ObjectName) (st unix.Stat_t, err error) {
