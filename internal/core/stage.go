@@ -3,7 +3,6 @@ package core
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"sync"
 
@@ -128,22 +127,6 @@ func (r rewriter) FileHeader(c ostree.Checksum) (ostree.FileHeader, error) {
 
 func (r rewriter) Rewrite(c ostree.Checksum, h ostree.FileHeader) (ostree.Checksum, error) {
 	return r.tx.CloneFile(c, h)
-}
-
-// ReadFile returns the content of a small regular file of a tree.
-func ReadFile(o *repo.Objects, t tree.Tree, path string) ([]byte, error) {
-	e, err := t.Lookup(path)
-	if err != nil {
-		return nil, err
-	}
-	if e.IsDir {
-		return nil, fmt.Errorf("%s: is a directory", path)
-	}
-	text, err := readRegular(o, e)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return text, nil
 }
 
 // readRegular returns the content of a regular file, nothing for a link.

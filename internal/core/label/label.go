@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -41,20 +42,36 @@ type Options struct {
 }
 
 // Files returns the tree t with labels on all that differs from base, whose labels
-// are right: tree.Empty labels everything. What has its label is not read.
+// are right: tree.Empty labels everything. What has its label is not read. If base
+// has no labels, its files stay as they are, but all directories get their labels,
+// as they do if rpm-ostree layers on such a tree.
 func Files(ctx context.Context, base, t tree.Tree, p Policy, w Writer, o Options) (tree.Tree, error) {
 	l := labeller{policy: p, w: w, o: o}
+	root, err := base.Root().Meta()
+	if err != nil {
+		return t, err
+	}
+	labelled := slices.ContainsFunc(root.Xattrs, func(x ostree.Xattr) bool { return x.Name == Attribute })
 	for c, err := range tree.Diff(base, t) {
+		switch {
+		case err != nil:
+			return t, err
+		case c.To == nil:
+		case !c.To.IsDir:
+			l.files = append(l.files, newPlace(c))
+		case labelled:
+			l.dirs = append(l.dirs, newPlace(c))
+		}
+	}
+	if labelled {
+		return l.run(ctx, t)
+	}
+	for c, err := range tree.Diff(tree.Empty(ostree.DirMeta{}), t) {
 		if err != nil {
 			return t, err
 		}
-		if c.To == nil {
-			continue
-		}
 		if c.To.IsDir {
-			l.dirs = append(l.dirs, place{strings.Trim(c.Path, "/"), *c.To})
-		} else {
-			l.files = append(l.files, place{strings.Trim(c.Path, "/"), *c.To})
+			l.dirs = append(l.dirs, newPlace(c))
 		}
 	}
 	return l.run(ctx, t)
@@ -65,6 +82,8 @@ type place struct {
 	path  string
 	entry tree.Entry
 }
+
+func newPlace(c tree.Change) place { return place{strings.Trim(c.Path, "/"), *c.To} }
 
 type labeller struct {
 	policy      Policy

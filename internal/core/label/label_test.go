@@ -144,6 +144,16 @@ func TestFiles(t *testing.T) {
 	if got := f.label(t, layered, "none/x"); got != "" {
 		t.Errorf("a file without a label in the policy: %q", got)
 	}
+	// Of a base without labels the files stay as they are.
+	layered, err = Files(ctx, raw, build(raw, "usr/b/new"), f, f, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{"usr/b/new": "file:usr\x00", "usr/a": "", "": "dir:\x00", "usr/b": "dir:usr\x00", "opt": "dir:opt\x00"} {
+		if got := f.label(t, layered, path); got != want {
+			t.Errorf("%q on a base without labels: %q, want %q", path, got, want)
+		}
+	}
 	_, err = Files(ctx, base, build(base, "none/x"), f, f, Options{All: true})
 	if err == nil || !strings.Contains(err.Error(), "Failed to look up SELinux label for '/none") {
 		t.Errorf("error %v", err)
