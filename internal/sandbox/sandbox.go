@@ -11,6 +11,7 @@
 package sandbox
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -68,6 +69,9 @@ type ExitError struct {
 	Program string
 	Code    int            // exit code, if Signal is 0
 	Signal  syscall.Signal // the signal that ended it, or 0
+	// NotStarted tells that there was no sandbox, or no such program in it: bwrap has
+	// said why, as the only output.
+	NotStarted bool
 }
 
 func (e *ExitError) Error() string {
@@ -102,20 +106,30 @@ func Run(ctx context.Context, r Root, c Command) error {
 			}
 		}
 	}
-	args = append(args, "--")
+	args = append(args, "--json-status-fd", "4", "--")
 	cmd := exec.CommandContext(ctx, bwrap, append(args, c.Args...)...)
 	cmd.Env = []string{}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = c.Stdin, c.Output, c.Output
 	// The sandbox is a process group of its own: a Ctrl-C on the terminal must
 	// reach us, who then cancel, and not half of a script.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	status, err := memfile(nil)
+	if err != nil {
+		return err
+	}
+	defer status.Close()
+	// The first of these is what ScriptPath says; bwrap keeps the second from the program.
+	cmd.ExtraFiles = []*os.File{nil, status}
 	if c.Script != nil {
 		script, err := memfile(c.Script)
 		if err != nil {
 			return err
 		}
 		defer script.Close()
-		cmd.ExtraFiles = []*os.File{script}
+		if err := seal(script); err != nil {
+			return err
+		}
+		cmd.ExtraFiles[0] = script
 	}
 	err = cmd.Run()
 	if ctx.Err() != nil {
@@ -126,6 +140,9 @@ func Run(ctx context.Context, r Root, c Command) error {
 		return err
 	}
 	e := &ExitError{Program: c.Args[0], Code: exit.ExitCode()}
+	told := make([]byte, maxStatus)
+	n, _ := status.ReadAt(told, 0)
+	e.NotStarted = exit.Exited() && !bytes.Contains(told[:n], []byte(`"exit-code"`))
 	if ws, ok := exit.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 		e.Signal = ws.Signal()
 	} else if e.Code > 128 && e.Code <= 128+64 {
@@ -202,8 +219,10 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// memfile returns a sealed anonymous file with the content b, positioned at
-// its start.
+// maxStatus bounds what is read of bwrap's account of what it did, in bytes.
+const maxStatus = 4096
+
+// memfile returns an anonymous file with the content b, positioned at its start.
 func memfile(b []byte) (*os.File, error) {
 	fd, err := unix.MemfdCreate("script", unix.MFD_ALLOW_SEALING|unix.MFD_CLOEXEC)
 	if err != nil {
@@ -214,10 +233,14 @@ func memfile(b []byte) (*os.File, error) {
 		f.Close()
 		return nil, err
 	}
+	return f, nil
+}
+
+// seal keeps a memfile from being changed.
+func seal(f *os.File) error {
 	const seals = unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE | unix.F_SEAL_SEAL
 	if _, err := unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, seals); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("sealing a script: %w", err)
+		return fmt.Errorf("sealing a script: %w", err)
 	}
-	return f, nil
+	return nil
 }

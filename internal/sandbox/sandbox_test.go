@@ -66,6 +66,38 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// A program that fails is told from one that did not run.
+func TestNotStarted(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		root func(*Root)
+		args []string
+		want bool
+		text string
+	}{
+		{"no program", func(*Root) {}, []string{"/bin/nothing"}, true, "bwrap: execvp /bin/nothing: No such file or directory\n"},
+		{"no sandbox", func(r *Root) { r.Binds = append(r.Binds, Bind{Source: "/nothing", Target: "/mnt"}) }, []string{"/bin/true"}, true,
+			"bwrap: Can't find source path /nothing: No such file or directory\n"},
+		{"fails", func(*Root) {}, []string{"/bin/sh", "-c", "exit 1"}, false, ""},
+		{"killed", func(*Root) {}, []string{"/bin/sh", "-c", "kill -9 $$"}, false, ""},
+	} {
+		r := hostRoot(t)
+		tt.root(&r)
+		var out bytes.Buffer
+		err := Run(context.Background(), r, Command{Args: tt.args, Output: &out})
+		var exit *ExitError
+		if !errors.As(err, &exit) || exit.NotStarted != tt.want || out.String() != tt.text {
+			t.Errorf("%s: %+v, %q", tt.name, err, &out)
+		}
+	}
+	var out bytes.Buffer
+	err := Run(context.Background(), hostRoot(t), Command{Args: []string{"/bin/sh", ScriptPath}, Output: &out,
+		Script: []byte("test -e /proc/$$/fd/3 && test ! -e /proc/$$/fd/4 && echo only the script is open")})
+	if err != nil || out.String() != "only the script is open\n" {
+		t.Errorf("%q, %v", &out, err)
+	}
+}
+
 func TestCancel(t *testing.T) {
 	r := hostRoot(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)

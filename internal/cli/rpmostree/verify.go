@@ -145,6 +145,8 @@ func (a *app) verifyScript(ctx context.Context, root string, h *rpm.Header) erro
 	switch {
 	case !errors.As(err, &exit):
 		return err
+	case exit.NotStarted:
+		return fmt.Errorf("%%verify(%s) scriptlet could not be started; --noscripts leaves such scripts out", sack.NEVRA(h))
 	case exit.Signal != 0:
 		return fmt.Errorf("%%verify(%s) scriptlet failed, signal %d", sack.NEVRA(h), exit.Signal)
 	}
