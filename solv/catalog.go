@@ -13,9 +13,13 @@ type Catalog interface {
 	Len() int
 	// Entry returns what package i is.
 	Entry(i int) CatalogEntry
-	// Package returns all of package i. ref gives the Ref of a string. The pool is done with the
-	// result before it asks for the next.
-	Package(i int, ref func(n int) Ref) *Interned
+	// Origin returns where package i comes from: the number of its vendor, 0 if there is none, and
+	// when it was built, in seconds since 1970; 0 = unknown.
+	Origin(i int) (vendor int, buildTime int64)
+	// List returns a list of package i: its paths, for HasFiles, or dependencies. pre are the
+	// requirements that scripts need; list need not have them. ref gives the Ref of a string. The
+	// pool is done with the result before it asks for the next.
+	List(i int, which ListSet, ref func(n int) Ref) (list, pre []Ref)
 	// Providers returns the packages that provide a name, or own the file of that name, ascending.
 	Providers(n int) iter.Seq[int]
 
@@ -31,8 +35,6 @@ type Catalog interface {
 // not empty.
 type CatalogEntry struct {
 	Name, Arch, EVR int
-	Vendor          int // 0 if there is none
-	BuildTime       int64
 	Lists           ListSet
 }
 
@@ -53,19 +55,6 @@ const (
 	HasFiles
 )
 
-// Interned is a Package whose strings and dependencies are interned.
-type Interned struct {
-	Name, Arch, EVR Ref
-	Vendor          Ref // 0 if there is none
-	BuildTime       int64
-
-	Provides, Requires, Conflicts, Obsoletes    []Ref
-	PreRequires                                 []Ref // those with Dep.Pre; Requires need not have them
-	Recommends, Suggests, Supplements, Enhances []Ref
-	OrderWithRequires                           []Ref
-	Files                                       []Ref // their paths
-}
-
 // fromCatalog marks the packages of a catalog.
 const fromCatalog ListSet = 1 << 15
 
@@ -74,40 +63,31 @@ const fromCatalog ListSet = 1 << 15
 // are asked for.
 func (r *Repo) AddCatalog(c Catalog) ID {
 	p := r.pool
-	first := ID(len(p.sols))
-	span := p.strs.adopt(c)
-	r.catalog, r.span = c, span
+	r.catalog, r.first, r.span = c, ID(len(p.sols)), p.strs.adopt(c)
 	// Not by slices.Grow, which would write to all of the new memory.
 	p.sols = append(make([]solvable, 0, len(p.sols)+c.Len()), p.sols...)
-	r.ids = make([]ID, c.Len())
 	for i := range c.Len() {
 		e := c.Entry(i)
-		s := solvable{name: p.strs.ref(span, e.Name), arch: p.strs.ref(span, e.Arch), evr: p.strs.ref(span, e.EVR),
-			repo: r.ref(), buildTime: e.BuildTime, has: e.Lists | fromCatalog, row: -1 - int32(i)}
-		if e.Vendor != 0 {
-			s.vendor = p.strs.ref(span, e.Vendor)
-		}
-		p.sols = append(p.sols, s)
-		r.ids[i] = first + ID(i)
+		p.sols = append(p.sols, solvable{name: p.strs.ref(r.span, e.Name), arch: p.strs.ref(r.span, e.Arch), evr: p.strs.ref(r.span, e.EVR),
+			repo: r.ref(), has: e.Lists | fromCatalog, row: -1 - int32(i)})
 	}
-	p.considerFrom(first)
+	p.considerFrom(r.first)
 	p.invalidate()
-	return first
+	return r.first
 }
 
-// own returns the packages that are not of the catalog.
-func (r *Repo) own() []ID {
-	if r.catalog == nil {
-		return r.ids
+// entry returns the number of a package in the catalog that it is from.
+func (p *Pool) entry(s *solvable) int {
+	if s.row < 0 {
+		return int(-1 - s.row)
 	}
-	return r.ids[r.catalog.Len():]
+	return int(p.rows[s.row].entry)
 }
 
-// load reads the lists of a package of a catalog.
-func (p *Pool) load(s *solvable) {
+// load reads a list of a package of a catalog.
+func (p *Pool) load(s *solvable, which ListSet) (list, pre []Ref) {
 	r := p.repoOf(s)
-	k := r.catalog.Package(int(-1-s.row), func(n int) Ref { return p.strs.ref(r.span, n) })
-	p.addLists(s, k)
+	return r.catalog.List(p.entry(s), which, func(n int) Ref { return p.strs.ref(r.span, n) })
 }
 
 // catalogProviders appends the packages of catalogs that provide a name.
@@ -121,7 +101,7 @@ func (p *Pool) catalogProviders(list []ID, name Ref) []ID {
 			continue
 		}
 		for i := range r.catalog.Providers(n) {
-			if id := r.ids[i]; p.visible(id) {
+			if id := r.first + ID(i); p.visible(id) {
 				list = append(list, id)
 			}
 		}
@@ -129,44 +109,66 @@ func (p *Pool) catalogProviders(list []ID, name Ref) []ID {
 	return list
 }
 
-// A textSpan is the part of a string table that a catalog's strings are.
+// A textSpan is the part of a string table that a catalog's strings are. Those that were there
+// before keep their Refs.
 type textSpan struct {
 	first Ref // of number 0
 	n     int
 	src   Catalog
-	refs  []Ref // by number; 0 = not known yet. Strings that were there before keep their Refs
+	own   map[int]Ref // by number: strings that were the table's own before
+	isOwn bitmap      // the same numbers
+	// refs has the Refs of strings, some of which earlier spans have too; 0 = not known yet. The
+	// first span has none.
+	refs []Ref
 }
 
 // adopt adds the strings of a catalog, without reading them, and returns their span.
 func (t *stringTable) adopt(c Catalog) int {
 	n := min(c.Strings(), int(relBit)-t.len())
-	t.spans = append(t.spans, textSpan{first: Ref(t.len()), n: n, src: c, refs: make([]Ref, c.Strings())})
+	sp := textSpan{first: Ref(t.len()), n: n, src: c, own: map[int]Ref{}, isOwn: newBitmap(n)}
+	t.eachOwn(func(ref Ref, s string) {
+		if i := c.Find(s); i != 0 && i < n {
+			sp.own[i] = ref
+			sp.isOwn.set(int32(i))
+		}
+	})
+	if len(t.spans) > 0 {
+		sp.refs = make([]Ref, n)
+	}
+	t.spans = append(t.spans, sp)
 	t.adopted += n
 	return len(t.spans) - 1
+}
+
+// eachOwn calls f with the strings of the table's own, but for the empty one.
+func (t *stringTable) eachOwn(f func(Ref, string)) {
+	first, span := 0, 0 // own strings before those of the next span
+	for i := 2; i < len(t.ends); i++ {
+		for span < len(t.spans) && i+first >= int(t.spans[span].first) {
+			first += t.spans[span].n
+			span++
+		}
+		f(Ref(i+first), view(t.bytes[t.ends[i-1]:t.ends[i]]))
+	}
 }
 
 // ref returns the Ref of string n of a span.
 func (t *stringTable) ref(span, n int) Ref {
 	sp := &t.spans[span]
+	switch {
+	case n == 0 || n >= sp.n:
+		return refEmpty
+	case sp.isOwn.has(int32(n)):
+		return sp.own[n]
+	case span == 0:
+		return sp.first + Ref(n)
+	}
 	if sp.refs[n] == 0 {
-		sp.refs[n] = t.newRef(span, n)
+		if sp.refs[n] = t.find(t.spans[:span], sp.src.String(n)); sp.refs[n] == 0 {
+			sp.refs[n] = sp.first + Ref(n)
+		}
 	}
 	return sp.refs[n]
-}
-
-func (t *stringTable) newRef(span, n int) Ref {
-	sp := &t.spans[span]
-	s := sp.src.String(n)
-	if s == "" || n >= sp.n {
-		return refEmpty
-	}
-	if _, _, ref := t.slot(s); ref != 0 {
-		return ref
-	}
-	if ref := t.find(t.spans[:span], s); ref != 0 {
-		return ref
-	}
-	return sp.first + Ref(n)
 }
 
 // find returns the Ref of a string of spans: that in the first which has it.

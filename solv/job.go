@@ -104,7 +104,7 @@ func (p *Pool) Selected(sel Selection) []ID {
 		return ids
 	case selectRepo:
 		if sel.repo != nil {
-			return sel.repo.ids
+			return sel.repo.IDs()
 		}
 		return nil
 	}

@@ -59,7 +59,7 @@ func (s *solver) readUpdateJob(j *Job, ids []ID) {
 		if j.Select.repo == nil || s.opts.NoAutoTarget && j.Flags&Targeted == 0 {
 			return
 		}
-		ids = j.Select.repo.ids
+		ids = j.Select.repo.IDs()
 	case j.Flags&Targeted == 0:
 		targeted := true
 		for _, id := range ids {

@@ -348,6 +348,11 @@ func (g *packageRules) possible(d Ref) bool {
 			return g.possible(r.left) && g.possible(r.right)
 		case OpOr:
 			return g.possible(r.left) || g.possible(r.right)
+		default:
+			// Mostly nothing of that name is there, so that versions need not be compared.
+			if r.op < 8 && !slices.ContainsFunc(p.whatProvides(r.left), g.seen.has) && !p.isRpmlib(p.baseName(r.left)) {
+				return false
+			}
 		}
 	}
 	return slices.ContainsFunc(p.whatProvides(d), g.seen.has)

@@ -157,7 +157,7 @@ func (s *solver) createDupMaps() {
 				continue
 			}
 			targeted := repo != p.installed || j.Flags&Targeted != 0
-			for _, id := range repo.ids {
+			for _, id := range repo.IDs() {
 				if repo == p.installed || p.installable(id) {
 					s.addToDup(id, j.Flags, targeted)
 				}

@@ -79,11 +79,10 @@ const (
 )
 
 type solvable struct {
-	name, evr, arch, vendor Ref
-	repo                    repoRef
-	buildTime               int64
-	has                     ListSet
-	row                     int32 // in Pool.rows; if negative, -1 minus the number in the repository's catalog
+	name, evr, arch Ref
+	repo            repoRef
+	row             int32 // in Pool.rows; if negative, -1 minus the number in the repository's catalog
+	has             ListSet
 }
 
 // A repoRef is the number of a repository plus one: a pool has many packages, and the garbage
@@ -103,11 +102,15 @@ func (p *Pool) repoOf(s *solvable) *Repo {
 	return p.repos[s.repo-1]
 }
 
-// A listRow says where the lists of a package are.
+// A listRow has what is seldom asked of a package, and says where its lists are. Those of a package
+// of a catalog are read when they are asked for: then their offset is 0 although the package has them.
 type listRow struct {
 	deps            [depKinds]uint32 // offset in Pool.deps; 0 = empty list
 	paths, pathsEnd uint32           // offsets in Pool.paths
 	files, filesEnd uint32           // offsets in Pool.files
+	entry           int32            // number in the catalog
+	vendor          Ref              // of a package of no catalog; 0 if there is none
+	buildTime       int64
 }
 
 // Repo is a set of packages from one place.
@@ -115,10 +118,12 @@ type Repo struct {
 	pool     *Pool
 	name     string
 	index    int
-	priority int // higher is better
-	sub      int // decides between equal packages; higher is better
-	ids      []ID
+	priority int     // higher is better
+	sub      int     // decides between equal packages; higher is better
+	own      []ID    // packages that are not of the catalog
+	all      []ID    // see IDs; nil if there is no catalog
 	catalog  Catalog // nil if the packages were added one by one
+	first    ID      // of the catalog
 	span     int     // of its strings
 }
 
@@ -188,8 +193,20 @@ func (r *Repo) Priority() (priority, cost int) { return -r.priority, -r.sub }
 // Name returns the name given to AddRepo.
 func (r *Repo) Name() string { return r.name }
 
-// IDs returns the packages in the order in which they were added.
-func (r *Repo) IDs() []ID { return r.ids }
+// IDs returns the packages in the order in which they were added. The result must not be changed.
+func (r *Repo) IDs() []ID {
+	if r.catalog == nil {
+		return r.own
+	}
+	if n := r.catalog.Len(); len(r.all) < n+len(r.own) {
+		r.all = make([]ID, n, n+len(r.own))
+		for i := range r.all {
+			r.all[i] = r.first + ID(i)
+		}
+		r.all = append(r.all, r.own...)
+	}
+	return r.all
+}
 
 // SetInstalled says which repository holds the installed packages; nil = nothing is installed.
 // Its packages have to have been added one after the other.
@@ -220,34 +237,27 @@ func (p *Pool) SetConsidered(keep func(ID) bool) {
 // Add adds a package to the repository and returns its ID.
 func (r *Repo) Add(pkg Package) ID {
 	p := r.pool
-	k := Interned{Name: p.strs.intern(pkg.Name), Arch: p.strs.intern(pkg.Arch), EVR: p.InternEVR(pkg.EVR), BuildTime: pkg.BuildTime}
+	s := solvable{name: p.strs.intern(pkg.Name), arch: p.strs.intern(pkg.Arch), evr: p.InternEVR(pkg.EVR), repo: r.ref(), row: int32(len(p.rows))}
+	row := listRow{buildTime: pkg.BuildTime}
 	if pkg.Vendor != "" {
-		k.Vendor = p.strs.intern(pkg.Vendor)
+		row.vendor = p.strs.intern(pkg.Vendor)
 	}
-	for _, d := range pkg.Requires {
-		if d.Pre {
-			k.PreRequires = append(k.PreRequires, p.dep(d))
-		} else {
-			k.Requires = append(k.Requires, p.dep(d))
+	for kind, deps := range [depKinds][]Dep{
+		depRequires: pkg.Requires, depProvides: pkg.Provides, depConflicts: pkg.Conflicts, depObsoletes: pkg.Obsoletes, depRecommends: pkg.Recommends,
+		depSuggests: pkg.Suggests, depSupplements: pkg.Supplements, depEnhances: pkg.Enhances, depOrder: pkg.OrderWithRequires,
+	} {
+		var list, pre []Ref
+		for _, d := range deps {
+			if d.Pre && depKind(kind) == depRequires {
+				pre = append(pre, p.dep(d))
+			} else {
+				list = append(list, p.dep(d))
+			}
+		}
+		if row.deps[kind] = p.addDeps(list, pre); row.deps[kind] != 0 {
+			s.has |= 1 << kind
 		}
 	}
-	lists := []struct {
-		to   *[]Ref
-		deps []Dep
-	}{
-		{&k.Provides, pkg.Provides}, {&k.Conflicts, pkg.Conflicts}, {&k.Obsoletes, pkg.Obsoletes}, {&k.Recommends, pkg.Recommends},
-		{&k.Suggests, pkg.Suggests}, {&k.Supplements, pkg.Supplements}, {&k.Enhances, pkg.Enhances}, {&k.OrderWithRequires, pkg.OrderWithRequires},
-	}
-	for _, l := range lists {
-		for _, d := range l.deps {
-			*l.to = append(*l.to, p.dep(d))
-		}
-	}
-	id := ID(len(p.sols))
-	p.sols = append(p.sols, solvable{name: k.Name, arch: k.Arch, evr: k.EVR, vendor: k.Vendor, repo: r.ref(), buildTime: k.BuildTime})
-	s := &p.sols[id]
-	p.addLists(s, &k)
-	row := &p.rows[s.row]
 	row.files = uint32(len(p.files))
 	for _, f := range pkg.Files {
 		if strings.IndexByte(f, 0) < 0 && len(p.files)+len(f) < maxText {
@@ -256,7 +266,10 @@ func (r *Repo) Add(pkg Package) ID {
 		}
 	}
 	row.filesEnd = uint32(len(p.files))
-	r.ids = append(r.ids, id)
+	id := ID(len(p.sols))
+	p.rows = append(extend(p.rows, 1), row)
+	p.sols = append(p.sols, s)
+	r.own = append(r.own, id)
 	p.considerFrom(id)
 	p.invalidate()
 	return id
@@ -275,44 +288,22 @@ func (p *Pool) considerFrom(id ID) {
 	}
 }
 
-// size is an upper bound of what addLists appends to Pool.deps.
-func (k *Interned) size() int {
-	return len(k.Provides) + len(k.Requires) + len(k.PreRequires) + len(k.Conflicts) + len(k.Obsoletes) + len(k.Recommends) +
-		len(k.Suggests) + len(k.Supplements) + len(k.Enhances) + len(k.OrderWithRequires) + int(depKinds) + 1
-}
+// preMarker divides ordinary requirements from those needed by scripts.
+const preMarker Ref = -1
 
-// addLists stores the lists of a package.
-func (p *Pool) addLists(s *solvable, k *Interned) {
-	var row listRow
-	p.deps = extend(p.deps, k.size())
-	for kind, list := range [depKinds][]Ref{
-		depProvides: k.Provides, depConflicts: k.Conflicts, depObsoletes: k.Obsoletes, depRecommends: k.Recommends, depSuggests: k.Suggests,
-		depSupplements: k.Supplements, depEnhances: k.Enhances, depOrder: k.OrderWithRequires,
-	} {
-		row.deps[kind] = p.addDeps(list)
-	}
-	row.deps[depRequires] = p.addRequires(k.Requires, k.PreRequires)
-	for kind, offset := range row.deps {
-		if offset != 0 {
-			s.has |= 1 << kind
-		}
-	}
-	row.paths = uint32(len(p.paths))
-	p.paths = append(p.paths, k.Files...)
-	row.pathsEnd = uint32(len(p.paths))
-	if row.paths < row.pathsEnd {
-		s.has |= HasFiles
-	}
-	s.row = int32(len(p.rows))
-	p.rows = append(extend(p.rows, 1), row)
-}
-
-func (p *Pool) addDeps(list []Ref) uint32 {
-	if len(list) == 0 {
+// addDeps stores a list, without what it has twice, and returns its offset. What is in pre follows
+// preMarker, and only that.
+func (p *Pool) addDeps(list, pre []Ref) uint32 {
+	if len(list)+len(pre) == 0 {
 		return 0
 	}
+	p.deps = extend(p.deps, len(list)+len(pre)+2)
 	start := len(p.deps)
-	p.appendDeps(start, list, nil)
+	p.appendDeps(start, list, pre)
+	if len(pre) > 0 {
+		p.deps = append(p.deps, preMarker)
+		p.appendDeps(start, pre, nil)
+	}
 	p.deps = append(p.deps, 0)
 	return uint32(start)
 }
@@ -348,27 +339,11 @@ func (p *Pool) appendLong(start int, list, but []Ref) {
 	}
 }
 
-// preMarker divides ordinary requirements from those needed by scripts.
-const preMarker Ref = -1
-
-func (p *Pool) addRequires(list, pre []Ref) uint32 {
-	if len(list)+len(pre) == 0 {
-		return 0
-	}
-	start := len(p.deps)
-	p.appendDeps(start, list, pre)
-	if len(pre) > 0 {
-		p.deps = append(p.deps, preMarker)
-		p.appendDeps(start, pre, nil)
-	}
-	p.deps = append(p.deps, 0)
-	return uint32(start)
-}
-
 // lists returns where the lists of a package are.
 func (p *Pool) lists(s *solvable) *listRow {
 	if s.row < 0 {
-		p.load(s)
+		p.rows = append(extend(p.rows, 1), listRow{entry: -1 - s.row})
+		s.row = int32(len(p.rows) - 1)
 	}
 	return &p.rows[s.row]
 }
@@ -378,7 +353,11 @@ func (p *Pool) list(s *solvable, k depKind) []Ref {
 	if !p.has(s, k) {
 		return nil
 	}
-	d := p.deps[p.lists(s).deps[k]:]
+	row := p.lists(s)
+	if row.deps[k] == 0 {
+		row.deps[k] = p.addDeps(p.load(s, 1<<k))
+	}
+	d := p.deps[row.deps[k]:]
 	n := 0
 	for d[n] != 0 {
 		n++
@@ -394,6 +373,12 @@ func (p *Pool) eachFile(s *solvable, f func(path []byte) bool) {
 		return
 	}
 	row := p.lists(s)
+	if s.has&fromCatalog != 0 && row.pathsEnd == 0 {
+		list, _ := p.load(s, HasFiles)
+		row.paths = uint32(len(p.paths))
+		p.paths = append(p.paths, list...)
+		row.pathsEnd = uint32(len(p.paths))
+	}
 	for _, ref := range p.paths[row.paths:row.pathsEnd] {
 		if !f(p.strs.raw(ref)) {
 			return
@@ -424,7 +409,7 @@ func (p *Pool) Info(id ID) Info {
 		return Info{}
 	}
 	s := &p.sols[id]
-	return Info{p.strs.get(s.name), p.strs.get(s.evr), p.strs.get(s.arch), p.strs.get(s.vendor), p.repoOf(s)}
+	return Info{p.strs.get(s.name), p.strs.get(s.evr), p.strs.get(s.arch), p.strs.get(p.vendor(s)), p.repoOf(s)}
 }
 
 // String returns NAME-EVR.ARCH.
@@ -518,11 +503,32 @@ func (p *Pool) vendorMask(v Ref) (mask uint64) {
 
 // vendorChange reports that replacing a by b is a change of vendor.
 func (p *Pool) vendorChange(a, b *solvable) bool {
-	va, vb := max(a.vendor, refEmpty), max(b.vendor, refEmpty)
+	va, vb := max(p.vendor(a), refEmpty), max(p.vendor(b), refEmpty)
 	if va == vb {
 		return false
 	}
 	return p.vendorMask(va)&p.vendorMask(vb) == 0
+}
+
+// vendor returns the vendor of a package, or 0.
+func (p *Pool) vendor(s *solvable) Ref {
+	if s.has&fromCatalog == 0 {
+		return p.rows[s.row].vendor
+	}
+	r := p.repoOf(s)
+	if n, _ := r.catalog.Origin(p.entry(s)); n != 0 {
+		return p.strs.ref(r.span, n)
+	}
+	return 0
+}
+
+// buildTime returns when a package was built, in seconds since 1970, or 0.
+func (p *Pool) buildTime(s *solvable) int64 {
+	if s.has&fromCatalog == 0 {
+		return p.rows[s.row].buildTime
+	}
+	_, t := p.repoOf(s).catalog.Origin(p.entry(s))
+	return t
 }
 
 // Compare orders two packages by version.
@@ -560,7 +566,7 @@ func (p *Pool) Package(id ID) Package {
 		return list
 	}
 	k := Package{
-		Name: p.strs.get(s.name), EVR: p.strs.get(s.evr), Arch: p.strs.get(s.arch), Vendor: p.strs.get(s.vendor), BuildTime: s.buildTime,
+		Name: p.strs.get(s.name), EVR: p.strs.get(s.evr), Arch: p.strs.get(s.arch), Vendor: p.strs.get(p.vendor(s)), BuildTime: p.buildTime(s),
 		Provides: deps(depProvides), Requires: deps(depRequires), Conflicts: deps(depConflicts), Obsoletes: deps(depObsoletes),
 		Recommends: deps(depRecommends), Suggests: deps(depSuggests), Supplements: deps(depSupplements), Enhances: deps(depEnhances),
 		OrderWithRequires: deps(depOrder),

@@ -245,7 +245,7 @@ func (r Remedy) replaceText() (lines []string) {
 	add(r.ArchChange, "architecture change")
 	if r.VendorChange {
 		vendor := func(id ID) string {
-			if v := p.sols[id].vendor; v != 0 {
+			if v := p.vendor(&p.sols[id]); v != 0 {
 				return "'" + p.strs.get(v) + "' (" + p.String(id) + ")"
 			}
 			return "no vendor (" + p.String(id) + ")"

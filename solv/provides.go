@@ -13,34 +13,81 @@ type providers struct {
 	ok       bool
 	catalogs bool // there are some
 	// The packages that provide string i, but for those of catalogs, are data[start[i]:start[i+1]].
-	start []uint32
-	data  []ID
-	names memo // all packages that provide a string, as far as was asked
-	rels  memo // and a relation
+	start   []uint32
+	data    []ID
+	names   memo // all packages that provide a string, as far as was asked
+	rels    memo // and a relation
+	scratch []ID
 }
 
-// A memo remembers lists by small numbers.
+// A memo remembers lists by numbers above zero. It has no pointers for the garbage collector to follow.
 type memo struct {
-	index []int32 // in lists, plus one; 0 = not known
-	lists [][]ID
+	index numberTable // number to that of the list, plus one
+	lists []listSpan
+	ids   []ID
 }
+
+// A listSpan is a part of a list: memo.ids.
+type listSpan struct{ start, end int32 }
 
 func (m *memo) get(i int) (list []ID, ok bool) {
-	if i >= len(m.index) || m.index[i] == 0 {
+	n := m.index.get(uint32(i))
+	if n == 0 {
 		return nil, false
 	}
-	return m.lists[m.index[i]-1], true
+	l := m.lists[n-1]
+	return m.ids[l.start:l.end:l.end], true
 }
 
-// set remembers the list of a number; there are size numbers now.
-func (m *memo) set(i, size int, list []ID) {
-	if i >= len(m.index) {
-		index := make([]int32, max(size+size/8, i+16))
-		copy(index, m.index)
-		m.index = index
+// set remembers a copy of the list of a number that has none yet, and returns it.
+func (m *memo) set(i int, list []ID) []ID {
+	m.ids = extend(m.ids, len(list))
+	start := len(m.ids)
+	m.ids = append(m.ids, list...)
+	m.lists = append(extend(m.lists, 1), listSpan{int32(start), int32(len(m.ids))})
+	m.index.set(uint32(i), uint32(len(m.lists)))
+	return m.ids[start:len(m.ids):len(m.ids)]
+}
+
+// A numberTable has numbers by others, all above zero: a hash table with open addressing. It is for
+// keys of which few are used and those lie far apart: so it takes less memory than an array, and less
+// time.
+type numberTable struct {
+	slots []uint64 // the key, and above it the number; 0 = free
+	n     int
+}
+
+// slot returns where a key is or would be; there has to be a free slot.
+func (t *numberTable) slot(key uint32) *uint64 {
+	mask := uint32(len(t.slots) - 1)
+	h := key * 0x9e3779b1
+	for h ^= h >> 15; ; h++ {
+		if s := &t.slots[h&mask]; *s == 0 || uint32(*s) == key {
+			return s
+		}
 	}
-	m.lists = append(m.lists, list)
-	m.index[i] = int32(len(m.lists))
+}
+
+// get returns the number of a key, or 0.
+func (t *numberTable) get(key uint32) uint32 {
+	if t.n == 0 {
+		return 0
+	}
+	return uint32(*t.slot(key) >> 32)
+}
+
+// set gives a number to a key that has none yet.
+func (t *numberTable) set(key, n uint32) {
+	if t.n++; t.n*2 > len(t.slots) {
+		old := t.slots
+		t.slots = make([]uint64, max(1<<10, 2*len(old)))
+		for _, s := range old {
+			if s != 0 {
+				*t.slot(uint32(s)) = s
+			}
+		}
+	}
+	*t.slot(key) = uint64(n)<<32 | uint64(key)
 }
 
 type fileProvide struct {
@@ -65,7 +112,9 @@ func (p *Pool) AddFileProvide(id ID, path string) {
 func (p *Pool) WantedFiles() []string {
 	p.prepare()
 	for i := range p.sols[2:] {
-		p.lists(&p.sols[2+i])
+		for kind := range depKinds {
+			p.list(&p.sols[2+i], kind)
+		}
 	}
 	used := newBitmap(p.strs.len())
 	for _, d := range p.deps {
@@ -110,7 +159,7 @@ func (p *Pool) prepare() {
 	own := len(p.late) > 0
 	for _, r := range p.repos {
 		p.prov.catalogs = p.prov.catalogs || r.catalog != nil
-		own = own || len(r.own()) > 0
+		own = own || len(r.own) > 0
 	}
 	if own {
 		p.prov.index(p, p.strs.len())
@@ -198,13 +247,14 @@ func (p *Pool) whatProvides(d Ref) []ID {
 	if list, ok := p.prov.names.get(int(d)); ok {
 		return list
 	}
-	list := p.ownProviders(d)
-	if all := p.catalogProviders(slices.Clip(list), d); len(all) > len(list) {
-		slices.Sort(all)
-		list = slices.Compact(all)
+	list := append(p.prov.scratch[:0], p.ownProviders(d)...)
+	own := len(list)
+	if list = p.catalogProviders(list, d); len(list) > own {
+		slices.Sort(list)
+		list = slices.Compact(list)
 	}
-	p.prov.names.set(int(d), p.strs.len(), list)
-	return list
+	p.prov.scratch = list
+	return p.prov.names.set(int(d), list)
 }
 
 // ownProviders returns the packages that provide a name, but for those of catalogs.
@@ -217,7 +267,7 @@ func (p *Pool) ownProviders(name Ref) (list []ID) {
 	}
 	path := p.strs.get(name) // interned after the index was made
 	for _, r := range p.repos {
-		list = append(list, filterIDs(r.own(), func(id ID) bool { return p.visible(id) && p.owns(&p.sols[id], path) })...)
+		list = append(list, filterIDs(r.own, func(id ID) bool { return p.visible(id) && p.owns(&p.sols[id], path) })...)
 	}
 	slices.Sort(list)
 	return list
@@ -236,9 +286,7 @@ func (p *Pool) relProviders(d Ref) []ID {
 	if list, ok := p.prov.rels.get(i); ok {
 		return list
 	}
-	list := p.computeRel(d)
-	p.prov.rels.set(i, len(p.rels.rels), list)
-	return list
+	return p.prov.rels.set(i, p.computeRel(d))
 }
 
 // computeRel finds the providers of a relation. For the boolean operators it answers who could
@@ -323,12 +371,15 @@ func (p *Pool) versionProviders(d Ref, r relation) []ID {
 			list = append(list, id)
 		}
 	}
-	if len(list) == 0 {
-		if bytes.HasPrefix(p.strs.raw(name), []byte("rpmlib(")) {
-			list = []ID{System}
-		}
+	if len(list) == 0 && p.isRpmlib(name) {
+		list = []ID{System}
 	}
 	return list
+}
+
+// isRpmlib reports the name of something that the system provides in any version.
+func (p *Pool) isRpmlib(name Ref) bool {
+	return !name.isRel() && bytes.HasPrefix(p.strs.raw(name), []byte("rpmlib("))
 }
 
 // lateOwner reports that the package has the name as a file: that fits every version.
@@ -384,20 +435,19 @@ func (p *Pool) intersects(have, want relation) bool {
 
 // evrCache keeps parsed versions by string.
 type evrCache struct {
-	index  []int32
+	index  numberTable // string to what is parsed, plus one
 	parsed []evr.EVR
 }
 
 func (p *Pool) parseEVR(r Ref) *evr.EVR {
 	c := &p.evrs
-	if int(r) >= len(c.index) {
-		c.index = append(c.index, make([]int32, p.strs.len()-len(c.index)+64)...)
-	}
-	if c.index[r] == 0 {
+	n := c.index.get(uint32(r))
+	if n == 0 {
 		c.parsed = append(c.parsed, evr.Parse(p.strs.get(r)))
-		c.index[r] = int32(len(c.parsed))
+		n = uint32(len(c.parsed))
+		c.index.set(uint32(r), n)
 	}
-	return &c.parsed[c.index[r]-1]
+	return &c.parsed[n-1]
 }
 
 func (p *Pool) matchCompare(a, b Ref) int {
@@ -453,11 +503,11 @@ func (p *Pool) SetNamespace(d Ref, ids []ID) {
 
 // identical reports that two packages are the same build.
 func (p *Pool) identical(a, b *solvable) bool {
-	if a.name != b.name || a.arch != b.arch || a.evr != b.evr || max(a.vendor, refEmpty) != max(b.vendor, refEmpty) {
+	if a.name != b.name || a.arch != b.arch || a.evr != b.evr || max(p.vendor(a), refEmpty) != max(p.vendor(b), refEmpty) {
 		return false
 	}
-	if a.buildTime != 0 && b.buildTime != 0 {
-		return a.buildTime == b.buildTime
+	if ta, tb := p.buildTime(a), p.buildTime(b); ta != 0 && tb != 0 {
+		return ta == tb
 	}
 	// without build times: a rebuild mostly shows in the requirements
 	sum := func(s *solvable) (x Ref) {

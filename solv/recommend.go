@@ -173,7 +173,7 @@ func (p *Pool) UnmetWeak() (ids []ID) {
 	names := map[Ref]bool{}
 	unmet := newBitmap(len(p.sols))
 	usable := func(id ID) bool { return id != System && !p.excluded(id) }
-	for _, id := range p.installed.ids {
+	for _, id := range p.installed.IDs() {
 		names[p.sols[id].name] = true
 		for _, d := range p.list(&p.sols[id], depRecommends) {
 			if p.simple(d) {

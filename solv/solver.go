@@ -136,8 +136,8 @@ func newSolver(p *Pool, jobs []Job, opts Options) *solver {
 	p.prepare()
 	s := &solver{pool: p, opts: opts, jobs: jobs, rules: make([]rule, 1), learntPool: make([]int32, 1)}
 	s.keepObsoletes = opts.KeepExplicitObsoletes || !opts.DropExplicitObsoletes && !p.flags.NoObsoletesMultiversion
-	if p.installed != nil && len(p.installed.ids) > 0 {
-		s.first, s.end = p.installed.ids[0], p.installed.ids[len(p.installed.ids)-1]+1
+	if ids := s.installed(); len(ids) > 0 {
+		s.first, s.end = ids[0], ids[len(ids)-1]+1
 	}
 	n := len(p.sols)
 	s.level = make([]int32, n)
@@ -156,7 +156,7 @@ func (s *solver) installed() []ID {
 	if s.pool.installed == nil {
 		return nil
 	}
-	return s.pool.installed.ids
+	return s.pool.installed.IDs()
 }
 
 func (s *solver) isInstalled(id ID) bool { return s.pool.isInstalled(id) }

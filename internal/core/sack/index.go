@@ -1,6 +1,7 @@
 package sack
 
 import (
+	"slices"
 	"strings"
 
 	"rpmostree/rpmmd"
@@ -12,7 +13,8 @@ type catalog struct {
 	*rpmmd.Index
 	pool *solv.Pool
 	deps []solv.Ref // by number; 0 = not interned yet
-	out  solv.Interned
+	list []solv.Ref // scratch space, as pre
+	pre  []solv.Ref
 }
 
 func newCatalog(p *solv.Pool, x *rpmmd.Index) *catalog {
@@ -28,7 +30,7 @@ var kinds = [rpmmd.DepKinds]solv.ListSet{
 // Entry returns what package i is.
 func (c *catalog) Entry(i int) solv.CatalogEntry {
 	e := c.Index.Entry(i)
-	out := solv.CatalogEntry{Name: e.Name, Arch: e.Arch, EVR: e.EVR, Vendor: e.Vendor, BuildTime: e.BuildTime}
+	out := solv.CatalogEntry{Name: e.Name, Arch: e.Arch, EVR: e.EVR}
 	for k, list := range kinds {
 		if c.Has(i, rpmmd.DepKind(k)) {
 			out.Lists |= list
@@ -40,35 +42,30 @@ func (c *catalog) Entry(i int) solv.CatalogEntry {
 	return out
 }
 
-// Package returns the dependencies and files of package i, and is valid until the next call.
-func (c *catalog) Package(i int, ref func(int) solv.Ref) *solv.Interned {
-	k := &c.out
-	k.Requires, k.PreRequires = k.Requires[:0], k.PreRequires[:0]
-	for n, pre := range c.List(i, rpmmd.Requires) {
-		if pre {
-			k.PreRequires = append(k.PreRequires, c.dep(n, ref))
+// Origin returns the vendor of package i and when it was built.
+func (c *catalog) Origin(i int) (vendor int, buildTime int64) {
+	e := c.Index.Entry(i)
+	return e.Vendor, e.BuildTime
+}
+
+// List returns dependencies or files of package i, and is valid until the next call.
+func (c *catalog) List(i int, which solv.ListSet, ref func(int) solv.Ref) (list, pre []solv.Ref) {
+	c.list, c.pre = c.list[:0], c.pre[:0]
+	if which == solv.HasFiles {
+		for n := range c.Files(i) {
+			c.list = append(c.list, ref(n))
+		}
+		return c.list, nil
+	}
+	kind := rpmmd.DepKind(slices.Index(kinds[:], which))
+	for n, pre := range c.Index.List(i, kind) {
+		if pre && kind == rpmmd.Requires {
+			c.pre = append(c.pre, c.dep(n, ref))
 		} else {
-			k.Requires = append(k.Requires, c.dep(n, ref))
+			c.list = append(c.list, c.dep(n, ref))
 		}
 	}
-	lists := [rpmmd.DepKinds]*[]solv.Ref{
-		rpmmd.Provides: &k.Provides, rpmmd.Conflicts: &k.Conflicts, rpmmd.Obsoletes: &k.Obsoletes, rpmmd.Suggests: &k.Suggests,
-		rpmmd.Enhances: &k.Enhances, rpmmd.Recommends: &k.Recommends, rpmmd.Supplements: &k.Supplements,
-	}
-	for kind, list := range lists {
-		if list == nil {
-			continue
-		}
-		*list = (*list)[:0]
-		for n := range c.List(i, rpmmd.DepKind(kind)) {
-			*list = append(*list, c.dep(n, ref))
-		}
-	}
-	k.Files = k.Files[:0]
-	for n := range c.Files(i) {
-		k.Files = append(k.Files, ref(n))
-	}
-	return k
+	return c.list, c.pre
 }
 
 func (c *catalog) dep(n int, ref func(int) solv.Ref) solv.Ref {
