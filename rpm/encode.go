@@ -46,7 +46,7 @@ func (h *Header) AddEntries(entries []Entry) ([]byte, error) {
 		ril = len(h.index)
 	}
 	e := encoder{
-		index: slices.Clone(h.raw[16 : 16+ril*entrySize]),
+		index: slices.Clone(h.raw[8 : 8+ril*entrySize]),
 		data:  slices.Clone(h.data[:h.rdl]),
 	}
 	for _, x := range all {

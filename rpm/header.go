@@ -31,7 +31,8 @@ var headerMagic = [8]byte{0x8e, 0xad, 0xe8, 1}
 // Header is a checked, read-only list of tagged values. It is safe for
 // concurrent use.
 type Header struct {
-	raw    []byte // magic, number of entries, bytes of data, index, data
+	whole  []byte // magic and raw; nil if the header came without its magic
+	raw    []byte // number of entries, bytes of data, index, data
 	data   []byte // the last part of raw
 	region Tag    // 0: none (version 3)
 	ril    int    // entries in the region, its own included; the others are dribbles
@@ -93,7 +94,7 @@ func readSignatureHeader(r io.Reader) (h *Header, pad []byte, err error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("signature %w", err)
 	}
-	pad = make([]byte, -len(h.raw)&7)
+	pad = make([]byte, -len(h.whole)&7)
 	if _, err := io.ReadFull(r, pad); err != nil {
 		return nil, nil, fmt.Errorf("signature header: %w", noEOF(err))
 	}
@@ -143,24 +144,21 @@ func headerSize(b []byte, kind headerKind) (il, dl int, err error) {
 }
 
 func parseHeader(b []byte, kind headerKind) (*Header, error) {
-	if len(b) < 8 {
+	h := &Header{raw: b}
+	if len(b) >= len(headerMagic) && [8]byte(b[:8]) == headerMagic {
+		h.whole, h.raw = b, b[8:]
+	}
+	if len(h.raw) < 8 {
 		return nil, fmt.Errorf("header: %w", io.ErrUnexpectedEOF)
 	}
-	if [8]byte(b[:8]) != headerMagic {
-		// Without magic, as databases store it. The copy makes Bytes cheap.
-		b = slices.Concat(headerMagic[:], b)
-	}
-	if len(b) < 16 {
-		return nil, fmt.Errorf("header: %w", io.ErrUnexpectedEOF)
-	}
-	il, dl, err := headerSize(b[8:], kind)
+	il, dl, err := headerSize(h.raw, kind)
 	if err != nil {
 		return nil, err
 	}
-	if want := 16 + il*entrySize + dl; len(b) != want {
-		return nil, fmt.Errorf("header blob: BAD, size is %d, want %d", len(b), want)
+	if want := 8 + il*entrySize + dl; len(h.raw) != want {
+		return nil, fmt.Errorf("header blob: BAD, size is %d, want %d", len(h.raw)+8, want+8)
 	}
-	h := &Header{raw: b, data: b[16+il*entrySize:], index: make([]entry, 0, il)}
+	h.data, h.index = h.raw[8+il*entrySize:], make([]entry, 0, il)
 	if err := h.parseRegion(il, kind); err != nil {
 		return nil, err
 	}
@@ -179,7 +177,7 @@ func rawEntry(b []byte) (tag Tag, typ Type, offset int32, count uint32) {
 // parseRegion checks the first entry, which describes the immutable part, and
 // the trailer it points at: {tag, binary, -16*ril, 16}.
 func (h *Header) parseRegion(il int, kind headerKind) error {
-	tag, typ, offset, count := rawEntry(h.raw[16:])
+	tag, typ, offset, count := rawEntry(h.raw[8:])
 	want := tag == TagHeaderImmutable || tag == TagHeaderImage
 	if kind == signatureHeader {
 		want = tag == TagHeaderSignatures || tag == TagHeaderImage
@@ -218,7 +216,7 @@ func (h *Header) parseIndex(il int, kind headerKind) error {
 	}
 	end := 0
 	for i := first; i < il; i++ {
-		tag, typ, offset, count := rawEntry(h.raw[16+i*entrySize:])
+		tag, typ, offset, count := rawEntry(h.raw[8+i*entrySize:])
 		e, err := h.checkEntry(tag, typ, offset, count, kind)
 		if err == nil && e.offset < end {
 			err = errors.New("overlaps the entry before")
@@ -324,11 +322,16 @@ func (h *Header) bytesOf(e entry) []byte {
 
 // Bytes returns the header as a package stores it, with its magic number. It
 // must not be changed.
-func (h *Header) Bytes() []byte { return h.raw }
+func (h *Header) Bytes() []byte {
+	if h.whole == nil {
+		return slices.Concat(headerMagic[:], h.raw)
+	}
+	return h.whole
+}
 
 // Blob returns the header as a database stores it, without the magic number. It
 // must not be changed.
-func (h *Header) Blob() []byte { return h.raw[8:] }
+func (h *Header) Blob() []byte { return h.raw }
 
 // Region returns the tag of the immutable region, 0 if the header has none.
 func (h *Header) Region() Tag { return h.region }
@@ -338,7 +341,7 @@ func (h *Header) Region() Tag { return h.region }
 // header without region it is the whole.
 func (h *Header) Immutable() []byte {
 	if h.isImmutable() {
-		return h.raw
+		return h.Bytes()
 	}
 	var b bytes.Buffer
 	b.Grow(16 + h.ril*entrySize + h.rdl)
@@ -348,13 +351,13 @@ func (h *Header) Immutable() []byte {
 
 // WriteImmutable writes what Immutable returns, without a copy in memory.
 func (h *Header) WriteImmutable(w io.Writer) error {
+	ril, rdl := h.ril, h.rdl
 	if h.isImmutable() {
-		_, err := w.Write(h.raw)
-		return err
+		ril, rdl = h.entries(), len(h.data)
 	}
-	intro := binary.BigEndian.AppendUint32(headerMagic[:], uint32(h.ril))
-	intro = binary.BigEndian.AppendUint32(intro, uint32(h.rdl))
-	for _, part := range [...][]byte{intro, h.raw[16 : 16+h.ril*entrySize], h.data[:h.rdl]} {
+	intro := binary.BigEndian.AppendUint32(headerMagic[:], uint32(ril))
+	intro = binary.BigEndian.AppendUint32(intro, uint32(rdl))
+	for _, part := range [...][]byte{intro, h.raw[8 : 8+ril*entrySize], h.data[:rdl]} {
 		if _, err := w.Write(part); err != nil {
 			return err
 		}
@@ -362,10 +365,12 @@ func (h *Header) WriteImmutable(w io.Writer) error {
 	return nil
 }
 
+// entries returns the number of entries, dribbles included.
+func (h *Header) entries() int { return int(binary.BigEndian.Uint32(h.raw)) }
+
 // isImmutable reports whether all of the header is covered by digests.
 func (h *Header) isImmutable() bool {
-	il := int(binary.BigEndian.Uint32(h.raw[8:]))
-	return h.region == 0 || h.ril == il && h.rdl == len(h.data)
+	return h.region == 0 || h.ril == h.entries() && h.rdl == len(h.data)
 }
 
 // Has reports whether the header has the tag.

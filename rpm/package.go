@@ -77,8 +77,8 @@ func (p *Package) Metadata() []byte {
 
 // HeaderRange returns where in the file the main header starts and ends, in bytes.
 func (p *Package) HeaderRange() (start, end int64) {
-	start = LeadSize + int64(len(p.Signature.raw)) + int64(len(p.pad))
-	return start, start + int64(len(p.Header.raw))
+	start = LeadSize + int64(len(p.Signature.whole)) + int64(len(p.pad))
+	return start, start + int64(len(p.Header.whole))
 }
 
 // Verify reads what is left of the package, without looking into the payload if

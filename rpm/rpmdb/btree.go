@@ -3,6 +3,7 @@ package rpmdb
 import (
 	"encoding/binary"
 	"fmt"
+	"io"
 	"math/bits"
 )
 
@@ -13,11 +14,21 @@ const (
 	maxWritePages = 1<<30/writePageSize - 1
 )
 
+// pendingPages is how many pages are written to the file at once.
+const pendingPages = 64
+
 // image is a database file that grows page by page.
 type image struct {
-	data   []byte
-	err    error // the first failure; sticky
-	leaves cells // of the b-tree that is being built; see newLeaves
+	w      io.WriterAt
+	first  [writePageSize]byte // page 1, which is written last
+	pages  uint32              // that there are, the first included
+	buf    []byte              // the last ones, which are not written yet
+	err    error               // the first failure; sticky
+	leaves cells               // of the b-tree that is being built; see newLeaves
+}
+
+func newImage(w io.WriterAt) *image {
+	return &image{w: w, pages: 1, buf: make([]byte, 0, pendingPages*writePageSize)}
 }
 
 // newLeaves returns an empty list for the cells of a b-tree. It is valid until
@@ -27,20 +38,32 @@ func (m *image) newLeaves() *cells {
 	return &m.leaves
 }
 
-// alloc appends an empty page and returns its number.
-func (m *image) alloc() uint32 {
-	n := len(m.data)/writePageSize + 1
-	if n > maxWritePages {
+// alloc appends an empty page and returns its number, and the page itself until the
+// next call.
+func (m *image) alloc() (uint32, []byte) {
+	if m.err == nil && m.pages >= maxWritePages {
 		m.err = fmt.Errorf("database exceeds %d bytes", maxWritePages*writePageSize)
-		return 1 // some page; the image is not used
 	}
-	var empty [writePageSize]byte
-	m.data = append(m.data, empty[:]...)
-	return uint32(n)
+	if len(m.buf) == cap(m.buf) {
+		m.flush()
+	}
+	if m.err != nil {
+		return 1, m.first[:] // some page; the image is not used
+	}
+	start := len(m.buf)
+	m.buf = m.buf[:start+writePageSize]
+	p := m.buf[start:]
+	clear(p)
+	m.pages++
+	return m.pages, p
 }
 
-func (m *image) page(n uint32) []byte {
-	return m.data[int(n-1)*writePageSize:][:writePageSize]
+// flush writes the pages in the buffer.
+func (m *image) flush() {
+	if m.err == nil {
+		_, m.err = m.w.WriteAt(m.buf, int64(m.pages)*writePageSize-int64(len(m.buf)))
+	}
+	m.buf = m.buf[:0]
 }
 
 // cells is a list of b-tree cells in one buffer.
@@ -71,13 +94,9 @@ type node struct {
 	right uint32 // the last child, of an interior page
 }
 
-// place writes a node to page n. Page 1 starts with the file header.
-func (m *image) place(n uint32, nd node) {
-	p := m.page(n)
-	head, ptr := 0, 8
-	if n == 1 {
-		head = sqliteHeaderSize
-	}
+// place writes a node to page p, from head on: page 1 starts with the file header.
+func (nd node) place(p []byte, head int) {
+	ptr := 8
 	if nd.kind == pageTableInterior || nd.kind == pageIndexInterior {
 		binary.BigEndian.PutUint32(p[head+8:], nd.right)
 		ptr = 12
@@ -139,8 +158,8 @@ func (m *image) table(leaves *cells, rowids []int64) node {
 	var right uint32
 	start := 0
 	for i, end := range ends {
-		n := m.alloc()
-		m.place(n, node{kind: pageTableLeaf, cells: leaves, from: start, to: end})
+		n, p := m.alloc()
+		node{kind: pageTableLeaf, cells: leaves, from: start, to: end}.place(p, 0)
 		if start = end; i == len(ends)-1 {
 			right = n
 			break
@@ -163,8 +182,8 @@ func (m *image) index(leaves *cells) node {
 	var right uint32
 	start := 0
 	for i, end := range ends {
-		n := m.alloc()
-		m.place(n, node{kind: pageIndexLeaf, cells: leaves, from: start, to: end})
+		n, p := m.alloc()
+		node{kind: pageIndexLeaf, cells: leaves, from: start, to: end}.place(p, 0)
 		if start = end + 1; i == len(ends)-1 {
 			right = n
 			break
@@ -187,16 +206,16 @@ func (m *image) interior(kind byte, level *cells, right uint32) node {
 		var parents cells
 		start := 0
 		for i, end := range ends {
-			n := m.alloc()
+			n, p := m.alloc()
 			nd := node{kind: kind, cells: level, from: start, to: end, right: right}
 			if start = end + 1; i == len(ends)-1 {
-				m.place(n, nd)
+				nd.place(p, 0)
 				right = n
 				break
 			}
 			promoted := level.at(end)
 			nd.right = binary.BigEndian.Uint32(promoted)
-			m.place(n, nd)
+			nd.place(p, 0)
 			parents.buf = binary.BigEndian.AppendUint32(parents.buf, n)
 			parents.buf = append(parents.buf, promoted[4:]...)
 			parents.done()
@@ -207,29 +226,20 @@ func (m *image) interior(kind byte, level *cells, right uint32) node {
 
 // finish gives the root of a b-tree its page and returns the page's number.
 func (m *image) finish(root node) uint32 {
-	n := m.alloc()
-	if m.err == nil {
-		m.place(n, root)
-	}
+	n, p := m.alloc()
+	root.place(p, 0)
 	return n
 }
 
-// overflow writes what does not stay in a cell to a chain of new pages and
-// returns the first one's number.
+// overflow writes what does not stay in a cell to a chain of new pages, which
+// follow each other, and returns the first one's number.
 func (m *image) overflow(rest []byte) uint32 {
-	var first, prev uint32
-	for len(rest) > 0 {
-		n := m.alloc()
-		if m.err != nil {
-			return 0
+	first := m.pages + 1
+	for len(rest) > 0 && m.err == nil {
+		n, p := m.alloc()
+		if rest = rest[copy(p[4:], rest):]; len(rest) > 0 {
+			binary.BigEndian.PutUint32(p, n+1)
 		}
-		if prev == 0 {
-			first = n
-		} else {
-			binary.BigEndian.PutUint32(m.page(prev), n)
-		}
-		rest = rest[copy(m.page(n)[4:], rest):]
-		prev = n
 	}
 	return first
 }

@@ -55,8 +55,8 @@ type rawBlob struct {
 // container decodes the records of a database file of any format.
 // wal may hold the write-ahead log that belongs to an sqlite file.
 func container(data, wal []byte) (Format, []rawBlob, error) {
-	if int64(len(data)) > MaxDatabaseSize {
-		return 0, nil, fmt.Errorf("database of %d bytes exceeds the limit of %d", len(data), MaxDatabaseSize)
+	if err := checkSize(int64(len(data))); err != nil {
+		return 0, nil, err
 	}
 	var f Format
 	var blobs []rawBlob
@@ -64,7 +64,7 @@ func container(data, wal []byte) (Format, []rawBlob, error) {
 	switch {
 	case bytes.HasPrefix(data, []byte(sqliteMagic)):
 		f = SQLite
-		blobs, err = readSQLite(data, wal)
+		blobs, err = readSQLite(bytes.NewReader(data), int64(len(data)), wal)
 	case bytes.HasPrefix(data, []byte(ndbMagic)):
 		f = NDB
 		blobs, err = readNDB(data)
@@ -80,6 +80,51 @@ func container(data, wal []byte) (Format, []rawBlob, error) {
 	return f, blobs, nil
 }
 
+// containerAt is container for size bytes of r, of which it reads what it needs.
+// readWAL returns the write-ahead log; it is called for an sqlite file only.
+func containerAt(r io.ReaderAt, size int64, readWAL func() ([]byte, error)) (Format, []rawBlob, error) {
+	if err := checkSize(size); err != nil {
+		return 0, nil, err
+	}
+	head := make([]byte, min(size, int64(len(sqliteMagic))))
+	if _, err := r.ReadAt(head, 0); err != nil && err != io.EOF {
+		return 0, nil, fmt.Errorf("reading database: %w", err)
+	}
+	if string(head) != sqliteMagic {
+		// The size may be a lie (of a sparse reader or a file being truncated):
+		// a short read is an error.
+		data := make([]byte, size)
+		if _, err := io.ReadFull(io.NewSectionReader(r, 0, size), data); err != nil {
+			return 0, nil, fmt.Errorf("reading database: %w", err)
+		}
+		return container(data, nil)
+	}
+	wal, err := readWAL()
+	if err != nil {
+		return SQLite, nil, err
+	}
+	blobs, err := readSQLite(r, size, wal)
+	if err != nil {
+		err = fmt.Errorf("%v: %w", SQLite, err)
+	}
+	return SQLite, blobs, err
+}
+
+func checkSize(size int64) error {
+	if size < 0 || size > MaxDatabaseSize {
+		return fmt.Errorf("database of %d bytes exceeds the limit of %d", size, MaxDatabaseSize)
+	}
+	return nil
+}
+
+// noEOF makes the end of input inside a structure an error that says so.
+func noEOF(err error) error {
+	if err == io.EOF {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
 // find returns the database file in dir.
 func find(fsys fs.FS, dir string) (string, error) {
 	for _, base := range []string{SQLiteName, NDBName, BDBName} {
@@ -91,39 +136,35 @@ func find(fsys fs.FS, dir string) (string, error) {
 	return "", &fs.PathError{Op: "open", Path: path.Join(dir, SQLiteName), Err: fs.ErrNotExist}
 }
 
+// openLimited opens a regular file of at most MaxDatabaseSize bytes.
+func openLimited(fsys fs.FS, name string) (fs.File, int64, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, 0, err
+	}
+	fi, err := f.Stat()
+	if err == nil && !fi.Mode().IsRegular() {
+		err = &fs.PathError{Op: "read", Path: name, Err: errors.New("not a regular file")}
+	}
+	if err == nil {
+		err = checkSize(fi.Size())
+	}
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, fi.Size(), nil
+}
+
 // readLimited reads a file, at most MaxDatabaseSize bytes.
 func readLimited(fsys fs.FS, name string) ([]byte, error) {
-	f, err := fsys.Open(name)
+	f, size, err := openLimited(fsys, name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	fi, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if !fi.Mode().IsRegular() {
-		return nil, &fs.PathError{Op: "read", Path: name, Err: errors.New("not a regular file")}
-	}
-	size := fi.Size()
-	if size < 0 || size > MaxDatabaseSize {
-		return nil, fmt.Errorf("database of %d bytes exceeds the limit of %d", size, MaxDatabaseSize)
-	}
 	data := make([]byte, size)
 	if _, err := io.ReadFull(f, data); err != nil {
-		return nil, fmt.Errorf("reading database: %w", err)
-	}
-	return data, nil
-}
-
-func readSection(r io.ReaderAt, size int64) ([]byte, error) {
-	if size < 0 || size > MaxDatabaseSize {
-		return nil, fmt.Errorf("database of %d bytes exceeds the limit of %d", size, MaxDatabaseSize)
-	}
-	// The size may be a lie (of a sparse reader or a file being truncated):
-	// a short read is an error.
-	data := make([]byte, size)
-	if _, err := io.ReadFull(io.NewSectionReader(r, 0, size), data); err != nil {
 		return nil, fmt.Errorf("reading database: %w", err)
 	}
 	return data, nil

@@ -78,48 +78,53 @@ func OpenFS(fsys fs.FS, name string) (*DB, error) {
 			return nil, err
 		}
 	}
-	data, err := readLimited(fsys, name)
+	f, size, err := openLimited(fsys, name)
 	if err != nil {
 		return nil, err
 	}
-	var wal []byte
-	if bytes.HasPrefix(data, []byte(sqliteMagic)) {
-		wal, err = readLimited(fsys, name+"-wal")
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
+	defer f.Close()
+	r, ok := f.(io.ReaderAt)
+	if !ok {
+		data := make([]byte, size)
+		if _, err := io.ReadFull(f, data); err != nil {
+			return nil, fmt.Errorf("%s: reading database: %w", name, err)
 		}
+		r = bytes.NewReader(data)
 	}
-	db, err := parse(data, wal)
+	format, blobs, err := containerAt(r, size, func() ([]byte, error) {
+		wal, err := readLimited(fsys, name+"-wal")
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, nil
+		}
+		return wal, err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	return db, nil
+	return newDB(format, blobs), nil
 }
 
 // ReadFrom reads a database file of any format from size bytes of r, which may
 // be an object in a repository. There is no write-ahead log.
 func ReadFrom(r io.ReaderAt, size int64) (*DB, error) {
-	data, err := readSection(r, size)
+	format, blobs, err := containerAt(r, size, func() ([]byte, error) { return nil, nil })
 	if err != nil {
 		return nil, fmt.Errorf("rpmdb: %w", err)
 	}
-	return Parse(data)
+	return newDB(format, blobs), nil
 }
 
 // Parse is ReadFrom for bytes in memory. The result may refer to data.
 func Parse(data []byte) (*DB, error) {
-	db, err := parse(data, nil)
+	format, blobs, err := container(data, nil)
 	if err != nil {
 		return nil, fmt.Errorf("rpmdb: %w", err)
 	}
-	return db, nil
+	return newDB(format, blobs), nil
 }
 
-func parse(data, wal []byte) (*DB, error) {
-	format, blobs, err := container(data, wal)
-	if err != nil {
-		return nil, err
-	}
+// newDB looks into the records of a container.
+func newDB(format Format, blobs []rawBlob) *DB {
 	db := &DB{format: format}
 	headers := make([]*rpm.Header, len(blobs))
 	errs := make([]error, len(blobs))
@@ -134,7 +139,7 @@ func parse(data, wal []byte) (*DB, error) {
 			db.packages = append(db.packages, Installed{b.num, headers[i]})
 		}
 	}
-	return db, nil
+	return db
 }
 
 // parallel calls do with 0 to n-1, on all processors.

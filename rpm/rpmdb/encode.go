@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"runtime"
 	"slices"
 	"sync"
@@ -22,16 +23,34 @@ type Options struct {
 // nothing but its arguments. Entries with HeaderNum 0 get the numbers after the
 // greatest, in order; numbers must be unique.
 func Encode(entries []Entry, o Options) ([]byte, error) {
+	var b buffer
+	if err := encode(&b, entries, o); err != nil {
+		return nil, fmt.Errorf("rpmdb: %w", err)
+	}
+	return b.data, nil
+}
+
+// A buffer is a file in memory.
+type buffer struct{ data []byte }
+
+func (b *buffer) WriteAt(p []byte, off int64) (int, error) {
+	if end := int(off) + len(p); end > len(b.data) {
+		b.data = slices.Grow(b.data, end-len(b.data))[:end]
+	}
+	return copy(b.data[off:], p), nil
+}
+
+// encode writes a database of the entries to w, which must be empty.
+func encode(w io.WriterAt, entries []Entry, o Options) error {
 	entries, err := number(entries)
 	if err != nil {
-		return nil, fmt.Errorf("rpmdb: %w", err)
+		return err
 	}
 	if o.ByteOrder == nil {
 		o.ByteOrder = binary.NativeEndian
 	}
 	tables := makeTables(entries, o.ByteOrder)
-	m := &image{data: make([]byte, 0, estimate(entries, tables))}
-	m.alloc() // for the schema, which is known last
+	m := newImage(w)
 	s := schema{image: m}
 	s.table("Packages", packagesSQL, m.finish(m.packages(entries)))
 	s.table("sqlite_sequence", sequenceSQL, m.finish(m.sequence(entries)))
@@ -46,11 +65,7 @@ func Encode(entries []Entry, o Options) ([]byte, error) {
 		}
 	}
 	s.finish()
-	if m.err != nil {
-		return nil, fmt.Errorf("rpmdb: %w", m.err)
-	}
-	m.header()
-	return m.data, nil
+	return m.end()
 }
 
 // number returns the entries in ascending order of their numbers, all set.
@@ -98,6 +113,12 @@ func makeTables(entries []Entry, order binary.ByteOrder) []tableRows {
 			slots <- struct{}{}
 			defer func() { <-slots }()
 			t := &tables[i]
+			n := 0
+			for _, e := range entries {
+				x, _ := e.hdr.Entry(t.def.tag)
+				n += int(max(x.Count, 1))
+			}
+			t.rows = make([]row, 0, n)
 			for _, e := range entries {
 				t.rows = appendRows(t.rows, t.def, e.hdr, e.HeaderNum, order)
 			}
@@ -113,25 +134,11 @@ func makeTables(entries []Entry, order binary.ByteOrder) []tableRows {
 // keyOrder returns the positions of rows in the order of an index on key:
 // bytewise by key, then by rowid.
 func keyOrder(rows []row) []int32 {
-	type ref struct {
-		prefix uint64 // first bytes of the key: decides most comparisons
-		pos    int32
-	}
 	refs := make([]ref, len(rows))
-	for i, r := range rows {
-		var head [8]byte
-		copy(head[:], r.key)
-		refs[i] = ref{binary.BigEndian.Uint64(head[:]), int32(i)}
+	for i := range refs {
+		refs[i].pos = int32(i)
 	}
-	slices.SortFunc(refs, func(a, b ref) int {
-		if c := cmp.Compare(a.prefix, b.prefix); c != 0 {
-			return c
-		}
-		if c := bytes.Compare(rows[a.pos].key, rows[b.pos].key); c != 0 {
-			return c
-		}
-		return cmp.Compare(a.pos, b.pos)
-	})
+	sortRefs(rows, refs, 0)
 	out := make([]int32, len(refs))
 	for i, r := range refs {
 		out[i] = r.pos
@@ -139,18 +146,47 @@ func keyOrder(rows []row) []int32 {
 	return out
 }
 
-// estimate returns about the size of the database.
-func estimate(entries []Entry, tables []tableRows) int {
-	n := 64 * writePageSize
-	for _, e := range entries {
-		n += len(e.hdr.Blob()) + 64
+// A ref stands for a row while rows are sorted.
+type ref struct {
+	word uint64 // bytes of the key, where the rows to be sorted may differ
+	pos  int32
+}
+
+// maxEqual is after how many equal bytes keys are compared as a whole.
+const maxEqual = 512
+
+// sortRefs sorts refs to rows whose keys are equal in their first bytes: by the next
+// eight bytes, and then each run in which these are equal too. Keys have no NUL.
+func sortRefs(rows []row, refs []ref, equal int) {
+	if equal >= maxEqual {
+		slices.SortFunc(refs, func(a, b ref) int {
+			return cmp.Or(bytes.Compare(rows[a.pos].key, rows[b.pos].key), cmp.Compare(a.pos, b.pos))
+		})
+		return
 	}
-	for _, t := range tables {
-		for _, r := range t.rows {
-			n += 2*len(r.key) + 48
+	for i := range refs {
+		var word [8]byte
+		if key := rows[refs[i].pos].key; len(key) > equal {
+			copy(word[:], key[equal:])
 		}
+		refs[i].word = binary.BigEndian.Uint64(word[:])
 	}
-	return n + n/64
+	slices.SortFunc(refs, func(a, b ref) int {
+		if a.word != b.word {
+			return cmp.Compare(a.word, b.word)
+		}
+		return cmp.Compare(a.pos, b.pos)
+	})
+	for len(refs) > 0 {
+		n := 1
+		for n < len(refs) && refs[n].word == refs[0].word {
+			n++
+		}
+		if n > 1 && byte(refs[0].word) != 0 {
+			sortRefs(rows, refs[:n], equal+8)
+		}
+		refs = refs[n:]
+	}
 }
 
 // packages builds the table of header blobs. The first column is an alias of

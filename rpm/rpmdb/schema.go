@@ -65,23 +65,28 @@ func (s *schema) add(kind, name, table, sql string, root uint32) {
 func (s *schema) finish() {
 	root := s.image.table(&s.leaves, s.rowids)
 	if s.image.err == nil {
-		s.image.place(1, root)
+		root.place(s.image.first[:], sqliteHeaderSize)
 	}
 }
 
-// header writes the file header. All pages must be there.
-func (m *image) header() {
+// end writes what is left, page 1 with the file header at last.
+func (m *image) end() error {
+	m.flush()
 	be := binary.BigEndian
-	h := m.data[:sqliteHeaderSize]
+	h := m.first[:sqliteHeaderSize]
 	copy(h, sqliteMagic)
 	be.PutUint16(h[16:], writePageSize)
 	h[18], h[19] = writeJournal, writeJournal
 	h[21], h[22], h[23] = 64, 32, 32 // payload fractions, always these
 	be.PutUint32(h[24:], writeChangeCounter)
-	be.PutUint32(h[28:], uint32(len(m.data)/writePageSize))
+	be.PutUint32(h[28:], m.pages)
 	be.PutUint32(h[40:], writeSchemaCookie)
 	be.PutUint32(h[44:], writeSchemaFormat)
 	be.PutUint32(h[56:], sqliteUTF8)
 	be.PutUint32(h[92:], writeChangeCounter)
 	be.PutUint32(h[96:], writeSQLiteVersion)
+	if m.err == nil {
+		_, m.err = m.w.WriteAt(m.first[:], 0)
+	}
+	return m.err
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
 )
 
 // The sqlite file format is described at https://www.sqlite.org/fileformat2.html.
@@ -19,6 +21,8 @@ const (
 
 	maxSQLiteDepth   = 32 // levels of a b-tree; 2^32 pages need no more
 	maxSQLiteColumns = 64 // columns of a record that is looked at
+
+	sqliteReadAhead = 64 << 10 // bytes of a long row that are read at once
 )
 
 // Types of b-tree pages.
@@ -33,40 +37,47 @@ var errSQLitePageReuse = errors.New("page is used twice")
 
 // sqliteFile gives access to the pages of a database.
 type sqliteFile struct {
-	data     []byte
+	r        io.ReaderAt
+	size     int64     // bytes of r
 	wal      *walIndex // nil: none
 	pageSize int
 	usable   int    // bytes of a page that hold content
 	pages    uint32 // number of pages
 	visited  []bool // pages seen by the current walk
+	window   []byte // pages read last, from the page first on
+	first    uint32
 }
 
-func openSQLite(data, wal []byte) (*sqliteFile, error) {
-	if len(data) < sqliteHeaderSize {
+func openSQLite(r io.ReaderAt, size int64, wal []byte) (*sqliteFile, error) {
+	if size < sqliteHeaderSize {
 		return nil, errors.New("file is shorter than its header")
 	}
-	size := int(binary.BigEndian.Uint16(data[16:]))
-	if size == 1 {
-		size = 65536
+	var head [sqliteHeaderSize]byte
+	if _, err := r.ReadAt(head[:], 0); err != nil {
+		return nil, fmt.Errorf("reading database: %w", err)
 	}
-	if size < 512 || size&(size-1) != 0 {
-		return nil, fmt.Errorf("page size %d is not valid", size)
+	pageSize := int(binary.BigEndian.Uint16(head[16:]))
+	if pageSize == 1 {
+		pageSize = 65536
 	}
-	f := &sqliteFile{data: data, pageSize: size, usable: size - int(data[20])}
+	if pageSize < 512 || pageSize&(pageSize-1) != 0 {
+		return nil, fmt.Errorf("page size %d is not valid", pageSize)
+	}
+	f := &sqliteFile{r: r, size: size, pageSize: pageSize, usable: pageSize - int(head[20])}
 	if f.usable < 480 {
-		return nil, fmt.Errorf("%d reserved bytes leave too little of a page", data[20])
+		return nil, fmt.Errorf("%d reserved bytes leave too little of a page", head[20])
 	}
-	if data[18] > 2 || data[19] > 2 {
-		return nil, fmt.Errorf("file format version %d is not known", max(data[18], data[19]))
+	if head[18] > 2 || head[19] > 2 {
+		return nil, fmt.Errorf("file format version %d is not known", max(head[18], head[19]))
 	}
-	f.pages = uint32(len(data) / size)
+	f.pages = uint32(size / int64(pageSize))
 	if len(wal) > 0 {
-		f.wal = indexWAL(wal, size)
+		f.wal = indexWAL(wal, pageSize)
 		if f.wal != nil {
 			f.pages = f.wal.pages
 		}
 	}
-	first, err := f.page(1)
+	first, err := f.page(1, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -76,25 +87,36 @@ func openSQLite(data, wal []byte) (*sqliteFile, error) {
 	return f, nil
 }
 
-// page returns page n, which counts from 1.
-func (f *sqliteFile) page(n uint32) ([]byte, error) {
+// page returns page n, which counts from 1, until the next call. The ahead-1 pages
+// after it are likely to be next.
+func (f *sqliteFile) page(n uint32, ahead int) ([]byte, error) {
 	if n == 0 || n > f.pages {
 		return nil, fmt.Errorf("page %d does not exist, there are %d", n, f.pages)
 	}
 	if p := f.wal.page(n); p != nil {
 		return p, nil
 	}
+	if i := (int64(n) - int64(f.first)) * int64(f.pageSize); i >= 0 && i < int64(len(f.window)) {
+		return f.window[i:][:f.pageSize], nil
+	}
 	off := (int64(n) - 1) * int64(f.pageSize)
-	if off+int64(f.pageSize) > int64(len(f.data)) {
+	have := (f.size - off) / int64(f.pageSize)
+	if have < 1 {
 		return nil, fmt.Errorf("page %d lies behind the end of the file", n)
 	}
-	return f.data[off : off+int64(f.pageSize)], nil
+	size := f.pageSize * int(min(int64(max(1, min(ahead, sqliteReadAhead/f.pageSize))), have))
+	f.window, f.first = slices.Grow(f.window[:0], size)[:size], n
+	if _, err := f.r.ReadAt(f.window, off); err != nil && (err != io.EOF || off+int64(size) != f.size) {
+		f.window = nil
+		return nil, fmt.Errorf("reading page %d: %w", n, noEOF(err))
+	}
+	return f.window[:f.pageSize], nil
 }
 
 // claim is page for a walk, in which no page may occur twice: this bounds both
 // the time of a walk over a cyclic file and the memory for its payloads.
-func (f *sqliteFile) claim(n uint32) ([]byte, error) {
-	p, err := f.page(n)
+func (f *sqliteFile) claim(n uint32, ahead int) ([]byte, error) {
+	p, err := f.page(n, ahead)
 	if err != nil {
 		return nil, err
 	}
@@ -115,10 +137,11 @@ func (f *sqliteFile) walkPage(n uint32, depth int, visit func(int64, []byte) err
 	if depth > maxSQLiteDepth {
 		return errors.New("b-tree is too deep")
 	}
-	p, err := f.claim(n)
+	p, err := f.claim(n, 1)
 	if err != nil {
 		return err
 	}
+	p = slices.Clone(p)
 	head := 0
 	if n == 1 {
 		head = sqliteHeaderSize
@@ -194,7 +217,7 @@ func (f *sqliteFile) payload(size uint64, b []byte) ([]byte, error) {
 	}
 	out := append(make([]byte, 0, size), b[:local]...)
 	for len(out) < int(size) {
-		p, err := f.claim(next)
+		p, err := f.claim(next, (int(size)-len(out))/f.usable+1)
 		if err != nil {
 			return nil, fmt.Errorf("overflow: %w", err)
 		}
@@ -343,9 +366,10 @@ func (f *sqliteFile) root(table string) (uint32, error) {
 	return root, nil
 }
 
-// readSQLite returns the rows of table Packages in ascending order.
-func readSQLite(data, wal []byte) ([]rawBlob, error) {
-	f, err := openSQLite(data, wal)
+// readSQLite returns the rows of table Packages in ascending order. It reads no
+// more of the file than that.
+func readSQLite(r io.ReaderAt, size int64, wal []byte) ([]rawBlob, error) {
+	f, err := openSQLite(r, size, wal)
 	if err != nil {
 		return nil, err
 	}

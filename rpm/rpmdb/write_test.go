@@ -179,7 +179,7 @@ func TestNumbers(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%d: %v", c.give, err)
 		}
-		blobs, err := readSQLite(data, nil)
+		blobs, err := readSQLite(bytes.NewReader(data), int64(len(data)), nil)
 		if err != nil {
 			t.Fatalf("%d: %v", c.give, err)
 		}
