@@ -144,41 +144,54 @@ func assemble(t Type, children []Value) Value {
 	if err != nil {
 		return Value{}
 	}
-	var body []byte
-	var offsets []int
+	f := newFrame(i, len(children), func(n int) (*info, int) { return children[n].info, len(children[n].data) })
+	data := make([]byte, f.size, f.size+len(f.tail))
 	for n, c := range children {
-		c = c.WithByteOrder(binary.LittleEndian)
-		body = append(body, make([]byte, alignUp(len(body), c.info.align)-len(body))...)
-		if c.info.size > 0 && len(c.data) != c.info.size {
-			body = append(body, make([]byte, c.info.size)...)
-		} else {
-			body = append(body, c.data...)
+		if c.info.size == 0 || len(c.data) == c.info.size { // else it is zeros
+			copy(data[f.at[n]:], c.WithByteOrder(binary.LittleEndian).data)
 		}
-		if c.info.size == 0 && (i.kind == 'a' || n < len(children)-1) {
-			offsets = append(offsets, len(body))
+	}
+	return Value{info: i, data: append(data, f.tail...)}
+}
+
+// A frame is where the children of a container lie.
+type frame struct {
+	at   []int  // where they begin
+	size int    // of all, with what is between them
+	tail []byte // framing offsets, which come last
+}
+
+// newFrame lays out n children of a container; child tells their types and sizes.
+func newFrame(i *info, n int, child func(int) (*info, int)) frame {
+	f := frame{at: make([]int, n)}
+	var offsets []int
+	for k := range f.at {
+		c, size := child(k)
+		f.at[k] = alignUp(f.size, c.align)
+		if c.size > 0 {
+			size = c.size
+		}
+		f.size = f.at[k] + size
+		if c.size == 0 && (i.kind == 'a' || k < n-1) {
+			offsets = append(offsets, f.size)
 		}
 	}
 	if i.size > 0 {
-		body = append(body, make([]byte, i.size-len(body))...)
+		f.size = i.size
 	}
 	if i.kind != 'a' {
 		slices.Reverse(offsets)
 	}
-	return Value{info: i, data: appendOffsets(body, offsets)}
-}
-
-// appendOffsets appends the framing offsets to the body of a container.
-func appendOffsets(body []byte, offsets []int) []byte {
 	if len(offsets) == 0 {
-		return body
+		return f
 	}
-	width := offsetSize(containerSize(len(body), len(offsets)))
+	width := offsetSize(containerSize(f.size, len(offsets)))
 	for _, o := range offsets {
 		var b [8]byte
 		binary.LittleEndian.PutUint64(b[:], uint64(o))
-		body = append(body, b[:width]...)
+		f.tail = append(f.tail, b[:width]...)
 	}
-	return body
+	return f
 }
 
 // WithByteOrder returns the same value with its integers in another byte order.

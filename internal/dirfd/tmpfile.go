@@ -1,7 +1,9 @@
 package dirfd
 
 import (
+	"bytes"
 	"crypto/rand"
+	"io"
 	"os"
 	"strings"
 
@@ -96,12 +98,17 @@ func LinkFD(fd, at int, name string) error {
 // With sync the content is durable before it gets its name; the caller syncs
 // the directory.
 func (d *Dir) WriteFileAtomic(name string, data []byte, mode uint32, sync bool) error {
+	return d.WriteFromAtomic(name, bytes.NewReader(data), mode, sync)
+}
+
+// WriteFromAtomic is WriteFileAtomic with all that r has.
+func (d *Dir) WriteFromAtomic(name string, r io.Reader, mode uint32, sync bool) error {
 	t, err := d.TmpFile(0o600)
 	if err != nil {
 		return err
 	}
 	defer t.Close()
-	if _, err := t.Write(data); err != nil {
+	if _, err := io.Copy(t, r); err != nil {
 		return err
 	}
 	if err := unix.Fchmod(int(t.Fd()), mode); err != nil {

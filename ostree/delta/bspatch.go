@@ -41,7 +41,6 @@ type patcher struct {
 	rest      int64 // bytes of the patch that are left
 	pos       int64 // in the source
 	left      uint64
-	used      int64 // bytes of the source
 	add, copy int64 // bytes of the step that are left
 	seek      int64
 }
@@ -128,8 +127,5 @@ func (p *patcher) addSource(b []byte) {
 		}
 	}
 	p.pos += int64(len(b))
-	if p.used += int64(len(b)); p.used > keepMapped {
-		p.used = 0
-		p.source.forget()
-	}
+	p.source.pass(len(b))
 }

@@ -3,8 +3,9 @@ package delta
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"io"
-	"slices"
+	"strings"
 
 	"rpmostree/ostree"
 	"rpmostree/ostree/repo"
@@ -13,19 +14,33 @@ import (
 // A plan is how an item comes into a part.
 type plan struct {
 	item
-	patch    []byte    // a bsdiff to like
+	patch    *spill    // a bsdiff to like
 	copies   []stretch // what like has of it
-	fresh    []byte    // with copies: what is between them
+	fresh    *spill    // with copies: what is between them
 	whole    bool      // it comes as it is, however large it is
 	fallback bool
 }
 
-// setPatch takes a bsdiff, unless it has nearly all of the content anyway.
-func (p *plan) setPatch(patch []byte) {
+// setPatch takes a bsdiff, unless it has nearly all of the content anyway. What is large goes
+// to the directory tmp.
+func (p *plan) setPatch(tmp string, patch []byte) error {
 	same := int64(bytes.Count(patch, []byte{0}))
-	if p.whole = same < p.size/usefulPatch; !p.whole {
-		p.patch = patch
+	if p.whole = same < p.size/usefulPatch; p.whole {
+		return nil
 	}
+	p.patch = &spill{dir: tmp}
+	_, err := p.patch.Write(patch)
+	return err
+}
+
+// close releases what the plan has.
+func (p *plan) close() error {
+	for _, s := range []*spill{p.patch, p.fresh} {
+		if s != nil {
+			return s.Close()
+		}
+	}
+	return nil
 }
 
 // usefulPatch says which part of a file has to be the same for a bsdiff.
@@ -35,9 +50,9 @@ const usefulPatch = 20
 func (p *plan) weight() int64 {
 	switch {
 	case p.patch != nil:
-		return int64(len(p.patch))
+		return p.patch.size
 	case p.copies != nil:
-		return int64(len(p.fresh))
+		return p.fresh.size
 	}
 	return p.size
 }
@@ -52,40 +67,40 @@ type builder struct {
 	tables  int    // bytes of modes and extended attributes
 }
 
-func newBuilder() *builder { return &builder{modes: map[mode]uint64{}, xattrs: map[string]uint64{}} }
+// newBuilder returns one whose blob is in the directory tmp if it is large.
+func newBuilder(tmp string) *builder {
+	return &builder{part: draft{blob: &spill{dir: tmp}}, modes: map[mode]uint64{}, xattrs: map[string]uint64{}}
+}
 
 // add adds an object.
 func (b *builder) add(r *repo.Repo, p *plan) error {
 	b.objects = append(b.objects, p.ObjectName)
+	b.usize += uint64(p.size)
 	switch {
 	case p.Type != ostree.ObjectFile:
 		data, err := r.ReadMetadata(p.Type, p.Checksum)
 		if err != nil {
 			return err
 		}
-		b.usize += uint64(len(data))
-		b.op(opSplice, uint64(len(data)), b.put(data))
+		at, err := b.put(bytes.NewReader(data))
+		b.op(opSplice, uint64(len(data)), at)
+		return err
 	case ostree.IsSymlink(p.header.Mode):
 		m, x := b.header(p.header)
 		b.usize += uint64(len(p.header.Target))
-		b.op(opSplice, m, x, uint64(len(p.header.Target)), b.put([]byte(p.header.Target)))
+		at, err := b.put(strings.NewReader(p.header.Target))
+		b.op(opSplice, m, x, uint64(len(p.header.Target)), at)
+		return err
 	case p.patch != nil:
-		b.usize += uint64(p.size)
-		b.open(p)
-		b.op(opSetSource, b.put(p.like[:]))
-		b.op(opBSPatch, b.put(p.patch), uint64(len(p.patch)))
-		b.op(opClose)
+		return b.patch(p)
 	case p.copies != nil:
-		b.usize += uint64(p.size)
-		b.copies(p)
-	default:
-		return b.whole(r, p)
+		return b.copies(p)
 	}
-	return nil
+	return b.whole(r, p)
 }
 
 // size is about what the part has without compression.
-func (b *builder) size() int64 { return int64(len(b.part.blob) + len(b.part.program) + b.tables) }
+func (b *builder) size() int64 { return b.part.blob.size + int64(len(b.part.program)+b.tables) }
 
 // whole adds a regular file as it is.
 func (b *builder) whole(r *repo.Repo, p *plan) error {
@@ -94,23 +109,41 @@ func (b *builder) whole(r *repo.Repo, p *plan) error {
 		return err
 	}
 	defer content.Close()
-	at := len(b.part.blob)
-	b.part.blob = slices.Grow(b.part.blob, int(size))[:at+int(size)]
-	if _, err := io.ReadFull(content, b.part.blob[at:]); err != nil {
-		return err
+	at, err := b.put(content)
+	if n := b.part.blob.size - int64(at); err == nil && n != size {
+		err = fmt.Errorf("%s: %d bytes of %d", p.ObjectName, n, size)
 	}
 	m, x := b.header(p.header)
-	b.usize += uint64(size)
-	b.op(opSplice, m, x, uint64(size), uint64(at))
-	return nil
+	b.op(opSplice, m, x, uint64(size), at)
+	return err
+}
+
+// patch adds a file that is another with a bsdiff.
+func (b *builder) patch(p *plan) error {
+	b.open(p)
+	source, err := b.put(bytes.NewReader(p.like[:]))
+	if err != nil {
+		return err
+	}
+	patch, err := b.put(p.patch.section())
+	b.op(opSetSource, source)
+	b.op(opBSPatch, patch, uint64(p.patch.size))
+	b.op(opClose)
+	return err
 }
 
 // copies adds a file of which stretches are in another.
-func (b *builder) copies(p *plan) {
+func (b *builder) copies(p *plan) error {
 	b.open(p)
 	at, reading := 0, false
-	source := b.put(p.like[:])
-	rest := p.fresh
+	source, err := b.put(bytes.NewReader(p.like[:]))
+	if err != nil {
+		return err
+	}
+	fresh, err := b.put(p.fresh.section())
+	if err != nil {
+		return err
+	}
 	write := func(to int) {
 		if at == to {
 			return
@@ -119,8 +152,8 @@ func (b *builder) copies(p *plan) {
 			b.op(opUnsetSource)
 			reading = false
 		}
-		b.op(opWrite, uint64(to-at), b.put(rest[:to-at]))
-		rest = rest[to-at:]
+		b.op(opWrite, uint64(to-at), fresh)
+		fresh += uint64(to - at)
 	}
 	for _, s := range p.copies {
 		write(s.at)
@@ -133,6 +166,7 @@ func (b *builder) copies(p *plan) {
 	}
 	write(int(p.size))
 	b.op(opClose)
+	return nil
 }
 
 func (b *builder) open(p *plan) {
@@ -147,11 +181,11 @@ func (b *builder) op(code byte, args ...uint64) {
 	}
 }
 
-// put appends to the blob and returns where.
-func (b *builder) put(data []byte) uint64 {
-	at := len(b.part.blob)
-	b.part.blob = append(b.part.blob, data...)
-	return uint64(at)
+// put appends all that r has to the blob and returns where.
+func (b *builder) put(r io.Reader) (at uint64, err error) {
+	at = uint64(b.part.blob.size)
+	_, err = io.Copy(b.part.blob, r)
+	return at, err
 }
 
 // modeSize is that of a mode in a part, in bytes.

@@ -21,6 +21,8 @@ const maxInMemory = 4 << 20
 type content struct {
 	data   []byte
 	mapped bool
+	copied int64 // bytes that were read to have it
+	used   int   // bytes that were read since memory was given back
 }
 
 // readContent reads a file object. If it is large, and compressed in the repository, it
@@ -37,7 +39,7 @@ func readContent(o *repo.Objects, tmp string, sum ostree.Checksum) (*content, er
 	if size <= maxInMemory {
 		data := make([]byte, size)
 		_, err := io.ReadFull(body, data)
-		return &content{data: data}, err
+		return &content{data: data, copied: size}, err
 	}
 	if f, ok := body.(descriptor); ok {
 		return mapFile(f, size)
@@ -50,7 +52,11 @@ func readContent(o *repo.Objects, tmp string, sum ostree.Checksum) (*content, er
 	if n, err := io.Copy(f, body); err != nil || n != size {
 		return nil, errors.Join(err, io.ErrUnexpectedEOF)
 	}
-	return mapFile(f, size)
+	c, err := mapFile(f, size)
+	if err == nil {
+		c.copied = size
+	}
+	return c, err
 }
 
 // A descriptor is an open file.
@@ -62,7 +68,7 @@ func mapFile(f descriptor, size int64) (*content, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("mmap", err)
 	}
-	return &content{data, true}, nil
+	return &content{data: data, mapped: true}, nil
 }
 
 func (c *content) close() error {
@@ -76,6 +82,21 @@ func (c *content) close() error {
 func (c *content) forget() {
 	if c.mapped {
 		_ = unix.Madvise(c.data, unix.MADV_DONTNEED) // advice
+	}
+}
+
+// forgetFirst is forget for the first n bytes.
+func (c *content) forgetFirst(n int) {
+	if n -= n % os.Getpagesize(); c.mapped && n > 0 {
+		_ = unix.Madvise(c.data[:n], unix.MADV_DONTNEED) // advice
+	}
+}
+
+// pass tells that n more bytes were read. Their memory is given back after a while.
+func (c *content) pass(n int) {
+	if c.used += n; c.used > keepMapped {
+		c.used = 0
+		c.forget()
 	}
 }
 

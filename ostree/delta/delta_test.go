@@ -160,7 +160,7 @@ func TestGenerateApply(t *testing.T) {
 			return len(r.Parts) == 1 && r.Copied > 0 && r.Patched > 0 && len(r.Fallbacks) == 0 && r.Order == binary.LittleEndian && r.CopiedBytes > 250_000
 		}},
 		{"from nothing", Options{}, true, func(r *Report) bool { return r.Similar == 0 && r.Copied == 0 && r.Patched == 0 }},
-		{"inline", Options{Inline: true}, false, func(r *Report) bool { _, ok := r.InlinePart(0); return ok }},
+		{"inline", Options{Inline: true}, false, func(r *Report) bool { return len(r.Parts) == 1 }},
 		{"big endian", Options{Order: binary.BigEndian}, false, func(r *Report) bool { return r.Order == binary.BigEndian }},
 		{"no bsdiff", Options{NoBSDiff: true}, false, func(r *Report) bool { return r.Patched == 0 && r.Copied > 0 }},
 		{"small bsdiff", Options{MaxBSDiffSize: 20_000}, false, func(r *Report) bool { return r.Patched > 0 }},
@@ -195,6 +195,9 @@ func TestGenerateApply(t *testing.T) {
 				f, err := OpenFile(path)
 				if err != nil {
 					t.Fatal(err)
+				}
+				if _, ok := f.Superblock.InlinePart(0); ok != tt.options.Inline {
+					t.Error("parts are in the superblock, or not")
 				}
 				if (f.Signed != nil) != (tt.options.Sign != nil) {
 					t.Error("signatures are there, or not")

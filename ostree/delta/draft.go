@@ -1,6 +1,8 @@
 package delta
 
 import (
+	"crypto/sha256"
+	"io"
 	"math/bits"
 
 	"rpmostree/gvariant"
@@ -12,12 +14,12 @@ import (
 type draft struct {
 	modes   []mode
 	xattrs  [][]ostree.Xattr
-	blob    []byte
+	blob    *spill
 	program []byte
 }
 
 // payload returns the payload of the part.
-func (d *draft) payload() []byte {
+func (d *draft) payload() gvariant.Stream {
 	modes := make([]gvariant.Value, len(d.modes))
 	for i, m := range d.modes {
 		modes[i] = gvariant.Tuple(gvariant.Uint32(bits.ReverseBytes32(m.uid)), gvariant.Uint32(bits.ReverseBytes32(m.gid)),
@@ -31,15 +33,42 @@ func (d *draft) payload() []byte {
 		}
 		sets[i] = gvariant.Array("(ayay)", list...)
 	}
-	return gvariant.Tuple(gvariant.Array("(uuu)", modes...), gvariant.Array("a(ayay)", sets...),
-		gvariant.Bytes(d.blob), gvariant.Bytes(d.program)).Bytes()
+	return gvariant.StreamTuple(gvariant.Array("(uuu)", modes...).Stream(), gvariant.Array("a(ayay)", sets...).Stream(),
+		gvariant.StreamOf("ay", d.blob, int(d.blob.size)), gvariant.Bytes(d.program).Stream())
 }
 
-// compressPart returns the file of a payload.
-func compressPart(payload []byte) []byte {
-	kind, data := byte(partXZ), xz.Compress(payload)
-	if len(data) >= len(payload) {
-		kind, data = partStored, payload
+// pack writes the file of the part to out, which is empty, and returns its checksum.
+func (d *draft) pack(out *spill) (sum ostree.Checksum, err error) {
+	whole := &spill{dir: out.dir}
+	defer whole.Close()
+	if _, err := d.payload().WriteTo(whole); err != nil {
+		return sum, err
 	}
-	return append([]byte{kind}, data...) // the framing of a tuple that ends with bytes adds nothing
+	payload, err := whole.content()
+	if err != nil {
+		return sum, err
+	}
+	defer payload.close()
+	h := sha256.New()
+	w := io.MultiWriter(out, h)
+	// The framing of a tuple that ends with bytes adds nothing.
+	if _, err := w.Write([]byte{partXZ}); err != nil {
+		return sum, err
+	}
+	if err := xz.Compress(w, payload.data, payload.forgetFirst); err != nil {
+		return sum, err
+	}
+	if out.size > whole.size {
+		if err := out.reset(); err != nil {
+			return sum, err
+		}
+		h.Reset()
+		if _, err := w.Write([]byte{partStored}); err != nil {
+			return sum, err
+		}
+		if _, err := io.Copy(w, whole.section()); err != nil {
+			return sum, err
+		}
+	}
+	return ostree.Checksum(h.Sum(nil)), nil
 }

@@ -71,7 +71,7 @@ func Generate(ctx context.Context, r *repo.Repo, n Name, o Options) (*Report, er
 		return nil, err
 	}
 	defer unlock()
-	g := &generator{repo: r, opts: o.withDefaults()}
+	g := &generator{repo: r, opts: o.withDefaults(), tmp: filepath.Join(r.Path(), "tmp")}
 	g.block = &Superblock{Name: n, Order: g.opts.Order, Timestamp: uint64(g.opts.Time.Unix())}
 	g.report.Superblock = g.block
 	if g.block.Commit, err = r.ReadMetadata(ostree.ObjectCommit, n.To); err != nil {
@@ -80,7 +80,7 @@ func Generate(ctx context.Context, r *repo.Repo, n Name, o Options) (*Report, er
 	if err := g.open(); err != nil {
 		return nil, err
 	}
-	defer g.out.Close()
+	defer g.close()
 	if err := g.run(ctx); err != nil {
 		return nil, errors.Join(err, g.abandon())
 	}
@@ -110,6 +110,7 @@ type generator struct {
 	block  *Superblock
 	report Report
 
+	tmp  string     // for what is large
 	out  *dirfd.Dir // where the files go
 	temp string     // its name below the repository's tmp; "" if it is the caller's directory
 
@@ -119,7 +120,17 @@ type generator struct {
 // made is a part that is done, or will be.
 type made struct {
 	PartMeta
-	file []byte // of an inline part
+	file *spill // of an inline part
+}
+
+// close releases what is not needed when the delta is there.
+func (g *generator) close() {
+	g.out.Close()
+	for _, p := range g.parts {
+		if p.file != nil {
+			p.file.Close()
+		}
+	}
 }
 
 // open makes the directory for the files.
@@ -154,21 +165,27 @@ func (g *generator) abandon() error {
 
 // finish writes the superblock and puts the delta where it belongs.
 func (g *generator) finish() error {
-	if err := g.metadata(); err != nil {
+	metadata, err := g.metadata()
+	if err != nil {
 		return err
 	}
-	data := g.block.Marshal()
+	file := &spill{dir: g.tmp}
+	defer file.Close()
+	if _, err := g.block.stream(metadata).WriteTo(file); err != nil {
+		return err
+	}
 	if g.opts.Sign != nil {
-		signatures, err := g.opts.Sign(data)
-		if err != nil {
+		signed := &spill{dir: g.tmp}
+		defer signed.Close()
+		if err := g.sign(signed, file); err != nil {
 			return err
 		}
-		data = Signed{data, signatures}.Marshal()
+		file = signed
 	}
 	if g.opts.Filename != "" {
-		return g.out.WriteFileAtomic(filepath.Base(g.opts.Filename), data, 0o644, true)
+		return g.out.WriteFromAtomic(filepath.Base(g.opts.Filename), file.section(), 0o644, true)
 	}
-	if err := g.out.WriteFileAtomic("superblock", data, 0o644, false); err != nil {
+	if err := g.out.WriteFromAtomic("superblock", file.section(), 0o644, false); err != nil {
 		return err
 	}
 	if err := g.out.SyncFS(); err != nil {
@@ -178,6 +195,21 @@ func (g *generator) finish() error {
 		return err
 	}
 	return g.publish()
+}
+
+// sign writes a superblock with its signatures.
+func (g *generator) sign(signed, file *spill) error {
+	data, err := file.content()
+	if err != nil {
+		return err
+	}
+	defer data.close()
+	signatures, err := g.opts.Sign(data.data)
+	if err != nil {
+		return err
+	}
+	_, err = streamSigned(file, signatures).WriteTo(signed)
+	return err
 }
 
 // publish moves the directory to its place; what was there before goes.
@@ -206,34 +238,36 @@ func (g *generator) publish() error {
 	return errors.Join(err, tmp.RemoveAll(g.temp)) // it has what was there before
 }
 
-// metadata fills the metadata of the superblock.
-func (g *generator) metadata() error {
-	d := &gvariant.Dict{}
+// metadata returns the metadata of the superblock, which may have the parts in it.
+func (g *generator) metadata() (gvariant.Stream, error) {
+	var entries []gvariant.Stream
+	add := func(key string, v gvariant.Stream) {
+		entries = append(entries, gvariant.StreamDictEntry(gvariant.String(key).Stream(), gvariant.StreamVariant(v)))
+	}
 	if m := g.opts.Metadata; m != nil {
 		for _, key := range m.Keys() {
 			v, _ := m.Get(key)
-			d.Add(key, v)
+			add(key, v.Stream())
 		}
 	}
 	endianness := byte('l')
 	if g.opts.Order == binary.BigEndian {
 		endianness = 'B'
 	}
-	d.Add(keyEndianness, gvariant.Byte(endianness))
+	add(keyEndianness, gvariant.Byte(endianness).Stream())
 	for i, p := range g.parts {
 		g.block.Parts = append(g.block.Parts, p.PartMeta)
 		if g.opts.Inline {
-			d.Add(g.block.PartPath(i), gvariant.New(partType, p.file, binary.LittleEndian))
+			add(g.block.PartPath(i), gvariant.StreamOf(partType, p.file, int(p.file.size)))
 		}
 	}
 	meta, err := g.repo.ReadMetadata(ostree.ObjectCommitMeta, g.block.To)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	} else if err == nil {
-		d.Add(g.block.Dir()+"/commitmeta", gvariant.New("a{sv}", meta, binary.LittleEndian))
+		add(g.block.Dir()+"/commitmeta", gvariant.New("a{sv}", meta, binary.LittleEndian).Stream())
 	}
-	g.block.Metadata = d.Value()
-	return err
+	return gvariant.StreamArray("{sv}", entries...), err
 }
 
 // run makes the parts: objects are compared with what they resemble, then put
@@ -359,16 +393,16 @@ func (g *generator) compare(p *plan) error {
 	defer from.close()
 	patchable := !g.opts.NoBSDiff && int64(len(from.data)+len(to.data)) <= g.opts.MaxBSDiffSize
 	if patchable && len(to.data) <= smallFile {
-		p.setPatch(bsdiff(from.data, to.data))
-		return nil
+		return p.setPatch(g.tmp, bsdiff(from.data, to.data))
 	}
-	list, same := stretches(from.data, to.data)
+	list, same := stretches(from, to)
 	rest := len(to.data) - same
 	switch {
 	case patchable && rest > len(to.data)/mostlySame:
-		p.setPatch(bsdiff(from.data, to.data))
+		return p.setPatch(g.tmp, bsdiff(from.data, to.data))
 	case rest <= len(to.data)/2:
-		p.copies, p.fresh = list, fresh(to.data, list)
+		p.copies, p.fresh = list, &spill{dir: g.tmp}
+		return writeFresh(p.fresh, to, list)
 	}
 	return nil
 }
@@ -382,13 +416,13 @@ const (
 )
 
 func (g *generator) read(sum ostree.Checksum) (*content, error) {
-	return readContent(g.repo.Objects, filepath.Join(g.repo.Path(), "tmp"), sum)
+	return readContent(g.repo.Objects, g.tmp, sum)
 }
 
 // build puts what comes into parts.
 func (g *generator) build(ctx context.Context, group *errgroup.Group, plans <-chan chan *plan) error {
 	free := semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0)))
-	b := newBuilder()
+	b := newBuilder(g.tmp)
 	full := func() error {
 		if err := free.Acquire(ctx, 1); err != nil {
 			return err
@@ -396,7 +430,7 @@ func (g *generator) build(ctx context.Context, group *errgroup.Group, plans <-ch
 		i, done := len(g.parts), b
 		part := &made{PartMeta: PartMeta{Objects: b.objects, USize: b.usize}}
 		g.parts = append(g.parts, part)
-		b = newBuilder()
+		b = newBuilder(g.tmp)
 		group.Go(func() error {
 			defer free.Release(1)
 			return g.writePart(i, done, part)
@@ -424,7 +458,7 @@ func (g *generator) build(ctx context.Context, group *errgroup.Group, plans <-ch
 		if err := g.account(p); err != nil {
 			return err
 		}
-		if err := b.add(g.repo, p); err != nil {
+		if err := errors.Join(b.add(g.repo, p), p.close()); err != nil {
 			return err
 		}
 	}
@@ -438,7 +472,7 @@ func (g *generator) account(p *plan) error {
 		g.report.Patched++
 	case p.copies != nil:
 		g.report.Copied++
-		g.report.CopiedBytes += uint64(p.size - int64(len(p.fresh)))
+		g.report.CopiedBytes += uint64(p.size - p.fresh.size)
 	default:
 		size, err := g.repo.StoredSize(p.ObjectName)
 		g.report.LooseSize += uint64(size)
@@ -458,13 +492,19 @@ func (g *generator) fall(p *plan) error {
 }
 
 func (g *generator) writePart(i int, b *builder, part *made) error {
-	file := compressPart(b.part.payload())
-	part.Checksum, part.Size = ostree.ChecksumOf(file), uint64(len(file))
+	defer b.part.blob.Close()
+	file := &spill{dir: g.tmp}
+	sum, err := b.part.pack(file)
+	if err != nil {
+		return errors.Join(err, file.Close())
+	}
+	part.Checksum, part.Size = sum, uint64(file.size)
 	if g.opts.Inline {
 		part.file = file
 		return nil
 	}
-	if err := g.out.WriteFileAtomic(fmt.Sprint(i), file, 0o644, false); err != nil {
+	defer file.Close()
+	if err := g.out.WriteFromAtomic(fmt.Sprint(i), file.section(), 0o644, false); err != nil {
 		return err
 	}
 	return failpoint.At("delta.part.written")

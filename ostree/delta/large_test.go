@@ -37,11 +37,11 @@ func TestLargeFile(t *testing.T) {
 	patch := appendBSInt(appendBSInt(appendBSInt(nil, int64(len(diff))), 4), 0)
 	patch = slices.Concat(patch, diff, []byte("more"))
 	f := newForger(ostree.ObjectName{Type: ostree.ObjectFile, Checksum: sum})
-	f.part.blob = slices.Concat(from[:], zeros, patch)
+	f.blob = slices.Concat(from[:], zeros, patch)
 	f.op(opOpen, 0, 0, uint64(len(target))).op(opSetSource, 0).op(opWrite, uint64(len(source)-maxInMemory/2), maxInMemory/2).
 		op(opUnsetSource).op(opWrite, uint64(len(zeros)), uint64(len(from))).
 		op(opSetSource, 0).op(opBSPatch, uint64(len(from)+len(zeros)), uint64(len(patch))).op(opClose)
-	part := compressPart(f.part.payload())
+	part := packed(t, f.payload())
 	if part[0] != partXZ {
 		t.Fatal("the part is not compressed")
 	}

@@ -2,6 +2,7 @@ package delta
 
 import (
 	"hash/crc32"
+	"io"
 	"slices"
 )
 
@@ -48,34 +49,36 @@ func eachChunk(b []byte, fn func(at, n int)) {
 
 // stretches finds what of to is in from, in the order of to. Each stretch is
 // made as long as it can be.
-func stretches(from, to []byte) (list []stretch, same int) {
+func stretches(from, to *content) (list []stretch, same int) {
 	type key struct {
 		crc uint32
 		n   int
 	}
 	chunks := map[key]int{}
-	eachChunk(from, func(at, n int) {
-		k := key{crc32.ChecksumIEEE(from[at : at+n]), n}
+	eachChunk(from.data, func(at, n int) {
+		k := key{crc32.ChecksumIEEE(from.data[at : at+n]), n}
 		if _, ok := chunks[k]; !ok {
 			chunks[k] = at
 		}
+		from.pass(n)
 	})
 	done := 0 // of to
-	eachChunk(to, func(at, n int) {
+	eachChunk(to.data, func(at, n int) {
+		to.pass(n)
 		if at+n <= done {
 			return
 		}
-		off, ok := chunks[key{crc32.ChecksumIEEE(to[at : at+n]), n}]
-		if !ok || string(from[off:off+n]) != string(to[at:at+n]) {
+		off, ok := chunks[key{crc32.ChecksumIEEE(to.data[at : at+n]), n}]
+		if !ok || string(from.data[off:off+n]) != string(to.data[at:at+n]) {
 			return
 		}
-		for at > done && off > 0 && to[at-1] == from[off-1] {
+		for at > done && off > 0 && to.data[at-1] == from.data[off-1] {
 			at, off, n = at-1, off-1, n+1
 		}
 		if at < done {
 			at, off, n = done, off+done-at, n-(done-at)
 		}
-		n += common(from[off+n:], to[at+n:])
+		n += commonContent(from, to, off+n, at+n)
 		list = append(list, stretch{at, off, n})
 		same += n
 		done = at + n
@@ -83,13 +86,28 @@ func stretches(from, to []byte) (list []stretch, same int) {
 	return slices.Clip(list), same
 }
 
-// fresh returns what of to is in none of the stretches.
-func fresh(to []byte, list []stretch) []byte {
-	var out []byte
+// commonContent returns for how many bytes two contents are the same from two positions on.
+func commonContent(a, b *content, i, j int) int {
+	for n := 0; ; {
+		x, y := a.data[i+n:], b.data[j+n:]
+		x, y = x[:min(len(x), keepMapped)], y[:min(len(y), keepMapped)]
+		k := common(x, y)
+		a.pass(k)
+		b.pass(k)
+		if n += k; k < keepMapped {
+			return n
+		}
+	}
+}
+
+// writeFresh writes what of to is in none of the stretches.
+func writeFresh(w io.Writer, to *content, list []stretch) error {
 	at := 0
-	for _, s := range list {
-		out = append(out, to[at:s.at]...)
+	for _, s := range append(slices.Clone(list), stretch{at: len(to.data)}) {
+		if _, err := io.Copy(w, io.NewSectionReader(&pages{to, to.data}, int64(at), int64(s.at-at))); err != nil {
+			return err
+		}
 		at = s.at + s.n
 	}
-	return append(out, to[at:]...)
+	return nil
 }

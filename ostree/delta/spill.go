@@ -3,6 +3,7 @@ package delta
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
 )
 
@@ -45,6 +46,24 @@ func (s *spill) ReadAt(p []byte, off int64) (int, error) {
 	return bytes.NewReader(s.mem).ReadAt(p, off)
 }
 
+// section reads all of it.
+func (s *spill) section() *io.SectionReader { return io.NewSectionReader(s, 0, s.size) }
+
+// content returns all of it. The spill must not change before the content is closed.
+func (s *spill) content() (*content, error) {
+	if s.file != nil {
+		return mapFile(s.file, s.size)
+	}
+	return &content{data: s.mem}, nil
+}
+
+// reset makes it empty.
+func (s *spill) reset() error {
+	s.mem, s.size = s.mem[:0], 0
+	return s.Close()
+}
+
+// Close releases what is in it.
 func (s *spill) Close() error {
 	if s.file == nil {
 		return nil

@@ -1,6 +1,7 @@
 package delta
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -187,6 +188,17 @@ func (s *Superblock) looksSwapped() bool {
 
 // Marshal returns the bytes of the superblock.
 func (s *Superblock) Marshal() []byte {
+	metadata := s.Metadata
+	if metadata.IsZero() {
+		metadata = gvariant.Array("{sv}")
+	}
+	var b bytes.Buffer
+	_, _ = s.stream(metadata.Stream()).WriteTo(&b) // from memory to memory
+	return b.Bytes()
+}
+
+// stream returns the superblock with metadata that may be large.
+func (s *Superblock) stream(metadata gvariant.Stream) gvariant.Stream {
 	big := s.Order == binary.BigEndian
 	u64 := func(x uint64) gvariant.Value {
 		if big {
@@ -211,13 +223,15 @@ func (s *Superblock) Marshal() []byte {
 	if !s.From.IsZero() {
 		from = s.From[:]
 	}
-	metadata := s.Metadata
-	if metadata.IsZero() {
-		metadata = gvariant.Array("{sv}")
-	}
-	return gvariant.Tuple(metadata, gvariant.Uint64(bits.ReverseBytes64(s.Timestamp)), gvariant.Bytes(from), gvariant.Bytes(s.To[:]),
+	members := []gvariant.Stream{metadata}
+	for _, v := range []gvariant.Value{
+		gvariant.Uint64(bits.ReverseBytes64(s.Timestamp)), gvariant.Bytes(from), gvariant.Bytes(s.To[:]),
 		gvariant.New(ostree.CommitType, s.Commit, binary.LittleEndian), gvariant.Bytes(nil),
-		gvariant.Array("(uayttay)", parts...), gvariant.Array("(yaytt)", fallbacks...)).Bytes()
+		gvariant.Array("(uayttay)", parts...), gvariant.Array("(yaytt)", fallbacks...),
+	} {
+		members = append(members, v.Stream())
+	}
+	return gvariant.StreamTuple(members...)
 }
 
 func marshalObjects(list []ostree.ObjectName) []byte {
@@ -247,9 +261,10 @@ func ParseSigned(b []byte) (s Signed, ok bool) {
 	return Signed{v.Index(1).ByteArray(), gvariant.New("a{sv}", v.Index(2).Bytes(), binary.LittleEndian)}, true
 }
 
-// Marshal returns the bytes of the signed superblock.
-func (s Signed) Marshal() []byte {
-	return gvariant.Tuple(gvariant.Uint64(bits.ReverseBytes64(signedMagic)), gvariant.Bytes(s.Superblock), s.Signatures).Bytes()
+// streamSigned returns a superblock with its signatures.
+func streamSigned(superblock *spill, signatures gvariant.Value) gvariant.Stream {
+	return gvariant.StreamTuple(gvariant.Uint64(bits.ReverseBytes64(signedMagic)).Stream(),
+		gvariant.StreamOf("ay", superblock, int(superblock.size)), signatures.Stream())
 }
 
 // PartPath returns the path of a part, relative to the repository. It is its key

@@ -155,13 +155,15 @@ const (
 // A matcher runs a finder ahead of who asks for the matches.
 type matcher struct {
 	full, free chan batch
+	stopped    chan struct{}
 	now        batch
 	at         int
 }
 
 func newMatcher(data []byte) *matcher {
-	m := &matcher{full: make(chan batch, batchesAhead), free: make(chan batch, batchesAhead+2)}
+	m := &matcher{full: make(chan batch, batchesAhead), free: make(chan batch, batchesAhead+2), stopped: make(chan struct{})}
 	go func() {
+		defer close(m.full)
 		f := newFinder(data)
 		for pos := 0; pos < len(data); {
 			var b batch
@@ -176,7 +178,11 @@ func newMatcher(data []byte) *matcher {
 				b = f.find(pos, append(b, 0))
 				b[at] = uint32(len(b) - at - 1)
 			}
-			m.full <- b
+			select {
+			case m.full <- b:
+			case <-m.stopped:
+				return
+			}
 		}
 	}()
 	return m
@@ -194,6 +200,13 @@ func (m *matcher) next() []uint32 {
 	list := m.now[m.at+1 : m.at+1+n]
 	m.at += 1 + n
 	return list
+}
+
+// stop waits until the finder reads data no more. There are no matches then.
+func (m *matcher) stop() {
+	close(m.stopped)
+	for range m.full {
+	}
 }
 
 // skip passes over positions.

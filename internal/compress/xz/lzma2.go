@@ -1,6 +1,10 @@
 package xz
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"hash"
+	"io"
+)
 
 // Chunks of LZMA2 have at most so many bytes.
 const (
@@ -25,36 +29,42 @@ const worstPlan = 24 << 10
 
 // An encoder makes chunks of LZMA2 out of data.
 type encoder struct {
+	w    io.Writer
+	size int         // bytes written
+	sum  hash.Hash64 // of what was encoded
+
 	data  []byte
-	out   []byte
-	pos   int // all before is coded
-	start int // of the chunk
+	out   []byte // the chunk
+	pos   int    // all before is coded
+	start int    // of the chunk
 	next  byte
 	model
 	coder rangeCoder
 	parser
 }
 
-// appendLZMA2 appends data as LZMA2, with the mark of its end.
-func appendLZMA2(out, data []byte) []byte {
-	e := &encoder{data: data, out: out, next: chunkFirst, parser: newParser(data)}
+// encode writes data as chunks of LZMA2 that refer to nothing before them. done is called
+// with how many bytes of data will not be read again.
+func (e *encoder) encode(data []byte, done func(n int)) error {
+	e.data, e.pos, e.start, e.next, e.parser = data, 0, 0, chunkFirst, newParser(data)
+	defer e.matches.stop()
 	e.model.reset()
 	e.coder.reset()
 	for e.pos < len(data) {
 		e.encodePlan()
-		if e.pos-e.start > maxUnpacked-maxPlan-maxMatch || e.coder.size() > maxPacked-worstPlan {
-			e.endChunk()
+		if e.pos == len(data) || e.pos-e.start > maxUnpacked-maxPlan-maxMatch || e.coder.size() > maxPacked-worstPlan {
+			if err := e.endChunk(); err != nil {
+				return err
+			}
+			done(max(0, e.pos-Dictionary))
 		}
 	}
-	e.endChunk()
-	return append(e.out, chunkEnd)
+	return nil
 }
 
-func (e *encoder) endChunk() {
+func (e *encoder) endChunk() error {
 	data := e.data[e.start:e.pos]
-	if len(data) == 0 {
-		return
-	}
+	e.out = e.out[:0]
 	packed := e.coder.flush()
 	if len(packed) < len(data) && len(packed) <= maxPacked {
 		n := len(data) - 1
@@ -72,6 +82,10 @@ func (e *encoder) endChunk() {
 	}
 	e.coder.reset()
 	e.start = e.pos
+	e.sum.Write(data)
+	e.size += len(e.out)
+	_, err := e.w.Write(e.out)
+	return err
 }
 
 // store writes data as they are.

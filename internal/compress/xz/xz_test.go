@@ -11,6 +11,7 @@ import (
 	mxz "github.com/mikelolasagasti/xz"
 
 	"rpmostree/internal/treetest"
+	"rpmostree/internal/unxz"
 )
 
 // samples are data of all kinds.
@@ -40,13 +41,79 @@ func samples() map[string][]byte {
 	}
 }
 
+func packedOf(t testing.TB, data []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	if err := Compress(&out, data, nil); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+// TestSegments compresses data that are larger than what has one dictionary.
+func TestSegments(t *testing.T) {
+	program := treetest.Oracle(t, "xz")
+	for name, data := range samples() {
+		if len(data) > 1_000_000 {
+			continue
+		}
+		var out bytes.Buffer
+		at := 0
+		if err := compress(&out, data, 100_000, func(n int) {
+			if n < at || n > len(data) {
+				t.Errorf("%s: %d bytes are done with after %d", name, n, at)
+			}
+			at = n
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if got := decompress(t, out.Bytes()); !bytes.Equal(got, data) {
+			t.Errorf("%s: something else comes out", name)
+		}
+		r, err := unxz.NewReader(bytes.NewReader(out.Bytes()), 1<<30)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, data) {
+			t.Errorf("%s: something else comes out of our decoder: %v", name, err)
+		}
+		cmd := exec.Command(program, "-t")
+		cmd.Stdin = &out
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%s: xz -t: %v\n%s", name, err, out)
+		}
+	}
+}
+
+// TestWriteError compresses to what cannot be written: whoever reads data has ended then.
+func TestWriteError(t *testing.T) {
+	data := samples()["noise, then text"]
+	for n := range 3 {
+		w := &failingWriter{n}
+		if err := Compress(w, data, nil); err != io.ErrShortWrite {
+			t.Errorf("after %d writes: %v", n, err)
+		}
+		clear(data[:1000])
+	}
+}
+
+// A failingWriter fails after n writes.
+type failingWriter struct{ n int }
+
+func (w *failingWriter) Write(b []byte) (int, error) {
+	if w.n--; w.n < 0 {
+		return 0, io.ErrShortWrite
+	}
+	return len(b), nil
+}
+
 func TestCompress(t *testing.T) {
 	for name, data := range samples() {
-		packed := Compress(data)
+		packed := packedOf(t, data)
 		if got := decompress(t, packed); !bytes.Equal(got, data) {
 			t.Fatalf("%s: something else comes out", name)
 		}
-		if !bytes.Equal(packed, Compress(data)) {
+		if !bytes.Equal(packed, packedOf(t, data)) {
 			t.Errorf("%s: it differs the second time", name)
 		}
 		if limit := len(data) + len(data)/10_000 + 100; len(packed) > limit {
@@ -72,7 +139,7 @@ func decompress(t testing.TB, packed []byte) []byte {
 func TestAgainstXZ(t *testing.T) {
 	program := treetest.Oracle(t, "xz")
 	for name, data := range samples() {
-		packed := Compress(data)
+		packed := packedOf(t, data)
 		run := func(in []byte, args ...string) []byte {
 			cmd := exec.Command(program, args...)
 			cmd.Stdin = bytes.NewReader(in)
@@ -103,7 +170,7 @@ func FuzzCompress(f *testing.F) {
 		for i := range data {
 			data[i] &= mask
 		}
-		if got := decompress(t, Compress(data)); !bytes.Equal(got, data) {
+		if got := decompress(t, packedOf(t, data)); !bytes.Equal(got, data) {
 			t.Error("something else comes out")
 		}
 	})
@@ -120,7 +187,7 @@ func BenchmarkCompress(b *testing.B) {
 	b.SetBytes(int64(len(data)))
 	n := 0
 	for b.Loop() {
-		n = len(Compress(data))
+		n = len(packedOf(b, data))
 	}
 	b.ReportMetric(float64(n), "packed")
 }
