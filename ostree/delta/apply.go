@@ -48,9 +48,16 @@ func (m *PartMeta) Verify(file *io.SectionReader) error {
 		return err
 	}
 	if sum := ostree.Checksum(h.Sum(nil)); sum != m.Checksum {
-		return fmt.Errorf("Corrupted static delta part; checksum expected='%s' actual='%s'", m.Checksum, sum)
+		return &CorruptPartError{m.Checksum, sum}
 	}
 	return nil
+}
+
+// A CorruptPartError tells that the file of a part is not that which the superblock names.
+type CorruptPartError struct{ Expected, Actual ostree.Checksum }
+
+func (e *CorruptPartError) Error() string {
+	return fmt.Sprintf("Corrupted static delta part; checksum expected='%s' actual='%s'", e.Expected, e.Actual)
 }
 
 // maxObjectsAhead bounds how many objects wait to be written.
@@ -126,6 +133,11 @@ func (p *Part) write(tx *repo.Transaction, o *object) (int64, error) {
 	if sum := ostree.ChecksumOf(data); sum != o.Checksum {
 		return 0, &repo.CorruptError{Name: o.ObjectName, Actual: sum}
 	}
+	if o.Type == ostree.ObjectCommit { // nothing says that its tree comes too
+		if err := tx.Repo().SetPartial(o.Checksum, true); err != nil {
+			return 0, err
+		}
+	}
 	_, err := tx.WriteMetadata(o.Type, data)
 	return 0, err
 }
@@ -190,6 +202,9 @@ func (p *pieces) open(x *piece) (io.Reader, error) {
 			return nil, err
 		}
 		p.name = x.source
+		if n := p.part.sourced.Add(p.source.copied); n > maxSourced+sourcedRatio*p.part.usize {
+			return nil, fmt.Errorf("static delta part reads %d bytes of files to make %d", n, p.part.usize)
+		}
 	}
 	if x.patch != nil {
 		return newPatcher(p.source, p.part.section(x.patch.off, x.patch.len), x.len), nil

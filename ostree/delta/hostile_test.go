@@ -219,6 +219,64 @@ func TestManyPieces(t *testing.T) {
 	}
 }
 
+// TestManySources makes a file of a byte of one file, a byte of another, and so on: each
+// time the whole file is read.
+func TestManySources(t *testing.T) {
+	r := newRepo(t, repo.BareUserOnly)
+	tx, err := r.Begin(t.Context(), repo.TransactionOptions{NoFsync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Abort()
+	const size = 1 << 20
+	var sums [2]ostree.Checksum
+	header := ostree.FileHeader{Mode: 0o100644}
+	for i := range sums {
+		if sums[i], err = tx.WriteFile(header, size, bytes.NewReader(bytes.Repeat([]byte{byte(i)}, size))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n, want := range map[int]string{10: "", 2 * maxSourced / size: "bytes of files to make"} {
+		sum, err := ostree.FileChecksum(header, bytes.NewReader(bytes.Repeat([]byte{0, 1}, n/2)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f := newForger(ostree.ObjectName{Type: ostree.ObjectFile, Checksum: sum}).op(opOpen, 0, 0, uint64(n))
+		f.blob = slices.Concat(sums[0][:], sums[1][:])
+		for i := range n {
+			f.op(opSetSource, uint64(i%2*len(sum))).op(opWrite, 1, 0)
+		}
+		f.op(opClose)
+		_, err = new(Unpacker).ApplyPart(t.Context(), tx, PartMeta{Objects: f.objects, USize: uint64(n)}, fileOf(stored(f.payload())))
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%d sources: error %v, want %q", n, err, want)
+		}
+	}
+}
+
+// TestCommitInPart: a commit that a part has is partial, because its tree may not be there.
+func TestCommitInPart(t *testing.T) {
+	r := newRepo(t, repo.BareUserOnly)
+	tx, err := r.Begin(t.Context(), repo.TransactionOptions{NoFsync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Abort()
+	commit := goodBlock().Commit
+	name := ostree.ObjectName{Type: ostree.ObjectCommit, Checksum: ostree.ChecksumOf(commit)}
+	f := newForger(name).op(opSplice, uint64(len(commit)), 0)
+	f.blob = commit
+	if _, err := new(Unpacker).ApplyPart(t.Context(), tx, PartMeta{Objects: f.objects, USize: uint64(len(commit))}, fileOf(stored(f.payload()))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if partial, err := r.IsPartial(name.Checksum); !partial || err != nil {
+		t.Errorf("the commit is not partial: %v", err)
+	}
+}
+
 // goodBlock returns a superblock in which every field is used.
 func goodBlock() *Superblock {
 	var d gvariant.Dict

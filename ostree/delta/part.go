@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -40,6 +41,10 @@ const (
 	maxTables   = 64 << 20 // modes and extended attributes
 	maxProgram  = 64 << 20
 	maxTarget   = 1 << 16 // of a symbolic link
+	// A part may read so much of files, and sourcedRatio times what it makes. A source is
+	// about as large as what is made of it, but a program can name one source after another.
+	maxSourced   = 256 << 20
+	sourcedRatio = 16
 )
 
 // A mode is the owner and mode of files.
@@ -53,6 +58,8 @@ type Part struct {
 	blob    *io.SectionReader
 	program []byte
 	payload *spill // nil if that is not compressed
+	usize   int64  // of the objects, as the superblock says
+	sourced atomic.Int64
 }
 
 // Close releases what holds the blob.
@@ -101,7 +108,7 @@ func (u *Unpacker) Unpack(file *io.SectionReader, usize uint64) (*Part, error) {
 	payload := io.NewSectionReader(file, 1, file.Size()-1)
 	switch kind[0] {
 	case partStored:
-		return parsePayload(payload)
+		return parsePayload(payload, usize)
 	case partXZ:
 		if usize > MaxPartSize {
 			return nil, fmt.Errorf("static delta part of %d bytes is larger than %d", usize, MaxPartSize)
@@ -110,7 +117,7 @@ func (u *Unpacker) Unpack(file *io.SectionReader, usize uint64) (*Part, error) {
 		if err != nil {
 			return nil, fmt.Errorf("static delta part: %w", err)
 		}
-		p, err := parsePayload(io.NewSectionReader(out, 0, out.size))
+		p, err := parsePayload(io.NewSectionReader(out, 0, out.size), usize)
 		if err != nil {
 			return nil, errors.Join(err, out.Close())
 		}
@@ -166,7 +173,7 @@ var errNotNormal = errors.New("static delta part is not in normal form")
 // parsePayload reads a payload piece by piece: the members lie one after the other, and
 // behind them, from the last on, the ends of all but the last one (GVariant, 2.5.3). The
 // widths of these numbers follow from the size of all.
-func parsePayload(r *io.SectionReader) (*Part, error) {
+func parsePayload(r *io.SectionReader, usize uint64) (*Part, error) {
 	size, width := r.Size(), int64(8)
 	for w, max := range map[int64]int64{1: 1 << 8, 2: 1 << 16, 4: 1 << 32} {
 		if size < max {
@@ -199,7 +206,7 @@ func parsePayload(r *io.SectionReader) (*Part, error) {
 	if all := []int64{0, end[0], end[1], end[2], table}; !slices.IsSorted(all) {
 		return nil, errNotNormal
 	}
-	p := &Part{blob: io.NewSectionReader(r, end[1], end[2]-end[1])}
+	p := &Part{blob: io.NewSectionReader(r, end[1], end[2]-end[1]), usize: int64(min(usize, MaxPartSize))}
 	if b, err = read(0, end[1], maxTables); err != nil {
 		return nil, err
 	}

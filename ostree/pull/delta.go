@@ -2,7 +2,6 @@ package pull
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -186,7 +185,17 @@ func (p *puller) choose(t target, current ostree.Checksum) (n delta.Name, found 
 // superblock fetches and verifies a superblock.
 func (p *puller) superblock(ctx context.Context, n delta.Name) (*delta.File, error) {
 	path := n.Dir() + "/superblock"
-	file, err := p.fetchFile(ctx, fetch.Request{Mirrors: p.content, Path: path, MaxSize: delta.MaxSuperblockSize})
+	req := fetch.Request{Mirrors: p.content, Path: path, MaxSize: delta.MaxSuperblockSize}
+	p.mu.Lock()
+	want, listed := p.deltas[n]
+	p.mu.Unlock()
+	if listed {
+		req.Checksums = checksums(want)
+	}
+	file, err := p.fetchFile(ctx, req)
+	if _, wrong := actualChecksum(err); wrong {
+		err = fmt.Errorf("Invalid checksum for static delta %s", n)
+	}
 	if err != nil && !notFound(err) {
 		return nil, err
 	}
@@ -195,16 +204,6 @@ func (p *puller) superblock(ctx context.Context, n delta.Name) (*delta.File, err
 		return nil, err
 	}
 	defer file.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, file); err != nil {
-		return nil, err
-	}
-	p.mu.Lock()
-	want, listed := p.deltas[n]
-	p.mu.Unlock()
-	if listed && want != ostree.Checksum(h.Sum(nil)) {
-		return nil, fmt.Errorf("Invalid checksum for static delta %s", n)
-	}
 	if !listed && p.m.GPGVerifySummary {
 		return nil, fmt.Errorf("GPG verification enabled, but no summary signatures found (use gpg-verify-summary=false in remote config to disable)")
 	}
@@ -344,19 +343,18 @@ func (p *puller) fetchPart(ctx context.Context, path string, meta delta.PartMeta
 	if meta.Size > delta.MaxPartSize {
 		return nil, nil, fmt.Errorf("%s: more than %d bytes", path, delta.MaxPartSize)
 	}
-	file, err := p.fetchFile(ctx, fetch.Request{Mirrors: p.content, Path: path, MaxSize: int64(meta.Size), Immutable: true})
+	file, err := p.fetchFile(ctx, fetch.Request{Mirrors: p.content, Path: path, MaxSize: int64(meta.Size), Checksums: checksums(meta.Checksum)})
+	if actual, wrong := actualChecksum(err); wrong {
+		err = &delta.CorruptPartError{Expected: meta.Checksum, Actual: actual}
+	}
 	if err != nil {
 		return nil, nil, err
 	}
 	size, err := file.Seek(0, io.SeekEnd)
-	part := io.NewSectionReader(file, 0, size)
-	if err == nil {
-		err = meta.Verify(part)
-	}
 	if err != nil {
 		return nil, nil, errors.Join(err, file.Close())
 	}
-	return part, file.Close, nil
+	return io.NewSectionReader(file, 0, size), file.Close, nil
 }
 
 // fetchFile fetches what may be large to a file that has no name, at whose begin it is.

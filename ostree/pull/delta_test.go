@@ -208,6 +208,37 @@ func TestPullBadDelta(t *testing.T) {
 	}
 }
 
+// TestBadMirror pulls from two mirrors, of which the first has wrong bytes of one kind.
+func TestBadMirror(t *testing.T) {
+	src, url, first, second, _ := serveDelta(t, delta.Options{})
+	files := http.FileServer(http.Dir(src.Path()))
+	for name, suffix := range map[string]string{"superblock": "/superblock", "part": "/0", "commit": ".commit", "dirtree": ".dirtree", "dirmeta": ".dirmeta"} {
+		lies := newRequests()
+		liar := httptest.NewServer(lie(suffix, lies.wrap(answer("lies")).ServeHTTP)(files))
+		list := httptest.NewServer(answer(liar.URL + "\n" + url + "\n"))
+		r := newRepo(t, repo.BareUser)
+		addRemote(t, r, "mirrorlist="+list.URL)
+		o := Options{Refs: []string{"x@" + first.String()}, DisableDeltas: suffix[0] == '.', Retries: -1}
+		for range 2 {
+			if _, err := Pull(context.Background(), r, "origin", o); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			o.Refs, o.RequireDeltas = []string{"x"}, !o.DisableDeltas
+		}
+		if c, _ := r.ResolveRev("origin:x"); c != second {
+			t.Errorf("%s: ref %s", name, c)
+		}
+		lies.mu.Lock()
+		if len(lies.n) == 0 {
+			t.Errorf("%s: the first mirror was not asked", name)
+		}
+		lies.mu.Unlock()
+		fsckClean(t, r)
+		liar.Close()
+		list.Close()
+	}
+}
+
 func flip(b []byte) []byte {
 	b[len(b)/2] ^= 0x55
 	return b

@@ -2,6 +2,7 @@ package pull
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -323,15 +324,30 @@ func (p *puller) metadata(ctx context.Context, n ostree.ObjectName) ([]byte, err
 			max = int64(t.size)
 		}
 	}
-	data, err := p.fetchMetadata(ctx, p.content, n, max)
+	data, _, err := p.fetch(ctx, fetch.Request{Mirrors: p.content, Path: objectPath(n), MaxSize: max, Checksums: checksums(n.Checksum)})
+	if actual, wrong := actualChecksum(err); wrong {
+		err = &repo.CorruptError{Name: n, Actual: actual}
+	}
 	if err != nil {
 		return nil, err
 	}
-	if got := ostree.ChecksumOf(data); got != n.Checksum {
-		return nil, &repo.CorruptError{Name: n, Actual: got}
-	}
 	p.nMeta.Add(1)
 	return data, nil
+}
+
+// checksums returns that of what is fetched: mirrors that have something else are passed over.
+func checksums(c ostree.Checksum) []fetch.Checksum {
+	return []fetch.Checksum{{Type: "sha256", Hex: c.String()}}
+}
+
+// actualChecksum returns the checksum of what came in place of what was asked for.
+func actualChecksum(err error) (ostree.Checksum, bool) {
+	var wrong *fetch.ChecksumError
+	if !errors.As(err, &wrong) {
+		return ostree.Checksum{}, false
+	}
+	c, err := ostree.ParseChecksum(wrong.Got.Hex)
+	return c, err == nil
 }
 
 func (p *puller) fetchMetadata(ctx context.Context, from *fetch.Mirrors, n ostree.ObjectName, max int64) ([]byte, error) {
