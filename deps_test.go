@@ -44,7 +44,7 @@ rpmmd, rpm/rpmtest < rpmmd/rpmmdtest;
 # movers: network, signatures, boot
 ostree/repo, internal/openpgp < ostree/sign;
 ostree/repo, internal/compress/xz, internal/unxz < ostree/delta;
-ostree/delta, internal/fetch < ostree/pull;
+ostree/delta, internal/fetch, internal/journal < ostree/pull;
 ostree/pull < ostree/find;
 ostree/repo, internal/fetch < ostree/container;
 internal/dirfd, internal/failpoint < ostree/bootloader;

@@ -25,13 +25,17 @@ type Entry struct {
 	ID      string // of the kind of message: 32 hexadecimal digits; "" for none
 	Message string
 	Fields  []Field
+	Error   bool // it is of the syslog priority of errors, not of information
 }
 
 // patience bounds the wait for a journal that does not read.
 const patience = time.Second
 
-// info is the syslog priority of all entries.
-const info = "6"
+// Syslog priorities.
+const (
+	priorityError = "3"
+	priorityInfo  = "6"
+)
 
 // Send writes an entry to the journal that listens on a socket. It fails without one, if
 // nobody reads there for a second, and if the entry is larger than a datagram may be, some
@@ -62,7 +66,11 @@ func (e Entry) marshal() []byte {
 		b.WriteString(value + "\n")
 	}
 	add("SYSLOG_IDENTIFIER", filepath.Base(os.Args[0]))
-	add("PRIORITY", info)
+	priority := priorityInfo
+	if e.Error {
+		priority = priorityError
+	}
+	add("PRIORITY", priority)
 	if e.ID != "" {
 		add("MESSAGE_ID", e.ID)
 	}

@@ -12,7 +12,7 @@ import (
 
 func TestSend(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "s")
-	entry := Entry{"dd440e3e549083b63d0efc7dc15255f1", "two\nlines", []Field{{"A_B", "c=d"}}}
+	entry := Entry{ID: "dd440e3e549083b63d0efc7dc15255f1", Message: "two\nlines", Fields: []Field{{"A_B", "c=d"}}}
 	if err := entry.Send(socket); err == nil {
 		t.Error("sent to nobody")
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"rpmostree/internal/core/sack"
+	"rpmostree/internal/journal"
 	"rpmostree/internal/origin"
 	"rpmostree/ostree"
 	"rpmostree/ostree/pull"
@@ -80,7 +81,7 @@ func (h *Host) follow(ctx context.Context, refspec string, cacheOnly bool) (ostr
 
 // pull fetches a ref of a remote, or the commit override of it.
 func (h *Host) pull(ctx context.Context, remote, ref string, override ostree.Checksum) error {
-	o := pull.Options{Verify: sign.NewVerifier(h.Sysroot.Repo()), Progress: h.Progress, Refs: []string{ref}}
+	o := pull.Options{Verify: sign.NewVerifier(h.Sysroot.Repo()), Progress: h.Progress, Journal: journal.Socket, Refs: []string{ref}}
 	if !override.IsZero() {
 		o.Refs = []string{override.String()}
 	}
@@ -150,7 +151,7 @@ func (h *Host) version(ctx context.Context, remote, ref, version string, cacheOn
 	repository := h.Sysroot.Repo()
 	refspec := ostree.Refspec(remote, ref)
 	if remote != "" && !cacheOnly {
-		o := pull.Options{Verify: sign.NewVerifier(h.Sysroot.Repo()), Progress: h.Progress, Refs: []string{ref}, CommitMetadataOnly: true, Depth: -1}
+		o := pull.Options{Verify: sign.NewVerifier(h.Sysroot.Repo()), Progress: h.Progress, Journal: journal.Socket, Refs: []string{ref}, CommitMetadataOnly: true, Depth: -1}
 		if _, err := pull.Pull(ctx, repository, remote, o); err != nil {
 			return ostree.Checksum{}, err
 		}

@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
 	"rpmostree/internal/fetch"
 	"rpmostree/internal/keyfile"
@@ -97,6 +98,9 @@ type Options struct {
 	LowSpeedBytes, LowSpeedSeconds int
 	// NoFsync and PerObjectFsync are those of repo.TransactionOptions.
 	NoFsync, PerObjectFsync bool
+	// Journal is the socket of the journal that is told how pulls from a remote of the
+	// configuration end; "" for none.
+	Journal string
 	// Progress, if not nil, is told about the objects.
 	Progress progress.Sink
 }
@@ -128,7 +132,9 @@ func Pull(ctx context.Context, r *repo.Repo, remote string, o Options) (Stats, e
 		return Stats{}, err
 	}
 	defer p.close()
+	began := time.Now()
 	err = p.pull(ctx)
+	p.record(began, err)
 	return p.stats(), err
 }
 

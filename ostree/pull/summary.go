@@ -182,6 +182,7 @@ func (p *puller) fetch(ctx context.Context, req fetch.Request) ([]byte, fetch.Re
 
 // A remoteError is an error of a transfer with upstream's text.
 type remoteError struct {
+	path string // as it was asked for
 	text string
 	err  error
 }
@@ -194,9 +195,9 @@ func fetchError(path string, err error) error {
 	var size *fetch.SizeError
 	switch {
 	case errors.As(err, &status):
-		return remoteError{fmt.Sprintf("While fetching %s: Server returned HTTP %d", status.URL, status.Code), err}
+		return remoteError{path, fmt.Sprintf("While fetching %s: Server returned HTTP %d", status.URL, status.Code), err}
 	case errors.As(err, &size) && !size.Exact:
-		return remoteError{fmt.Sprintf("URI %s exceeded maximum size of %d bytes", size.URL, size.Limit), err}
+		return remoteError{path, fmt.Sprintf("URI %s exceeded maximum size of %d bytes", size.URL, size.Limit), err}
 	}
-	return fmt.Errorf("While fetching %s: %w", path, err)
+	return remoteError{path, fmt.Sprintf("While fetching %s: %v", path, err), err}
 }

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"strings"
 
+	"rpmostree/internal/journal"
 	"rpmostree/internal/keyfile"
 	"rpmostree/ostree"
 	"rpmostree/ostree/pull"
@@ -180,7 +181,7 @@ func (u *upgrader) pull(what, notOlderThan string) error {
 		return nil
 	}
 	verifier := sign.NewVerifier(u.s.Repo())
-	o := pull.Options{Refs: []string{what}, TimestampCheckFrom: notOlderThan, Verify: verifier}
+	o := pull.Options{Refs: []string{what}, TimestampCheckFrom: notOlderThan, Verify: verifier, Journal: journal.Socket}
 	if t, ok := u.terminalProgress(0); ok {
 		o.Progress, verifier.OnGPG = t, t.signatures
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"rpmostree/internal/journal"
 	"rpmostree/ostree"
 	"rpmostree/ostree/pull"
 	"rpmostree/ostree/repo"
@@ -122,6 +123,7 @@ func (p *pullCmd) run(remote string, refs []string) error {
 // pull pulls and prints what was done.
 func (e *env) pull(remote string, o pull.Options) error {
 	start := time.Now()
+	o.Journal = journal.Socket
 	stats, err := pull.Pull(e.ctx, e.repo, remote, o)
 	if err != nil {
 		return err
