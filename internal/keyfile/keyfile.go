@@ -227,7 +227,7 @@ func (f *File) Bool(group, key string, def bool) (bool, error) {
 	case "false", "0":
 		return false, nil
 	}
-	return def, fmt.Errorf("Value “%s” cannot be interpreted as a boolean.", raw)
+	return def, fmt.Errorf("Key file contains key “%s” which has a value that cannot be interpreted.", key)
 }
 
 // Int returns a decimal value, or def when there is none.
@@ -238,7 +238,7 @@ func (f *File) Int(group, key string, def int64) (int64, error) {
 	}
 	n, err := strconv.ParseInt(strings.TrimSpace(raw), 10, 64)
 	if err != nil {
-		return def, fmt.Errorf("Value “%s” cannot be interpreted as a number.", raw)
+		return def, fmt.Errorf("Key file contains key “%s” in group “%s” which has a value that cannot be interpreted.", key, group)
 	}
 	return n, nil
 }

@@ -118,3 +118,16 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestWrongValues(t *testing.T) {
+	f, err := Parse([]byte("[g]\nb=perhaps\nn=1x\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Bool("g", "b", false); err == nil || err.Error() != "Key file contains key “b” which has a value that cannot be interpreted." {
+		t.Error(err)
+	}
+	if _, err := f.Int("g", "n", 0); err == nil || err.Error() != "Key file contains key “n” in group “g” which has a value that cannot be interpreted." {
+		t.Error(err)
+	}
+}

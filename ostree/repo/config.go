@@ -34,6 +34,7 @@ type settings struct {
 	noDeltaSummary bool
 	minFree        minFree
 	finders        []string
+	boot           BootConfig
 	// payloadThreshold is the size of the smallest file with a payload link, or -1.
 	payloadThreshold int64
 }
@@ -94,6 +95,8 @@ func parseSettings(k *keyfile.File) (settings, error) {
 		errs = append(errs, errors.New("composefs required, but libostree compiled without support"))
 	}
 	s.verity, err = parseVerity(k)
+	errs = append(errs, err)
+	s.boot, err = parseBootConfig(k)
 	errs = append(errs, err)
 	errs = append(errs, s.parseMinFreeSize(k), s.parseCollection(k), s.parseFinders(k))
 	return s, errors.Join(errs...)

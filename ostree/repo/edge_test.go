@@ -3,9 +3,11 @@ package repo
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
+	"rpmostree/internal/keyfile"
 	"rpmostree/internal/treetest"
 
 	"golang.org/x/sys/unix"
@@ -58,5 +60,41 @@ func TestEdgesMatchReference(t *testing.T) {
 		}
 		cOstree(t, r.Path(), "checkout", "x", b)
 		treetest.Equal(t, a, b, treetest.Compare{})
+	}
+}
+
+// TestBootConfig is about the group sysroot of the configuration.
+func TestBootConfig(t *testing.T) {
+	for _, tt := range []struct {
+		text string
+		want BootConfig
+		err  string
+	}{
+		{"", BootConfig{Loader: "auto"}, ""},
+		{"bootloader=none\nbootprefix=true\nboot-counting-tries=5\nbls-append-except-default=a=b;c=d=e;\n", BootConfig{"none", true, 5, [][2]string{{"a", "b"}, {"c", "d=e"}}}, ""},
+		{"bootloader=lilo\n", BootConfig{}, "Invalid bootloader configuration: 'lilo'"},
+		{"bootloader=\n", BootConfig{}, "Invalid bootloader configuration: ''"},
+		{"boot-counting-tries=6\n", BootConfig{}, "Parsing sysroot.boot-counting-tries: Number “6” is out of bounds [0, 5]"},
+		{"boot-counting-tries=-1\n", BootConfig{}, "Parsing sysroot.boot-counting-tries: “-1” is not an unsigned number"},
+		{"bls-append-except-default=a=b;c\n", BootConfig{}, "bls-append-except-default key must be of the form"},
+		{"bootprefix=perhaps\n", BootConfig{}, "bootprefix"},
+	} {
+		r, err := Init(t.TempDir(), InitOptions{Mode: Bare})
+		if err != nil {
+			t.Fatal(err)
+		}
+		k, err := keyfile.Parse(append(r.Config().Bytes(), "[sysroot]\n"+tt.text...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = r.SetConfig(k)
+		if tt.err != "" {
+			if err == nil || !strings.Contains(err.Error(), tt.err) {
+				t.Errorf("%q: %v, want %q", tt.text, err, tt.err)
+			}
+		} else if got := r.BootConfig(); err != nil || !reflect.DeepEqual(got, tt.want) {
+			t.Errorf("%q: %+v, %v", tt.text, got, err)
+		}
+		r.Close()
 	}
 }

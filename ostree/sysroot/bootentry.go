@@ -14,6 +14,7 @@ import (
 	"rpmostree/internal/failpoint"
 	"rpmostree/internal/selinux"
 	"rpmostree/ostree/bootloader"
+	"rpmostree/ostree/repo"
 )
 
 const overlaysDir = "ostree/initramfs-overlays" // below boot
@@ -25,38 +26,18 @@ type bootWriter struct {
 	count      int    // of deployments
 	showOSName bool   // there are several stateroots
 	prefix     string // of paths in entries: "/", or "/boot/" if the loader sees the whole root
-	tries      int64  // boot counting, 0 = off
-	append     []bootloader.Field
+	config     repo.BootConfig
 }
 
-// bootWriter reads what the repository's configuration says of boot entries.
-func (s *Sysroot) bootWriter(version int, list []Deployment) (*bootWriter, error) {
-	w := &bootWriter{s: s, version: version, count: len(list), prefix: "/"}
-	config := s.repo.Config()
-	withPrefix, err := config.Bool("sysroot", "bootprefix", false)
-	if err != nil {
-		return nil, err
-	}
-	if withPrefix {
+func (s *Sysroot) bootWriter(version int, list []Deployment) *bootWriter {
+	w := &bootWriter{s: s, version: version, count: len(list), prefix: "/", config: s.repo.BootConfig()}
+	if w.config.Prefix {
 		w.prefix = "/boot/"
-	}
-	if w.tries, err = config.Int("sysroot", "boot-counting-tries", 0); err != nil {
-		return nil, err
-	}
-	if w.tries < 0 || w.tries > 5 {
-		return nil, fmt.Errorf("boot-counting-tries must be between 0 and 5, not %d", w.tries)
-	}
-	for _, kv := range config.List("sysroot", "bls-append-except-default") {
-		key, value, ok := strings.Cut(kv, "=")
-		if !ok {
-			return nil, fmt.Errorf("bls-append-except-default key must be of the form key=value, not %q", kv)
-		}
-		w.append = append(w.append, bootloader.Field{Key: key, Value: value})
 	}
 	for _, d := range list {
 		w.showOSName = w.showOSName || d.OSName != list[0].OSName
 	}
-	return w, nil
+	return w
 }
 
 // write installs the kernel of d and writes its entry into dir. It returns the
@@ -110,7 +91,7 @@ func (w *bootWriter) install(root *dirfd.Dir, k *kernel, d Deployment, p *selinu
 		if err != nil {
 			return err
 		}
-		err = installFile(int(src.Fd()), to, f.dst, p)
+		err = w.installFile(int(src.Fd()), to, f.dst, p)
 		src.Close()
 		if err := errors.Join(err, failpoint.At("sysroot.boot.kernel")); err != nil {
 			return err
@@ -118,7 +99,7 @@ func (w *bootWriter) install(root *dirfd.Dir, k *kernel, d Deployment, p *selinu
 	}
 	if k.devicetree.src != "" && k.devicetree.dst == "" {
 		// Labels of the modules directory would be wrong in /boot.
-		if err := (copier{xattrs: false}).tree(from, to, k.devicetree.src, 0); err != nil {
+		if err := (copier{times: true}).tree(from, to, k.devicetree.src, 0); err != nil {
 			return err
 		}
 	}
@@ -152,7 +133,7 @@ func (w *bootWriter) installOverlays(d Deployment, p *selinux.Policy) error {
 		if err != nil {
 			return err
 		}
-		err = installFile(int(src.Fd()), to, name, p)
+		err = w.installFile(int(src.Fd()), to, name, p)
 		src.Close()
 		if err != nil {
 			return err
@@ -162,8 +143,8 @@ func (w *bootWriter) installOverlays(d Deployment, p *selinux.Policy) error {
 }
 
 // installFile links or copies an open file, unless the name is taken. A copy gets
-// the label of files in /boot.
-func installFile(src int, to *dirfd.Dir, name string, p *selinux.Policy) error {
+// the label of files in /boot and, where that is wanted and possible, fs-verity.
+func (w *bootWriter) installFile(src int, to *dirfd.Dir, name string, p *selinux.Policy) error {
 	if ok, err := to.Exists(name); ok || err != nil {
 		return err
 	}
@@ -195,10 +176,15 @@ func installFile(src int, to *dirfd.Dir, name string, p *selinux.Policy) error {
 	if err := unix.Fdatasync(int(dst.Fd())); err != nil {
 		return err
 	}
-	if err := dst.Link(to, name); !errors.Is(err, fs.ErrExist) {
+	if err := dst.Link(to, name); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return nil
+	if w.s.repo.Verity() == repo.VerityNo {
+		return nil
+	}
+	dst.Close() // only what nobody writes can have it
+	_, err = enableVerity(to.ProcPath(name))
+	return err
 }
 
 // entry makes the boot entry of d from the one that it has.
@@ -239,8 +225,8 @@ func (w *bootWriter) entry(root *dirfd.Dir, k *kernel, d Deployment) (*bootloade
 	}
 	e.Set("options", kargs.String())
 	if d.Index > 0 {
-		for _, f := range w.append {
-			e.Set(f.Key, f.Value)
+		for _, kv := range w.config.Append {
+			e.Set(kv[0], kv[1])
 		}
 	}
 	e.Name = w.fileName(d)
@@ -282,12 +268,12 @@ func (w *bootWriter) fileName(d Deployment) string {
 	if w.s.opts.OldEntryNames {
 		name += "-" + d.OSName
 	}
-	if w.tries == 0 {
+	if w.config.Tries == 0 {
 		return name + ".conf"
 	}
 	switch e := d.Entry; {
 	case e == nil || e.Name == "":
-		return fmt.Sprintf("%s+%d.conf", name, w.tries)
+		return fmt.Sprintf("%s+%d.conf", name, w.config.Tries)
 	case e.TriesLeft == 0 && e.TriesDone == 0:
 		return name + ".conf"
 	default:

@@ -26,6 +26,7 @@ type WriteOptions struct {
 	NoClean bool
 
 	noEarlyPrune bool
+	rewrite      bool // even if the list is the present one
 }
 
 // Write makes list the deployments of the sysroot, in boot order, and returns
@@ -56,7 +57,7 @@ func (s *Sysroot) Write(ctx context.Context, st *State, list []Deployment, o Wri
 	}
 	list = renumber(list)
 	needsBoot, same := s.compareLists(st.Deployments, list)
-	if same {
+	if same && !o.rewrite {
 		if dropped {
 			if err := s.touch(); err != nil {
 				return nil, err
@@ -71,7 +72,7 @@ func (s *Sysroot) Write(ctx context.Context, st *State, list []Deployment, o Wri
 	if err != nil {
 		return nil, err
 	}
-	s.record(done.entry(s.repo.Config().Get("sysroot", "bootloader"), len(st.Deployments), len(list)))
+	s.record(done.entry(s.repo.BootConfig().Loader, len(st.Deployments), len(list)))
 	if err := s.touch(); err != nil {
 		return nil, err
 	}
@@ -211,7 +212,7 @@ func (w switched) entry(config string, before, after int) journal.Entry {
 			what, yesNo(w.bootSwap), w.links, after-before),
 		Fields: []journal.Field{
 			field("OSTREE_BOOTLOADER", cmp.Or(w.loader, "none")),
-			field("OSTREE_BOOTLOADER_CONFIG", cmp.Or(config, "auto")),
+			field("OSTREE_BOOTLOADER_CONFIG", config),
 			field("OSTREE_BOOTLOADER_ATOMIC", yesNo(w.atomic)),
 			field("OSTREE_DID_BOOTSWAP", yesNo(w.bootSwap)),
 			field("OSTREE_N_DEPLOYMENTS", after),
@@ -277,27 +278,20 @@ func (s *Sysroot) switchLinks(st *State, list []Deployment) (string, error) {
 
 // findLoader returns the boot loader that must be told of new entries, or nil.
 func (s *Sysroot) findLoader(version int, list []Deployment, entries []*bootloader.Entry) (bootloader.Loader, bootloader.Target, error) {
-	config := s.repo.Config()
-	prefix, err := config.Bool("sysroot", "bootprefix", false)
-	if err != nil {
-		return nil, bootloader.Target{}, err
-	}
+	config := s.repo.BootConfig()
 	t := bootloader.Target{
-		Root: s.path, Boot: s.boot, Ostree: s.ostree, Version: version, Entries: entries, BootPrefix: prefix, Env: os.Getenv,
+		Root: s.path, Boot: s.boot, Ostree: s.ostree, Version: version, Entries: entries, BootPrefix: config.Prefix, Env: os.Getenv,
 	}
 	if !s.booted && s.path != "/" && len(list) > 0 {
 		t.Chroot = s.DeploymentPath(list[0])
 	}
-	l, err := bootloader.Find(config.Get("sysroot", "bootloader"), t)
+	l, err := bootloader.Find(config.Loader, t)
 	return l, t, err
 }
 
 // writeEntries writes boot/loader.V, which nothing uses yet.
 func (s *Sysroot) writeEntries(version int, list []Deployment) ([]*bootloader.Entry, error) {
-	w, err := s.bootWriter(version, list)
-	if err != nil {
-		return nil, err
-	}
+	w := s.bootWriter(version, list)
 	loader, err := s.boot.Create(fmt.Sprintf("loader.%d", version), 0o755)
 	if err != nil {
 		return nil, err
