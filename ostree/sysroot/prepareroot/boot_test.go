@@ -191,6 +191,10 @@ func TestBoot(t *testing.T) {
 			"ostree\nostree-booted\nostree-sysroot-ro.stamp\n" + look("read-only", "read-only", "state"),
 		},
 		{
+			"broken configuration of the repository", inInitramfs, []string{`REPOCONF=[sysroot\n`},
+			"ostree\nostree-booted\n" + look("read-only", "writable", "state"),
+		},
+		{
 			"readonly by repository", inInitramfs, []string{`REPOCONF=[sysroot]\nreadonly=true\n`},
 			"ostree\nostree-booted\nostree-sysroot-ro.stamp\n" + look("read-only", "read-only", "state"),
 		},

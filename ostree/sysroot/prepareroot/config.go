@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"syscall"
 
 	"rpmostree/internal/keyfile"
 )
@@ -38,14 +39,25 @@ type Config struct {
 // and the argument ostree.prepare-root.composefs= of the kernel command line.
 // Missing files are empty.
 func LoadConfig(root, cmdline string) (Config, error) {
+	return ReadConfig(func(name string) ([]byte, error) { return readConfigFile(path.Join(root, name)) }, cmdline)
+}
+
+// ReadConfig is LoadConfig for files that read returns by their paths, relative to
+// the root. The error of a missing file is fs.ErrNotExist.
+func ReadConfig(read func(name string) ([]byte, error), cmdline string) (Config, error) {
 	merged := new(keyfile.File)
 	for _, dir := range []string{"usr/lib", "etc"} {
-		f, err := readKeyfile(path.Join(root, dir, configPath))
-		if errors.Is(err, fs.ErrNotExist) {
+		name := path.Join(dir, configPath)
+		text, err := read(name)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 			continue
 		}
+		var f *keyfile.File
+		if err == nil {
+			f, err = keyfile.Parse(text)
+		}
 		if err != nil {
-			return Config{}, fmt.Errorf("Failed to parse config: %v", err)
+			return Config{}, fmt.Errorf("Failed to parse config: %s: %v", name, err)
 		}
 		for _, group := range f.Groups() {
 			for _, key := range f.Keys(group) {
@@ -75,16 +87,16 @@ func parseConfig(f *keyfile.File, cmdline string) (Config, error) {
 
 	var err error
 	if c.Composefs, err = parseComposefs(f.Get("composefs", "enabled")); err != nil {
-		return Config{}, err
+		return Config{}, fmt.Errorf("Parsing rootfs config: %v", err)
 	}
 	if v, ok := kernelArg(cmdline, "ostree.prepare-root.composefs"); ok {
 		if c.Composefs, err = parseComposefs(v); err != nil {
-			return Config{}, fmt.Errorf("handling karg ostree.prepare-root.composefs: %v", err)
+			return Config{}, fmt.Errorf("Parsing rootfs config: handling karg ostree.prepare-root.composefs: %v", err)
 		}
 	}
 	c.SysrootReadonly = flag("sysroot", "readonly", c.Composefs >= ComposefsYes)
 	if transient && transientRO {
-		return Config{}, errors.New("Cannot set both root.transient and root.transient-ro")
+		return Config{}, errors.New("Parsing rootfs config: Cannot set both root.transient and root.transient-ro")
 	}
 	return c, failed
 }
@@ -117,11 +129,15 @@ func (c Config) supported() error {
 }
 
 // repoReadonly reads the older switch for a read-only /sysroot from the
-// repository's configuration. A repository without one is not read-only.
+// repository's configuration. One that cannot be read is no reason not to boot.
 func repoReadonly(config string) (bool, error) {
-	f, err := readKeyfile(config)
+	text, err := readConfigFile(config)
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
+	}
+	var f *keyfile.File
+	if err == nil {
+		f, err = keyfile.Parse(text)
 	}
 	if err != nil {
 		return false, fmt.Errorf("Failed to load %s: %v", config, err)
@@ -129,15 +145,11 @@ func repoReadonly(config string) (bool, error) {
 	return f.Bool("sysroot", "readonly", false)
 }
 
-func readKeyfile(path string) (*keyfile.File, error) {
+func readConfigFile(path string) ([]byte, error) {
 	r, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	b, err := io.ReadAll(io.LimitReader(r, keyfile.MaxBytes+1))
-	if err != nil {
-		return nil, err
-	}
-	return keyfile.Parse(b)
+	return io.ReadAll(io.LimitReader(r, keyfile.MaxBytes+1))
 }

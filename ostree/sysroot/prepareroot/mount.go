@@ -105,9 +105,7 @@ func begin(o Options) (*run, error) {
 		r.newRoot = r.deploy.path // the disk may be read-only yet: nothing can be made on it
 	}
 	r.tellTarget()
-	if r.readonly, err = r.wantReadonly(); err != nil {
-		return nil, err
-	}
+	r.readonly = r.wantReadonly()
 	writable, err := isWritable(r.physical)
 	if err != nil {
 		return nil, err
@@ -144,11 +142,18 @@ func flag(b bool) int {
 
 // wantReadonly asks prepare-root.conf and then, as the older way, the
 // repository's configuration.
-func (r *run) wantReadonly() (bool, error) {
+func (r *run) wantReadonly() bool {
 	if r.Config.SysrootReadonly {
-		return true, nil
+		return true
 	}
-	return repoReadonly(path.Join(r.physical, "ostree/repo/config"))
+	readonly, err := repoReadonly(path.Join(r.physical, "ostree/repo/config"))
+	if err != nil {
+		r.logf("%v", err)
+	}
+	if readonly {
+		r.logf("Found legacy sysroot.readonly flag, not configured in %s", configPath)
+	}
+	return readonly
 }
 
 // state makes the directories in /run that other programs expect. Without

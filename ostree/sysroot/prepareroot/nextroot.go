@@ -31,10 +31,7 @@ func PrepareNext(path string, c Config) error {
 		return fmt.Errorf("stat(%s) failed: %v", path, err)
 	}
 	r.deploy = deployment{path: path, dev: uint64(st.Dev), ino: st.Ino}
-	var err error
-	if r.readonly, err = r.wantReadonly(); err != nil {
-		return err
-	}
+	r.readonly = r.wantReadonly()
 	r.booted = booted{dev: r.deploy.dev, ino: r.deploy.ino, sysrootReadonly: r.readonly}
 	return inOrder(r.state, r.nextRoot, r.boot, r.etc, r.usr, r.nextSysroot, r.nextMark)
 }
