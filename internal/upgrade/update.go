@@ -198,7 +198,7 @@ func (h *Host) deploy(ctx context.Context, t *target, commit, base ostree.Checks
 	}
 	task := h.progress().Begin(title)
 	_, st, err := h.Sysroot.Deploy(ctx, sysroot.DeployOptions{
-		Stateroot: t.os, Commit: commit, Origin: file, Merge: &t.merge, Kargs: kargs,
+		Stateroot: t.os, Commit: commit, Origin: sysroot.WithoutTransient(file), Merge: &t.merge, Kargs: kargs,
 		Stage: stage, LockFinalization: lock, NoPrune: true,
 	})
 	if err != nil {

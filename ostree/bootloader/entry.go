@@ -155,7 +155,8 @@ func (e *Entry) ordered() []Field {
 }
 
 // parseTries reads the counters of automatic boot assessment at the end of a
-// file name: "+LEFT" or "+LEFT-DONE" (systemd's AUTOMATIC_BOOT_ASSESSMENT).
+// file name: "+LEFT" or "+LEFT-DONE" (systemd's AUTOMATIC_BOOT_ASSESSMENT). What is
+// neither counts as none.
 func parseTries(name string) (left, done uint64) {
 	at := strings.LastIndexByte(name, '+')
 	if at < 0 {
@@ -169,7 +170,7 @@ func parseTries(name string) (left, done uint64) {
 	if rest, ok := strings.CutPrefix(rest, "-"); ok {
 		number, _ = leadingDigits(rest)
 		if done, err = strconv.ParseUint(number, 10, 64); err != nil {
-			return left, 0
+			return 0, 0
 		}
 	}
 	return left, done

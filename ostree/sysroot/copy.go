@@ -15,6 +15,8 @@ import (
 type copier struct {
 	xattrs bool // copy extended attributes
 	times  bool // copy the time of last change
+	// skipped is told the names of files that are left out; it may be nil.
+	skipped func(name string)
 
 	// policy gives files new labels; at is where it sees the present directory.
 	policy *selinux.Policy
@@ -31,6 +33,9 @@ func (c copier) file(from, to *dirfd.Dir, name string, st *unix.Stat_t) error {
 		return c.regular(from, to, name)
 	case unix.S_IFLNK:
 		return c.link(from, to, name, st)
+	}
+	if c.skipped != nil {
+		c.skipped(name)
 	}
 	return nil
 }

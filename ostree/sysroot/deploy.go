@@ -24,7 +24,8 @@ type DeployOptions struct {
 	Stateroot string
 	// Commit must be in the repository with all its objects.
 	Commit ostree.Checksum
-	// Origin becomes the origin file, WithoutTransient. nil for none.
+	// Origin becomes the origin file; see WithoutTransient if it is that of another
+	// deployment. nil for none.
 	Origin *keyfile.File
 	// Merge is the deployment whose /etc is taken over, and whose kernel
 	// arguments, if Kargs is nil. nil for none; see State.MergeDeployment.
@@ -99,7 +100,7 @@ func (s *Sysroot) Create(ctx context.Context, st *State, o DeployOptions) (Deplo
 
 // initialize does the part that does not depend on the merge deployment.
 func (s *Sysroot) initialize(ctx context.Context, st *State, o DeployOptions) (Deployment, error) {
-	d := Deployment{OSName: st.osnameOr(o.Stateroot), Checksum: o.Commit, Origin: WithoutTransient(o.Origin), Overlays: o.Overlays, Unlocked: UnlockedNone}
+	d := Deployment{OSName: st.osnameOr(o.Stateroot), Checksum: o.Commit, Origin: o.Origin, Overlays: o.Overlays, Unlocked: UnlockedNone}
 	if !validElement(d.OSName) {
 		return d, errNotBooted
 	}
@@ -181,7 +182,7 @@ func (s *Sysroot) checkout(ctx context.Context, state *dirfd.Dir, d Deployment) 
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(checkComposefs(root), failpoint.At("sysroot.deploy.checkout")); err != nil {
+	if err := errors.Join(checkRootConfig(root), failpoint.At("sysroot.deploy.checkout")); err != nil {
 		root.Close()
 		return nil, err
 	}
@@ -322,16 +323,20 @@ func (s *Sysroot) mergeFrom(merge Deployment, root *dirfd.Dir) error {
 		return err
 	}
 	defer from.Close()
-	diff, err := mergeEtc(from, root, s.copier())
+	diff, err := diffEtc(from)
 	if err != nil {
-		return err
+		return fmt.Errorf("While computing configuration diff: %w", err)
 	}
 	modified, removed, added := len(diff.Modified), len(diff.Removed), len(diff.Added)
 	s.record(journal.Entry{
 		ID: configMergeID, Message: fmt.Sprintf("Copying /etc changes: %d modified, %d removed, %d added", modified, removed, added),
 		Fields: []journal.Field{field("ETC_N_MODIFIED", modified), field("ETC_N_REMOVED", removed), field("ETC_N_ADDED", added)},
 	})
-	return nil
+	c := s.copier()
+	c.skipped = func(name string) {
+		s.journal(journal.Entry{Message: "Ignoring non-regular/non-symlink file found during /etc merge: " + name})
+	}
+	return mergeEtc(from, root, diff, c)
 }
 
 // forgetUpdated removes the stamps by which systemd knows that /etc and /var

@@ -69,6 +69,39 @@ func TestDeployLikeC(t *testing.T) {
 	}
 }
 
+// TestDeployRefused deploys what would not boot, or would lose changes of /etc.
+func TestDeployRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	s := w.open()
+	w.deploy(s, w.commit("1", map[string]string{"usr/etc/d/file": "1"}), nil)
+	plant(t, w.deployments()[0]+"/etc", map[string]string{"d/file": "changed"})
+	const config = "usr/lib/ostree/prepare-root.conf"
+	for _, tt := range []struct {
+		change map[string]string
+		err    string
+	}{
+		{map[string]string{config: "[composefs]\nenabled=yes\n"}, "composefs: enabled at runtime, but support is not compiled in"},
+		{map[string]string{"usr/etc/ostree/prepare-root.conf": "[composefs]\nenabled=signed\n"}, "composefs: enabled at runtime, but support is not compiled in"},
+		{map[string]string{config: "[composefs]\nenabled=2\n"}, "Reading rootfs config: Parsing rootfs config: Invalid tri-state value: 2"},
+		{map[string]string{config: "[root]\ntransient=true\ntransient-ro=true\n"}, "Cannot set both root.transient and root.transient-ro"},
+		{map[string]string{config: "x"}, "Reading rootfs config: Failed to parse config: " + config},
+		{map[string]string{"usr/etc/d": "-> /etc/elsewhere"}, "Modified config directory 'd' newly defaults to a symbolic link that leads out of /etc, cannot merge"},
+	} {
+		csum := w.commit("2", tt.change)
+		st, err := s.Load()
+		must(t, err)
+		merge, _ := st.MergeDeployment("os")
+		_, _, err = s.Deploy(context.Background(), DeployOptions{Stateroot: "os", Commit: csum, Merge: &merge})
+		if err == nil || !strings.Contains(err.Error(), tt.err) {
+			t.Errorf("%q: %v, want %q", tt.change, err, tt.err)
+		}
+	}
+	if n := len(w.deployments()); n != 1 {
+		t.Errorf("%d deployments", n)
+	}
+}
+
 // deployments returns the paths of the deployments in boot order, as the C
 // program sees them.
 func (w *world) deployments() []string {

@@ -70,12 +70,23 @@ func (d Deployment) Same(o Deployment) bool {
 	return d.OSName == o.OSName && d.Checksum == o.Checksum && d.Serial == o.Serial
 }
 
-// Kargs returns the kernel arguments, with ostree= among them.
+// Kargs returns the kernel arguments of the boot entry, with ostree= among them.
+// Before the boot entry of a staged deployment is written they may be missing; see
+// State.Kargs.
 func (d Deployment) Kargs() bootloader.Kargs {
 	if d.Entry == nil {
 		return bootloader.Kargs{}
 	}
 	return d.Entry.Options()
+}
+
+// hasKargs reports whether the boot entry says what the kernel arguments are.
+func (d Deployment) hasKargs() bool {
+	if d.Entry == nil {
+		return false
+	}
+	_, ok := d.Entry.Get("options")
+	return ok
 }
 
 // Refspec returns the refspec of the origin, or "".

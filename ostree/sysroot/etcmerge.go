@@ -18,25 +18,21 @@ type etcMerge struct {
 	to   *dirfd.Dir // etc of the new deployment
 }
 
-// mergeEtc applies to the /etc of the deployment root "to" the changes that
+// mergeEtc applies to the /etc of the deployment root "to" the changes diff that
 // were made to the /etc of the deployment root "from" since it was copied from
-// its /usr/etc. It returns how many there were.
-func mergeEtc(from, to *dirfd.Dir, c copier) (ConfigDiff, error) {
-	diff, err := diffEtc(from)
-	if err != nil {
-		return diff, fmt.Errorf("While computing configuration diff: %w", err)
-	}
+// its /usr/etc.
+func mergeEtc(from, to *dirfd.Dir, diff ConfigDiff, c copier) (err error) {
 	c.times = true
 	m := etcMerge{copier: c}
 	if m.from, err = from.OpenDirBeneath("etc", dirfd.NoSymlinks); err != nil {
-		return diff, err
+		return err
 	}
 	defer m.from.Close()
 	if m.to, err = to.OpenDirBeneath("etc", dirfd.NoSymlinks); err != nil {
-		return diff, err
+		return err
 	}
 	defer m.to.Close()
-	return diff, m.apply(diff)
+	return m.apply(diff)
 }
 
 func (m etcMerge) apply(diff ConfigDiff) error {
@@ -116,6 +112,9 @@ func (m etcMerge) parent(name string) (*dirfd.Dir, error) {
 	dir, err := m.to.OpenDirBeneath(name, dirfd.Beneath)
 	if errors.Is(err, fs.ErrNotExist) {
 		dir, err = m.makeParent(name)
+	}
+	if errors.Is(err, unix.EXDEV) {
+		return nil, fmt.Errorf("Modified config directory '%s' newly defaults to a symbolic link that leads out of /etc, cannot merge", name)
 	}
 	if err != nil {
 		return nil, err

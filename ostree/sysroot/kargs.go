@@ -3,24 +3,41 @@ package sysroot
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"rpmostree/gvariant"
 	"rpmostree/internal/dirfd"
 	"rpmostree/ostree/bootloader"
 )
 
+// Kargs returns the kernel arguments that a deployment boots with. Those of a
+// staged deployment may be the ones that its merge deployment has.
+func (st *State) Kargs(d Deployment) bootloader.Kargs {
+	if d.Staged && st.stagedMerge != nil && !d.hasKargs() {
+		if merge, ok := st.find(st.stagedMerge.Same); ok {
+			d = merge
+		}
+	}
+	return d.Kargs()
+}
+
 // SetKargs writes the deployments with other kernel arguments for d, without
 // making a new deployment. The lock must be held.
 func (s *Sysroot) SetKargs(ctx context.Context, st *State, d Deployment, kargs bootloader.Kargs) (*State, error) {
-	list := make([]Deployment, len(st.Deployments))
-	for i, old := range st.Deployments {
-		list[i] = old
-		if old.Same(d) && !old.Staged {
+	if d.Staged {
+		if err := s.EditKargsInPlace(st, d, kargs); err != nil {
+			return nil, err
+		}
+		return s.Load()
+	}
+	list := slices.Clone(st.Deployments)
+	for i, old := range list {
+		if old.Same(d) {
 			list[i].Entry = old.Entry.Clone()
 			list[i].Entry.Set("options", kargs.String())
 		}
 	}
-	return s.Write(ctx, st, list, WriteOptions{})
+	return s.Write(ctx, st, list, WriteOptions{rewrite: true})
 }
 
 // EditKargsInPlace rewrites the kernel arguments of d in the boot entry that is

@@ -368,6 +368,7 @@ func (s *Sysroot) addStaged(st *State) error {
 	}
 	if ok {
 		st.Deployments = slices.Insert(st.Deployments, 0, staged.deployment)
+		st.stagedMerge = staged.merge
 	}
 	for i := range st.Deployments {
 		st.Deployments[i].Index = i

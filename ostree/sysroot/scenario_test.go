@@ -83,6 +83,7 @@ func TestScenario(t *testing.T) {
 			o.Kargs = &k
 		})},
 		{"set-kargs", []string{"instutil", "set-kargs", "--merge", "--append=z=1"}, setKargs(func(k *bootloader.Kargs) { k.Append("z=1") })},
+		{"set-kargs without a change", []string{"instutil", "set-kargs", "--merge"}, setKargs(func(*bootloader.Kargs) {})},
 		{"unpin", []string{"pin", "--unpin", "2"}, func(w *world, s *Sysroot, st *State) { must(w.T, s.Pin(st.Deployments[2], false)) }},
 		{"no merge", []string{"deploy", os, "--no-merge", "os/main"}, ourDeploy(func(o *DeployOptions) { o.Merge = nil })},
 		{"cleanup", []string{"cleanup"}, func(w *world, s *Sysroot, st *State) { must(w.T, s.Cleanup(context.Background(), st)) }},

@@ -57,10 +57,7 @@ func (st *State) CanSoftReboot(d Deployment) bool {
 	if !ok || booted.BootChecksum != d.BootChecksum {
 		return false
 	}
-	if d.Entry == nil {
-		return true
-	}
-	if _, ok := d.Entry.Get("options"); !ok {
+	if !d.hasKargs() {
 		return true // it will be given those of the booted one
 	}
 	a, b := booted.Kargs(), d.Kargs()

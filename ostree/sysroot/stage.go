@@ -296,7 +296,7 @@ func (s *Sysroot) editStaged(key string, value gvariant.Value) error {
 const maxInitrd = 4 << 30
 
 // StageInitrd parks an additional initramfs image for DeployOptions.Overlays,
-// and returns its checksum.
+// and returns its checksum. Only root can read it: it may hold secrets.
 func (s *Sysroot) StageInitrd(image io.Reader) (string, error) {
 	if err := os.MkdirAll(s.stagedInitrds(), 0o755); err != nil {
 		return "", err
@@ -306,7 +306,7 @@ func (s *Sysroot) StageInitrd(image io.Reader) (string, error) {
 		return "", err
 	}
 	defer dir.Close()
-	tmp, err := dir.TmpFile(0o644)
+	tmp, err := dir.TmpFile(0o600)
 	if err != nil {
 		return "", err
 	}

@@ -15,6 +15,8 @@ type State struct {
 	// Changed is the time of the last change, in nanoseconds since 1970, as
 	// the modification time of ostree/deploy tells it.
 	Changed int64
+
+	stagedMerge *Deployment // as staged.merge
 }
 
 // Booted returns the running deployment.

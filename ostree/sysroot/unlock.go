@@ -86,7 +86,7 @@ func (s *Sysroot) unlockHotfix(ctx context.Context, st *State, d Deployment, roo
 		return fmt.Errorf("Performing initial cleanup: %w", err)
 	}
 	kargs := d.Kargs()
-	copied, err := s.Create(ctx, st, DeployOptions{Stateroot: d.OSName, Commit: d.Checksum, Origin: d.Origin, Merge: &d, Kargs: &kargs})
+	copied, err := s.Create(ctx, st, DeployOptions{Stateroot: d.OSName, Commit: d.Checksum, Origin: WithoutTransient(d.Origin), Merge: &d, Kargs: &kargs})
 	if err != nil {
 		return err
 	}
