@@ -46,6 +46,16 @@ func (e *env) openSysroot() (*sysroot.Sysroot, error) {
 	return sysroot.Open(path, o)
 }
 
+// stateroot is an option with the name of a stateroot.
+func (c *command) stateroot(p *string, name, value string) {
+	c.fn(func(s string) error {
+		if *p = s; s == "" {
+			return errors.New("Invalid empty osname")
+		}
+		return nil
+	}, name, 0, value, "Use a different operating system root than the current one")
+}
+
 // openAsRoot is openSysroot for those who may change the running system.
 func (e *env) openAsRoot() (*sysroot.Sysroot, error) {
 	s, err := e.openSysroot()
@@ -148,7 +158,7 @@ func adminCleanupCommand() *command {
 func adminConfigDiffCommand() *command {
 	c := &command{name: "config-diff", about: "Diff current /etc configuration versus default", scope: sysrootScope}
 	osname := ""
-	c.str(&osname, "os", 0, "OSNAME", "Use a different operating system root than the current one")
+	c.stateroot(&osname, "os", "OSNAME")
 	c.run = func(e *env) error {
 		return e.readState(e.openAsRoot, func(s *sysroot.Sysroot, st *sysroot.State) error {
 			return e.configDiff(s, st, osname)

@@ -23,8 +23,8 @@ func adminDeployCommand() *command {
 	c := &command{name: "deploy", args: "REFSPEC", about: "Checkout revision REFSPEC as the new default deployment", scope: sysrootScope}
 	var d deployer
 	o := &d.options
-	c.str(&o.Stateroot, "os", 0, "STATEROOT", "Use a different operating system root than the current one")
-	c.str(&o.Stateroot, "stateroot", 0, "STATEROOT", "Use a different operating system root than the current one")
+	c.stateroot(&o.Stateroot, "os", "OSNAME")
+	c.stateroot(&o.Stateroot, "stateroot", "STATEROOT")
 	c.str(&d.originFile, "origin-file", 0, "FILENAME", "Specify origin file")
 	c.flag(&o.NoPrune, "no-prune", 0, "Don't prune the repo when done")
 	c.flag(&d.noMerge, "no-merge", 0, "Do not apply configuration (/etc and kernel arguments) from booted deployment")
@@ -160,7 +160,7 @@ func adminKargsCommands() *command {
 				return errNoDeployment
 			}
 			for _, d := range st.Deployments {
-				k := d.Kargs().Clone()
+				k := st.Kargs(d).Clone()
 				for _, arg := range missing {
 					k.AppendIfMissing(arg)
 				}
@@ -199,7 +199,7 @@ func adminInstutilCommands() *command {
 				}
 				k.AppendProcCmdline(string(text))
 			case merge:
-				k = first.Kargs().Clone()
+				k = st.Kargs(first).Clone()
 			}
 			for _, arg := range replaceArgs {
 				k.Replace(arg)

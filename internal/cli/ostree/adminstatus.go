@@ -161,9 +161,6 @@ func (p *statusPrinter) printSignatures(d sysroot.Deployment) error {
 		return nil
 	}
 	res, err := sign.CheckCommit(p.s.Repo(), d.Checksum, sign.GPGOptions{Remote: m})
-	if errors.Is(err, sign.ErrNoSignatures) {
-		return nil
-	}
 	if err != nil {
 		return fmt.Errorf("Deployment %d: %w", d.Index, err)
 	}

@@ -38,7 +38,7 @@ type upgrader struct {
 func adminUpgradeCommand() *command {
 	c := &command{name: "upgrade", about: "Construct new tree from current origin and deploy it, if it changed", scope: sysrootScope}
 	var u upgrader
-	c.str(&u.osname, "os", 0, "STATEROOT", "Use a different operating system root than the current one")
+	c.stateroot(&u.osname, "os", "OSNAME")
 	c.flag(&u.reboot, "reboot", 'r', "Reboot after a successful upgrade")
 	c.flag(&u.kexec, "kexec", 'k', "Stage new kernel in kexec before rebooting")
 	c.flag(&u.downgrade, "allow-downgrade", 0, "Permit deployment of chronologically older trees")
@@ -64,7 +64,7 @@ func adminSwitchCommand() *command {
 	var u upgrader
 	c.flag(&u.reboot, "reboot", 'r', "Reboot after switching trees")
 	c.flag(&u.kexec, "kexec", 'k', "Stage new kernel in kexec before rebooting")
-	c.str(&u.osname, "os", 0, "STATEROOT", "Use a different operating system root than the current one")
+	c.stateroot(&u.osname, "os", "OSNAME")
 	c.run = func(e *env) error {
 		u.env, u.unconfigure, u.allowOld = e, true, true
 		if len(e.args) == 0 {
@@ -306,7 +306,7 @@ func adminSetOriginCommand() *command {
 
 func (e *env) setOrigin(s *sysroot.Sysroot, st *sysroot.State, index int, set []string) error {
 	d, ok := st.Booted()
-	if index >= 0 {
+	if index != -1 {
 		var err error
 		if d, err = deployment(st, fmt.Sprint(index)); err != nil {
 			return err
