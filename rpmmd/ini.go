@@ -13,8 +13,8 @@ type iniSection struct {
 }
 
 // parseINI reads yum's dialect: a line that begins with a blank continues the
-// value before, comments begin with "#" or ";" at the start of a line only, and
-// a section may be continued later.
+// value before, comments begin with "#" or ";" at the start of a line only, a section
+// may be continued later, and a value may be quoted as a whole.
 func parseINI(b []byte) ([]iniSection, error) {
 	if len(b) > MaxRepoFile {
 		return nil, errLimit
@@ -64,5 +64,18 @@ func parseINI(b []byte) ([]iniSection, error) {
 			s.values[key] = strings.TrimSpace(v)
 		}
 	}
+	for _, s := range sections {
+		for k, v := range s.values {
+			s.values[k] = unquote(v)
+		}
+	}
 	return sections, nil
+}
+
+// unquote takes one pair of quotes away, as libdnf does.
+func unquote(v string) string {
+	if n := len(v); n > 1 && (v[0] == '"' || v[0] == '\'') && v[n-1] == v[0] {
+		return v[1 : n-1]
+	}
+	return v
 }

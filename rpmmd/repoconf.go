@@ -495,7 +495,7 @@ func (p *optionParser) bool(dst *bool, v string) {
 }
 
 func (p *optionParser) int(dst *int, v string) {
-	n, err := strconv.ParseInt(v, 10, 32)
+	n, err := strconv.ParseInt(strings.TrimSpace(v), 10, 32)
 	if err != nil {
 		p.invalid(v)
 		return
