@@ -336,12 +336,11 @@ func (a *assembly) database(context.Context) error {
 	if err != nil {
 		return fmt.Errorf("Writing rpmdb: %w", err)
 	}
-	e := postprocess.Edit(a.tree, a.tx)
-	for _, name := range []string{rpmdb.NDBName, rpmdb.BDBName} {
-		e.Remove(path.Join(postprocess.DatabaseDir, name))
+	dir, err := databaseDir(a.tree)
+	if err != nil {
+		return err
 	}
-	e.File(path.Join(postprocess.DatabaseDir, rpmdb.SQLiteName), 0o644, string(db))
-	if a.tree, err = e.Tree(); err != nil {
+	if a.tree, err = postprocess.Database(a.tree, a.tx, dir, rpmdb.SQLiteName, string(db)); err != nil {
 		return err
 	}
 	if a.plan.spec.Base == nil {

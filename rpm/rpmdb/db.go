@@ -115,8 +115,12 @@ func ReadFrom(r io.ReaderAt, size int64) (*DB, error) {
 }
 
 // Parse is ReadFrom for bytes in memory. The result may refer to data.
-func Parse(data []byte) (*DB, error) {
-	format, blobs, err := container(data, nil)
+func Parse(data []byte) (*DB, error) { return ParseLog(data, nil) }
+
+// ParseLog is Parse with the write-ahead log of an sqlite file, as Open finds it. For
+// other formats it counts for nothing.
+func ParseLog(data, wal []byte) (*DB, error) {
+	format, blobs, err := container(data, wal)
 	if err != nil {
 		return nil, fmt.Errorf("rpmdb: %w", err)
 	}

@@ -173,6 +173,33 @@ func Integrate(t tree.Tree, w Writer) (tree.Tree, error) {
 	return e.Tree()
 }
 
+// databaseLeftovers are patterns of what other databases, and programs that had one
+// open, leave in its directory. A log would be applied to a database that is not its
+// own.
+var databaseLeftovers = []string{
+	"*-wal", "*-shm", "*-journal", "Packages", "Packages.db", "Index.db", "__db.*", ".rpm.lock", ".dbenv.lock",
+}
+
+// Database puts a package database into the directory dir, and takes away what
+// others have left there.
+func Database(t tree.Tree, w Writer, dir, name, content string) (tree.Tree, error) {
+	e := Edit(t, w)
+	list, err := t.ReadDir(dir)
+	var below *tree.NotDirError
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.As(err, &below) {
+		return t, err
+	}
+	for _, f := range list {
+		for _, pattern := range databaseLeftovers {
+			if ok, _ := path.Match(pattern, f.Name); ok && !f.IsDir {
+				e.Remove(path.Join(dir, f.Name))
+			}
+		}
+	}
+	e.File(path.Join(dir, name), 0o644, content)
+	return e.Tree()
+}
+
 // BaseDatabase returns the tree with its package database kept as that of the
 // base, by which layering finds out later what came with the image.
 func BaseDatabase(t tree.Tree) (tree.Tree, error) {
