@@ -169,6 +169,22 @@ func TestHostileParts(t *testing.T) {
 	good := newForger(ostree.ObjectName{Type: ostree.ObjectFile}).op(opSplice, 0, 0, 1, 0).payload()
 	text, zeros := packed(t, bytes.Repeat([]byte("part "), 100_000)), packed(t, make([]byte, 2<<20))
 	zeros = append(zeros, bytes.Repeat(zeros[1:], maxTables/(2<<20))...) // streams of the format may follow each other
+	// tables is a payload with nothing but modes and sets of extended attributes, as they are in the file.
+	tables := func(modes, sets []byte) []byte {
+		b := slices.Concat(modes, sets)
+		for _, end := range []int{len(b), len(b), len(modes)} { // of the blob, the sets, the modes
+			b = binary.LittleEndian.AppendUint32(b, uint32(end))
+		}
+		return b
+	}
+	// attributes is one set: an attribute is an empty name, an empty value, and where the name ends.
+	attributes := func(n int) []byte {
+		b := bytes.Repeat([]byte{0, 1}, n)
+		for i := range n {
+			b = binary.LittleEndian.AppendUint32(b, uint32(2*(i+1)))
+		}
+		return binary.LittleEndian.AppendUint32(b, uint32(len(b)))
+	}
 	for _, tt := range []struct {
 		name  string
 		file  []byte
@@ -184,6 +200,9 @@ func TestHostileParts(t *testing.T) {
 		{"xz of no payload", text, 500_000, "not in normal form"},
 		{"xz bomb", zeros, 1 << 20, "too large"},
 		{"a program that is too long", zeros, 1 << 30, "of what is at most"},
+		{"modes", stored(tables(make([]byte, 12*(maxEntries+1)), nil)), 0, "has 1048577 modes, more than 1048576"},
+		{"sets", stored(tables(nil, make([]byte, 4*(maxEntries+1)))), 0, "has 1048577 sets of extended attributes, more than"},
+		{"attributes", stored(tables(nil, attributes(maxEntries+1))), 0, "has 1048577 extended attributes, more than"},
 		{"huge", text, 1 << 62, "larger than"},
 	} {
 		if _, err := new(Unpacker).Unpack(fileOf(tt.file), tt.usize); err == nil || !strings.Contains(err.Error(), tt.want) {

@@ -47,6 +47,10 @@ const (
 	sourcedRatio = 16
 )
 
+// maxEntries is how many modes, sets of extended attributes, and attributes in all sets a part may
+// have. Each takes more memory than it has bytes in the part.
+const maxEntries = 1 << 20
+
 // A mode is the owner and mode of files.
 type mode struct{ uid, gid, mode uint32 }
 
@@ -222,12 +226,22 @@ func (p *Part) parseTables(modes, xattrs []byte) error {
 	if !m.IsNormal() || !x.IsNormal() {
 		return errNotNormal
 	}
+	if m.Len() > maxEntries {
+		return tooMany("modes", m.Len())
+	}
+	if x.Len() > maxEntries {
+		return tooMany("sets of extended attributes", x.Len())
+	}
 	for _, m := range m.All() {
 		p.modes = append(p.modes, mode{
 			bits.ReverseBytes32(m.Index(0).Uint32()), bits.ReverseBytes32(m.Index(1).Uint32()), bits.ReverseBytes32(m.Index(2).Uint32()),
 		})
 	}
+	attributes := 0
 	for _, set := range x.All() {
+		if attributes += set.Len(); attributes > maxEntries {
+			return tooMany("extended attributes", attributes)
+		}
 		var list []ostree.Xattr
 		for _, x := range set.All() {
 			list = append(list, ostree.Xattr{Name: x.Index(0).Bytestring(), Value: x.Index(1).ByteArray()})
@@ -235,4 +249,8 @@ func (p *Part) parseTables(modes, xattrs []byte) error {
 		p.xattrs = append(p.xattrs, list)
 	}
 	return nil
+}
+
+func tooMany(what string, n int) error {
+	return fmt.Errorf("static delta part has %d %s, more than %d", n, what, maxEntries)
 }
