@@ -235,6 +235,10 @@ func (c *cleaner) conditions(d Ref, set bitmap, list []ID) []ID {
 				list = c.conditions(p.rel(r.right).right, set, list)
 			}
 			return list
+		case OpNamespace:
+			if p.isSplit(r) {
+				return list
+			}
 		}
 	}
 	for _, id := range p.whatProvides(d) {

@@ -342,6 +342,10 @@ func (g *packageRules) possible(d Ref) bool {
 	p := g.s.pool
 	if d.isRel() {
 		switch r := p.rel(d); r.op {
+		case OpNamespace:
+			if p.isSplit(r) {
+				return g.s.splitFrom(r.right, true)
+			}
 		case OpIf, OpUnless:
 			return true
 		case OpAnd:

@@ -24,6 +24,7 @@ func (s *solver) filter(list []ID, mode filterMode) []ID {
 	if mode == modeSupplement {
 		s.dislikeOld(list)
 		s.sortByProvides(list)
+		s.localesFirst(list)
 		s.preferSuggested(list)
 		s.preferFavored(list)
 		return list
@@ -79,6 +80,7 @@ func (s *solver) filterEqual(list []ID, mode filterMode) []ID {
 			s.dislikeOld(list)
 			s.sortByProvides(list)
 			s.installedFirst(list)
+			s.localesFirst(list)
 			s.preferSuggested(list)
 			s.preferFavored(list)
 		}
@@ -509,6 +511,84 @@ func (s *solver) installedFirst(list []ID) {
 			return s.isInstalled(o) && p.sols[o].name == name
 		})
 	})
+}
+
+// localesFirst sorts by how well packages fit the locales and kernels of the system, if that is wanted.
+func (s *solver) localesFirst(list []ID) {
+	if !s.opts.LocaleOrder {
+		return
+	}
+	fit := make(map[ID]int, len(list))
+	for _, id := range list {
+		fit[id] = s.localeFit(id)
+	}
+	slices.SortStableFunc(list, func(a, b ID) int { return fit[b] - fit[a] })
+}
+
+// How well a package fits.
+const (
+	fitNot       = iota // it is for a locale that is not there
+	fitAny              // for none
+	fitEnglish          // for what most people can read
+	fitInstalled        // for a locale or kernel that is installed
+	fitDecided          // or will be
+)
+
+func (s *solver) localeFit(id ID) int {
+	p := s.pool
+	sol := &p.sols[id]
+	if kernel := kernelOf(p.strs.get(sol.name)); kernel != "" {
+		if ref := p.strs.lookup(kernel); ref != 0 {
+			return s.presence(ref, fitAny)
+		}
+		return fitAny
+	}
+	fit := fitAny
+	for _, d := range p.list(sol, depRequires) {
+		if d == preMarker {
+			continue
+		}
+		_, locale, ok := strings.Cut(p.strs.get(p.baseName(d)), "locales-")
+		if !ok {
+			continue
+		}
+		if !strings.HasPrefix(locale, "en") {
+			return s.presence(p.baseName(d), fitNot)
+		}
+		fit = fitEnglish
+	}
+	return fit
+}
+
+// presence says whether what provides a name is decided to be there, or is installed.
+func (s *solver) presence(name Ref, otherwise int) int {
+	for _, id := range s.pool.whatProvides(name) {
+		if s.level[id] > 0 {
+			return fitDecided
+		}
+		if s.isInstalled(id) {
+			otherwise = fitInstalled
+		}
+	}
+	return otherwise
+}
+
+// kernelOf returns the kernel that a package belongs to by its name, which is of the form
+// "kernel-FLAVOR-devel-VERSION-RELEASE" or "NAME-kernel-VERSION-FLAVOR-RELEASE".
+func kernelOf(name string) string {
+	if strings.HasPrefix(name, "kernel-") {
+		if before, after, ok := strings.Cut(name, "-devel-"); ok {
+			return before + "-" + after
+		}
+		return ""
+	}
+	_, rest, ok := strings.Cut(name, "-kernel-")
+	version, rest, ok2 := strings.Cut(rest, "-")
+	flavor, release, ok3 := strings.Cut(rest, "-")
+	if !ok || !ok2 || !ok3 || len(version) < 2 || version[0] < '0' || version[0] > '9' || version[1] != '.' {
+		return ""
+	}
+	return "kernel-" + flavor + "-" + version + "-" + release
 }
 
 func (s *solver) preferSuggested(list []ID) {

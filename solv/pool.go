@@ -57,6 +57,10 @@ type PoolFlags struct {
 	ForbidSelfConflicts bool
 	// NoObsoletesMultiversion makes multiversion packages ignore their Obsoletes by default.
 	NoObsoletesMultiversion bool
+	// PromoteEpoch ignores the epoch of the first of two versions if the second has none.
+	PromoteEpoch bool
+	// DistEpochs compares what follows a colon in a release, if both have it, by itself.
+	DistEpochs bool
 	// HideExcluded removes excluded packages from sight, so that a problem says "nothing
 	// provides" instead of "is excluded".
 	HideExcluded bool

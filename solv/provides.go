@@ -3,6 +3,7 @@ package solv
 import (
 	"bytes"
 	"slices"
+	"strings"
 
 	"rpmostree/rpm/evr"
 )
@@ -455,7 +456,25 @@ func (p *Pool) matchCompare(a, b Ref) int {
 		return 0
 	}
 	x := *p.parseEVR(a)
-	return evr.MatchCompare(x, *p.parseEVR(b))
+	return p.compareParsed(x, *p.parseEVR(b), evr.MatchCompare)
+}
+
+// compareParsed compares two versions as the pool's flags say.
+func (p *Pool) compareParsed(a, b evr.EVR, compare func(a, b evr.EVR) int) int {
+	if p.flags.PromoteEpoch && a.HasEpoch && !b.HasEpoch {
+		a.Epoch = 0
+	}
+	if !p.flags.DistEpochs {
+		return compare(a, b)
+	}
+	var x, y string
+	var okX, okY bool
+	a.Release, x, okX = strings.Cut(a.Release, ":")
+	b.Release, y, okY = strings.Cut(b.Release, ":")
+	if c := compare(a, b); c != 0 || !okX || !okY {
+		return c
+	}
+	return evr.Vercmp(x, y)
 }
 
 // compareEVR orders two versions.
@@ -464,7 +483,7 @@ func (p *Pool) compareEVR(a, b Ref) int {
 		return 0
 	}
 	x := *p.parseEVR(a)
-	return evr.Compare(x, *p.parseEVR(b))
+	return p.compareParsed(x, *p.parseEVR(b), evr.Compare)
 }
 
 // matchNEVR matches a dependency against what a package is, not what it provides.
@@ -510,13 +529,10 @@ func (p *Pool) identical(a, b *solvable) bool {
 		return ta == tb
 	}
 	// without build times: a rebuild mostly shows in the requirements
-	sum := func(s *solvable) (x Ref) {
-		for _, r := range p.list(s, depRequires) {
-			x ^= r
-		}
-		return x
-	}
-	return sum(a) == sum(b)
+	x, y := slices.Clone(p.list(a, depRequires)), slices.Clone(p.list(b, depRequires))
+	slices.Sort(x)
+	slices.Sort(y)
+	return slices.Equal(x, y)
 }
 
 // obsoletesBy reports that the obsoletes entry d of s hits a package which is known to provide d.

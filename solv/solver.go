@@ -23,6 +23,8 @@ type Options struct {
 	KeepOrphans              bool // DistUpgrade keeps what is in no repository
 	BreakOrphans             bool
 	YumObsoletes             bool // packages that obsolete the same one come together
+	SplitProvides            bool // "namespace:splitprovides(PKG with PATH)" holds if PKG, which has PATH, is updated
+	LocaleOrder              bool // of several candidates, those for locales and kernels that are installed come first (urpmi)
 	FocusInstalled           bool // keep installed packages current before looking at jobs
 	FocusBest                bool // prefer the best packages to few changes
 	FocusNew                 bool // as FocusBest, for newly needed packages

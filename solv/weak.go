@@ -134,6 +134,9 @@ func (s *solver) fulfilled(d Ref) bool {
 		case OpOr:
 			return s.fulfilled(r.left) || s.fulfilled(r.right)
 		}
+		if p.isSplit(r) {
+			return s.splitFrom(r.right, false)
+		}
 	}
 	for _, id := range p.whatProvides(d) {
 		if s.level[id] > 0 {
@@ -163,6 +166,8 @@ func (s *solver) fresh(d Ref) int {
 		switch r := p.rel(d); {
 		case r.op.boolean():
 			return s.freshRich(r, s.fresh)
+		case p.isSplit(r):
+			return s.freshSplit(r)
 		case r.op == OpNamespace && (slices.Contains(s.nsInstall, d) || slices.Contains(s.nsInstall, r.left)):
 			return 2
 		}
@@ -187,6 +192,9 @@ func (s *solver) freshNamespace(d Ref) int {
 		if r.op.boolean() {
 			return s.freshRich(r, s.freshNamespace)
 		}
+		if p := s.pool; p.isSplit(r) {
+			return s.freshSplit(r)
+		}
 		if r.op == OpNamespace {
 			result = 2
 		}
@@ -197,6 +205,51 @@ func (s *solver) freshNamespace(d Ref) int {
 		}
 	}
 	return 0
+}
+
+// isSplit reports "namespace:splitprovides(...)".
+func (p *Pool) isSplit(r relation) bool {
+	return r.op == OpNamespace && !r.left.isRel() && string(p.strs.raw(r.left)) == "namespace:splitprovides"
+}
+
+// splitFrom reports that a package which was split is being updated; or, with possible, that it is
+// there to be. The argument is "PKG with PATH": the package has the path that moved.
+func (s *solver) splitFrom(d Ref, possible bool) bool {
+	p := s.pool
+	if !s.opts.SplitProvides || p.installed == nil || !d.isRel() || p.rel(d).op != OpWith {
+		return false
+	}
+	name := p.rel(d).left
+	return slices.ContainsFunc(p.whatProvides(d), func(id ID) bool {
+		return s.isInstalled(id) && p.sols[id].name == name && (possible || s.isUpdated(id))
+	})
+}
+
+func (s *solver) freshSplit(r relation) int {
+	if s.splitFrom(r.right, false) {
+		return 2
+	}
+	return 0
+}
+
+// isUpdated reports that an installed package is replaced by a newer one, or by one of another name.
+func (s *solver) isUpdated(id ID) bool {
+	if s.level[id] >= 0 {
+		return false
+	}
+	r := s.featureRule(id)
+	if r.p == 0 {
+		r = s.updateRule(id)
+	}
+	p := s.pool
+	old := &p.sols[id]
+	return !r.each(func(l int32) bool {
+		if l <= 0 || l == id || s.level[l] <= 0 {
+			return true
+		}
+		sol := &p.sols[l]
+		return sol.name == old.name && p.compareEVR(sol.evr, old.evr) <= 0
+	})
 }
 
 func (s *solver) freshRich(r relation, f freshness) int {

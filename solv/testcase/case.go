@@ -95,6 +95,8 @@ type runner struct {
 	flags     solv.PoolFlags
 	disabled  map[solv.ID]bool
 	genids    []solv.Ref
+	flagsRead bool // pool flags of this step
+	begun     bool // this step has a solver, so that no repository can be added
 	cur       Step
 	reuse     bool // the step that is being read
 	reuseNext bool
@@ -107,11 +109,21 @@ func newRunner(fsys fs.FS, dir string, text []byte) *runner {
 	c := &runner{fsys: fsys, dir: dir, pool: solv.NewPool(""), index: map[string]solv.ID{}, indexed: 2}
 	c.in = bufio.NewScanner(bytes.NewReader(text))
 	c.in.Buffer(nil, 1<<20)
-	c.flags = solv.PoolFlags{HideExcluded: true}
-	c.pool.SetFlags(c.flags)
+	c.resetFlags()
+	c.flagsRead = false
 	c.cur = Step{Pool: c.pool}
 	c.resetOptions()
 	return c
+}
+
+// resetFlags sets the pool's flags to what they are in each step that does not name them, unless it
+// uses the packages as they are.
+func (c *runner) resetFlags() {
+	if !c.flagsRead {
+		c.flagsRead = true
+		c.flags = solv.PoolFlags{HideExcluded: true}
+		c.pool.SetFlags(c.flags)
+	}
 }
 
 func (c *runner) resetOptions() { c.cur.Options = solv.Options{DropExplicitObsoletes: true} }
@@ -124,7 +136,7 @@ func (c *runner) endStep(more bool) {
 	if c.reuse {
 		c.cur.Options, c.cur.before = done.Options, done.before
 	}
-	c.genids, c.autoinst = nil, nil
+	c.genids, c.autoinst, c.flagsRead, c.begun = nil, nil, false, false
 }
 
 func (c *runner) next() (string, bool) {
@@ -220,17 +232,22 @@ func (c *runner) command(f []string) error {
 	case f[0] == "namespace" && len(f) > 1:
 		return c.namespace(f)
 	case f[0] == "poolflags":
+		c.resetFlags()
 		return setFlags(f[1:], c.poolFlag)
 	case f[0] == "solverflags" && c.reuse: // a solver keeps its flags
 	case f[0] == "solverflags":
+		c.begun = true
 		return setFlags(f[1:], c.solverFlag)
 	case f[0] == "result" && len(f) > 1:
 		c.cur.Kinds = strings.Split(f[1], ",")
 		if len(f) > 2 {
 			text, err := c.data(f[2])
 			c.cur.Want = strings.Split(strings.TrimSuffix(text, "\n"), "\n")
-			return err
+			if err != nil {
+				return err
+			}
 		}
+		return c.resultKinds()
 	case f[0] == "disable" && len(f) == 3:
 		return c.disable(f[1:])
 	case f[0] == "feature":
@@ -258,7 +275,29 @@ func (c *runner) command(f []string) error {
 	return nil
 }
 
+// resultKinds drops kinds of results that there are not, and what is named twice.
+func (c *runner) resultKinds() error {
+	var kinds, unknown []string
+	for _, k := range c.cur.Kinds {
+		switch {
+		case !slices.Contains(resultKinds, k):
+			unknown = append(unknown, k)
+		case !slices.Contains(kinds, k):
+			kinds = append(kinds, k)
+		}
+	}
+	c.cur.Kinds = kinds
+	if len(unknown) > 0 {
+		return fmt.Errorf("%w: result: unknown kind %s", errUsage, strings.Join(unknown, ","))
+	}
+	return nil
+}
+
 func (c *runner) repo(f []string) error {
+	if c.disabled != nil || c.begun || len(c.cur.Jobs) > 0 {
+		return fmt.Errorf("%w: repo %s after packages were disabled, flags of the solver or jobs", errUsage, f[1])
+	}
+	c.resetFlags()
 	prio, sub, _ := strings.Cut(f[2], ".")
 	n, _ := strconv.Atoi(prio)
 	m, _ := strconv.Atoi(sub)
@@ -281,6 +320,9 @@ func (c *runner) repo(f []string) error {
 }
 
 func (c *runner) system(f []string) error {
+	if len(c.cur.Jobs) > 0 {
+		return fmt.Errorf("%w: system after jobs", errUsage)
+	}
 	rpm := f[2] == "*"
 	for _, s := range strings.Split(f[2], ",") {
 		rpm = rpm || s == "rpm"
@@ -294,7 +336,7 @@ func (c *runner) system(f []string) error {
 	}
 	c.pool.SetArch(strings.TrimPrefix(arch, ":"))
 	if len(f) > 3 {
-		r := c.pool.Repo(f[3])
+		r := c.repository(f[3])
 		if r == nil {
 			return fmt.Errorf("%w: unknown repo %s", errUsage, f[3])
 		}
@@ -332,7 +374,38 @@ func (c *runner) solvable(s string) solv.ID {
 			}
 		}
 	}
-	return c.index[s]
+	if id := c.index[s]; id != 0 {
+		return id
+	}
+	return c.partly(s)
+}
+
+// partly finds a package whose architecture or repository is not named.
+func (c *runner) partly(s string) solv.ID {
+	var repo *solv.Repo
+	for i := len(s) - 1; i >= 0 && repo == nil; i-- {
+		if s[i] == '@' {
+			if repo = c.repository(s[i+1:]); repo != nil {
+				s = s[:i]
+			}
+		}
+	}
+	for id := solv.ID(2); int(id) < c.pool.Len(); id++ {
+		i := c.pool.Info(id)
+		if plain := i.Name + "-" + i.EVR; (repo == nil || repo == i.Repo) && (s == plain || s == plain+"."+i.Arch) {
+			return id
+		}
+	}
+	return 0
+}
+
+// repository finds a repository by its name, or by its number in the form "#1".
+func (c *runner) repository(s string) *solv.Repo {
+	repos := c.pool.Repos()
+	if n, err := strconv.Atoi(strings.TrimPrefix(s, "#")); err == nil && s[0] == '#' && n > 0 && n <= len(repos) {
+		return repos[n-1]
+	}
+	return c.pool.Repo(s)
 }
 
 func (c *runner) disable(f []string) error {
@@ -397,7 +470,8 @@ func (c *runner) finish() {
 	}
 }
 
-func setFlags(words []string, set func(name string, v bool) bool) error {
+// setFlags sets flags. What follows an unknown one in the same word is not looked at.
+func setFlags(words []string, set func(name string, v bool) bool) (err error) {
 	for _, w := range words {
 		for _, name := range strings.Split(w, ",") {
 			if name == "" {
@@ -405,11 +479,12 @@ func setFlags(words []string, set func(name string, v bool) bool) error {
 			}
 			n, not := strings.CutPrefix(name, "!")
 			if !set(n, !not) {
-				return fmt.Errorf("%w: unknown flag %s", errUsage, n)
+				err = errors.Join(err, fmt.Errorf("%w: unknown flag %s", errUsage, n))
+				break
 			}
 		}
 	}
-	return nil
+	return err
 }
 
 func (c *runner) poolFlag(name string, v bool) bool {
@@ -431,7 +506,7 @@ func poolFields(p *solv.PoolFlags) map[string]*bool {
 		"forbidselfconflicts": &p.ForbidSelfConflicts, "obsoleteusesprovides": &p.ObsoletesUseProvides,
 		"implicitobsoleteusesprovides": &p.ImplicitObsoletesUseProvides, "obsoleteusescolors": &p.ObsoletesUseColors,
 		"implicitobsoleteusescolors": &p.ImplicitObsoletesUseColors, "noinstalledobsoletes": &p.NoInstalledObsoletes,
-		"noobsoletesmultiversion": &p.NoObsoletesMultiversion,
+		"noobsoletesmultiversion": &p.NoObsoletesMultiversion, "promoteepoch": &p.PromoteEpoch, "havedistepoch": &p.DistEpochs,
 	}
 }
 
@@ -462,6 +537,7 @@ func solverFields(o *solv.Options) (positive, negative map[string]*bool) {
 		"focusbest": &o.FocusBest, "focusnew": &o.FocusNew, "yumobsoletes": &o.YumObsoletes,
 		"strongrecommends": &o.StrongRecommends, "installalsoupdates": &o.InstallAlsoUpdates,
 		"onlynamespacerecommended": &o.OnlyNamespaceRecommended, "strictrepopriority": &o.StrictRepoPriority,
+		"splitprovides": &o.SplitProvides, "urpmreorder": &o.LocaleOrder,
 	}
 	negative = map[string]*bool{
 		"allownamechange": &o.ForbidNameChange, "dupallowdowngrade": &o.DupForbidDowngrade,

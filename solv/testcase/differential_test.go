@@ -141,7 +141,8 @@ func randomCase(seed int64) string {
 	}
 	if wide {
 		for _, f := range []string{"strongrecommends", "focusnew", "strictrepopriority", "breakorphans", "installalsoupdates", "needupdateprovide",
-			"noupdateprovide", "noautotarget", "allowarchchange", "!dupallowdowngrade", "!dupallownamechange", "!dupallowarchchange"} {
+			"noupdateprovide", "noautotarget", "allowarchchange", "!dupallowdowngrade", "!dupallownamechange", "!dupallowarchchange",
+			"onlynamespacerecommended", "splitprovides", "urpmreorder"} {
 			if u.chance(10) {
 				u.b.WriteString("solverflags " + f + "\n")
 			}

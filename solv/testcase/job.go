@@ -1,6 +1,7 @@
 package testcase
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -34,6 +35,7 @@ var jobFlags = []struct {
 	{solv.NoAutoSet, "noautoset"},
 }
 
+// parseJobFlags returns the flags that there are, and an error that names others.
 func parseJobFlags(s string) (f solv.JobFlags, err error) {
 	for _, name := range strings.Split(s, ",") {
 		ok := false
@@ -44,10 +46,10 @@ func parseJobFlags(s string) (f solv.JobFlags, err error) {
 			}
 		}
 		if !ok {
-			return 0, fmt.Errorf("%w: job flag %s", errUsage, name)
+			err = errors.Join(err, fmt.Errorf("%w: job flag %s", errUsage, name))
 		}
 	}
-	return f, nil
+	return f, err
 }
 
 // job executes "job ACTION SELECTOR ARGUMENTS [FLAGS]".
@@ -59,8 +61,8 @@ func (c *runner) job(f []string) error {
 	job := solv.Job{Action: action}
 	if last := f[len(f)-1]; len(f) > 3 && strings.HasPrefix(last, "[") && strings.HasSuffix(last, "]") {
 		flags, err := parseJobFlags(last[1 : len(last)-1])
-		if err != nil {
-			return err
+		if err != nil { // the job counts nevertheless
+			c.cur.Ignored = append(c.cur.Ignored, fmt.Errorf("line %d: %w", c.line, err))
 		}
 		job.Flags = flags
 		f = f[:len(f)-1]
@@ -105,7 +107,7 @@ func (c *runner) selection(f []string) (solv.Selection, error) {
 		}
 		return solv.SelectOneOf(ids...), nil
 	case f[0] == "repo" && len(f) == 2:
-		if r := c.pool.Repo(f[1]); r != nil {
+		if r := c.repository(f[1]); r != nil {
 			return solv.SelectRepo(r), nil
 		}
 		return none, fmt.Errorf("%w: unknown repo %s", errUsage, f[1])

@@ -10,6 +10,11 @@ import (
 	"rpmostree/solv"
 )
 
+// resultKinds are the kinds of result lines. Packages are put in rpm's order, not in libsolv's, so
+// that there are no edges of its graph to show.
+var resultKinds = []string{"transaction", "problems", "orphaned", "recommended", "unneeded", "alternatives", "rules", "genid", "reason",
+	"cleandeps", "jobs", "userinstalled", "order", "orderedges", "proof"}
+
 // Solve runs the solver and returns the result lines of the wanted kinds, sorted.
 func (st *Step) Solve() []string {
 	_, lines := st.Run()
@@ -64,8 +69,6 @@ func (st *Step) Run() (*solv.Result, []string) {
 			w.proofs(res)
 		case "order":
 			w.order(res)
-		default:
-			w.add("unsupported result kind " + k)
 		}
 	}
 	slices.Sort(w.lines)

@@ -23,6 +23,9 @@ type selector struct {
 	flags selFlags
 }
 
+// setFlagsMask are the flags of a job that belong to its selection.
+const setFlagsMask = solv.SetEV | solv.SetEVR | solv.SetArch | solv.SetVendor | solv.SetRepo | solv.SetName | solv.NoAutoSet
+
 // selectionJob executes "job ACTION selection PATTERN FLAGS" and its relatives that match
 // dependencies.
 func (c *runner) selectionJob(job solv.Job, f []string) error {
@@ -45,6 +48,9 @@ func (c *runner) selectionJob(job solv.Job, f []string) error {
 	var old selection
 	if s.flags["add"] || s.flags["subtract"] || s.flags["filter"] {
 		old = slices.Clone(c.cur.Jobs)
+		for i := range old {
+			old[i].Flags &= setFlagsMask
+		}
 		c.cur.Jobs = nil
 	}
 	var sel selection
