@@ -3,6 +3,7 @@ package rpmmd
 import (
 	"bytes"
 	"encoding/xml"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -341,6 +342,35 @@ func TestModulesReal(t *testing.T) {
 	})
 	if err != nil || hidden == 0 || hidden > total/2 {
 		t.Errorf("%d of %d packages are hidden, error %v", hidden, total, err)
+	}
+}
+
+// Documents that would grow, or take long, are refused.
+func TestModuleLimits(t *testing.T) {
+	bomb := "---\ndocument: modulemd-defaults\na: &a [x, x]\nb: &b [*a, *a]\ndata:\n  modified: *b\n"
+	lines := func(n int, format string) string {
+		var b strings.Builder
+		b.WriteString("---\ndata:\n")
+		for i := range n {
+			fmt.Fprintf(&b, format, i)
+		}
+		return b.String()
+	}
+	for _, tt := range []struct{ name, text, want string }{
+		{"aliases", bomb, "aliases are not supported"},
+		{"anchors only", strings.NewReplacer("*a", "y", "*b", "y").Replace(bomb), ""},
+		{"as many keys as may be", lines(MaxModuleKeys, "  k%d: v\n"), ""},
+		{"one key more", lines(MaxModuleKeys+1, "  k%d: v\n"), "too many keys"},
+		{"explicit keys", lines(MaxModuleKeys+1, "  ? k%d\n  : v\n"), "too many keys"},
+		{"keys with nothing behind", lines(MaxModuleKeys+1, "  k%d:\n"), "too many keys"},
+		{"keys of mappings inside", lines(MaxModuleKeys+1, "  k%d:\n    a: b\n"), "too many keys"},
+		{"mappings of a list", lines(5000, "  - k%d: v\n    l: w\n"), "invalid YAML"}, // data is no list
+		{"a list", "---\ndata:\n  artifacts:\n    rpms:\n" + strings.Repeat("    - a-0:1-1.noarch\n", 20000), ""},
+	} {
+		_, err := ParseModules(strings.NewReader(tt.text))
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		}
 	}
 }
 

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
 
 	"rpmostree/rpm/evr"
 )
@@ -23,9 +25,12 @@ import (
 // Limits of modules.yaml.
 const (
 	// MaxModuleDocument is the size of one document, in bytes.
-	MaxModuleDocument = 16 << 20
+	MaxModuleDocument = 4 << 20
 	// MaxModuleNesting is how deep values may be nested.
 	MaxModuleNesting = 1000
+	// MaxModuleKeys is how many keys a mapping may have: the YAML library compares each
+	// with all others.
+	MaxModuleKeys = 4096
 	// MaxModuleDocuments is how many documents a file may have.
 	MaxModuleDocuments = 1 << 16
 )
@@ -155,21 +160,51 @@ func moduleTime(v any) time.Time {
 }
 
 // parseDocument parses one document. The YAML library panics for some malformed
-// ones, and its recursion must be bounded.
+// ones, and its recursion must be bounded. Aliases, which libmodulemd does not know
+// either, are refused: with them a small document could become a large one.
 func parseDocument(b []byte) (d moduleDocument, err error) {
 	bad := errors.New("invalid YAML") // the library's errors quote the document
 	if nesting(b) > MaxModuleNesting {
 		return d, bad
+	}
+	if keys(b) > MaxModuleKeys {
+		return d, fmt.Errorf("%w: too many keys in a mapping", errLimit)
 	}
 	defer func() {
 		if recover() != nil {
 			err = bad
 		}
 	}()
-	if yaml.Unmarshal(b, &d) != nil {
+	f, err := parser.ParseBytes(b, 0)
+	if err != nil || len(f.Docs) > 1 {
 		return d, bad
 	}
+	for _, doc := range f.Docs {
+		if doc.Body == nil {
+			continue
+		}
+		aliases := aliasFinder{}
+		if ast.Walk(&aliases, doc.Body); aliases.found {
+			return d, errors.New("aliases are not supported")
+		}
+		if yaml.NodeToValue(doc.Body, &d) != nil {
+			return d, bad
+		}
+	}
 	return d, nil
+}
+
+// An aliasFinder looks for aliases in a YAML document.
+type aliasFinder struct{ found bool }
+
+func (a *aliasFinder) Visit(n ast.Node) ast.Visitor {
+	if n.Type() == ast.AliasType {
+		a.found = true
+	}
+	if a.found {
+		return nil
+	}
+	return a
 }
 
 // nesting returns an upper bound of how deep a document is nested on one line or
@@ -189,6 +224,39 @@ func nesting(b []byte) int {
 			}
 		}
 		most = max(most, open, dashes)
+	}
+	return most
+}
+
+// keys returns how many keys the largest mapping of a document may have, by
+// indentation. Mappings in braces do not count.
+func keys(b []byte) int {
+	type mapping struct{ indent, keys int }
+	var open []mapping
+	most := 0
+	for line := range bytes.Lines(b) {
+		text := bytes.TrimLeft(line, " ")
+		for {
+			at := len(line) - len(text)
+			for len(open) > 0 && open[len(open)-1].indent > at {
+				open = open[:len(open)-1]
+			}
+			rest, item := bytes.CutPrefix(text, []byte("- "))
+			if !item {
+				break
+			}
+			text = bytes.TrimLeft(rest, " ")
+		}
+		if !bytes.Contains(text, []byte(": ")) && !bytes.HasSuffix(bytes.TrimRight(text, "\r\n"), []byte(":")) {
+			continue
+		}
+		at := len(line) - len(text)
+		if len(open) == 0 || open[len(open)-1].indent < at {
+			open = append(open, mapping{indent: at})
+		}
+		m := &open[len(open)-1]
+		m.keys++
+		most = max(most, m.keys)
 	}
 	return most
 }

@@ -3,7 +3,6 @@ package rpmdb
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 
 	"rpmostree/rpm"
@@ -173,9 +172,11 @@ func (v *Verifier) Unsatisfied(h *rpm.Header) []string {
 		v.deps = v.db.newDependencies()
 	}
 	var out []string
+	told := map[string]bool{}
 	add := func(dep rpm.Dep, what string, by *rpm.Header) {
 		s := fmt.Sprintf("%v %s (installed) %s", dep, what, nevra(by))
-		if !slices.Contains(out, s) {
+		if !told[s] {
+			told[s] = true
 			out = append(out, s)
 		}
 	}

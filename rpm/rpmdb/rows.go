@@ -74,7 +74,7 @@ func appendRows(rows []row, t *indexTable, h *rpm.Header, num uint32, order bina
 	default:
 		return rows
 	}
-	first := len(rows)
+	seen := map[string]bool{} // of triggers, each name has one row
 	numbers := triggerNumbers(t, h)
 	flags := requireFlags(t, h)
 	rest := e.Data
@@ -91,8 +91,11 @@ func appendRows(rows []row, t *indexTable, h *rpm.Header, num uint32, order bina
 			}
 			idx = numbers[i]
 		}
-		if t.tag == rpm.TagTriggerName && hasKey(rows[first:], key) {
-			continue
+		if t.tag == rpm.TagTriggerName {
+			if seen[string(key)] {
+				continue
+			}
+			seen[string(key)] = true
 		}
 		rows = append(rows, row{key, num, idx})
 		if t.rich && len(key) > 0 && key[0] == '(' {
@@ -116,15 +119,6 @@ func requireFlags(t *indexTable, h *rpm.Header) []uint32 {
 		return nil
 	}
 	return h.Uint32s(rpm.TagRequireFlags)
-}
-
-func hasKey(rows []row, key []byte) bool {
-	for _, r := range rows {
-		if bytes.Equal(r.key, key) {
-			return true
-		}
-	}
-	return false
 }
 
 // Flags of a requirement that matter here.
