@@ -35,6 +35,7 @@ type Remote struct {
 	TLSCert, TLSKey  string // paths
 	TLSCA            string // path
 	CustomBackend    string
+	Path             string // of the file with the configuration; "" if it is the repository's own
 
 	file  *keyfile.File
 	group string
@@ -56,9 +57,9 @@ func groupRemote(group string) (string, bool) {
 	return strings.CutSuffix(name, `"`)
 }
 
-// isSystem tells whether this is the repository of the running system, which
+// IsSystem reports whether this is the repository of the running system, which
 // has remotes in /etc too.
-func (r *Repo) isSystem() bool {
+func (r *Repo) IsSystem() bool {
 	path, err := filepath.Abs(r.path)
 	if err != nil {
 		return false
@@ -70,30 +71,36 @@ func (r *Repo) remotesDir() string {
 	if dir := r.state.Load().remotesDir; dir != "" {
 		return dir
 	}
-	add, err := r.state.Load().config.Bool("core", "add-remotes-config-dir", r.isSystem())
+	add, err := r.state.Load().config.Bool("core", "add-remotes-config-dir", r.IsSystem())
 	if err != nil || !add {
 		return ""
 	}
 	return remotesDir
 }
 
+// remoteFile is where a remote is configured.
+type remoteFile struct {
+	*keyfile.File
+	path string // "" for the repository's own configuration
+}
+
 // remoteFiles returns the parsed file of every remote.
-func (r *Repo) remoteFiles() (map[string]*keyfile.File, error) {
-	files := map[string]*keyfile.File{}
-	add := func(k *keyfile.File) error {
-		for _, g := range k.Groups() {
+func (r *Repo) remoteFiles() (map[string]remoteFile, error) {
+	files := map[string]remoteFile{}
+	add := func(f remoteFile) error {
+		for _, g := range f.Groups() {
 			name, ok := groupRemote(g)
 			if !ok {
 				continue
 			}
-			if files[name] != nil {
+			if _, known := files[name]; known {
 				return fmt.Errorf("Multiple specifications found for remote \"%s\"", name)
 			}
-			files[name] = k
+			files[name] = f
 		}
 		return nil
 	}
-	if err := add(r.state.Load().config); err != nil {
+	if err := add(remoteFile{File: r.state.Load().config}); err != nil {
 		return nil, err
 	}
 	dir := r.remotesDir()
@@ -116,16 +123,17 @@ func (r *Repo) remoteFiles() (map[string]*keyfile.File, error) {
 		if !strings.HasSuffix(e.Name, ".conf") {
 			continue
 		}
-		data, err := os.ReadFile(filepath.Join(dir, e.Name)) // may be a link
+		path := filepath.Join(dir, e.Name)
+		data, err := os.ReadFile(path) // may be a link
 		if err != nil {
 			return nil, err
 		}
 		k, err := keyfile.Parse(data)
 		if err == nil {
-			err = add(k)
+			err = add(remoteFile{k, path})
 		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", filepath.Join(dir, e.Name), err)
+			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 	}
 	return files, nil
@@ -159,14 +167,20 @@ func (r *Repo) Remote(name string) (*Remote, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := files[name]
-	if k == nil {
-		if r.parent != nil {
-			return r.parent.Remote(name)
-		}
-		return nil, notFoundError(fmt.Sprintf("Remote \"%s\" not found", name))
+	f, ok := files[name]
+	if !ok && r.parent != nil {
+		return r.parent.Remote(name)
 	}
-	return NewRemote(name, k)
+	if !ok {
+		return nil, errNoRemote(name)
+	}
+	m, err := NewRemote(name, f.File)
+	m.Path = f.path
+	return m, err
+}
+
+func errNoRemote(name string) error {
+	return notFoundError(fmt.Sprintf("Remote \"%s\" not found", name))
 }
 
 // NewRemote reads a remote from a key file, which need not be that of a
@@ -247,29 +261,27 @@ func (r *Repo) AddRemote(name string, keys [][2]string) error {
 
 // DeleteRemote removes a remote. Its refs stay.
 func (r *Repo) DeleteRemote(name string) error {
-	if _, err := r.Remote(name); err != nil {
+	files, err := r.remoteFiles()
+	if err != nil {
 		return err
 	}
-	k := r.Config()
-	if k.RemoveGroup(remoteGroup(name)) {
-		if err := r.SetConfig(k); err != nil {
-			return err
-		}
-	} else if err := r.deleteRemoteFile(name); err != nil {
+	f, ok := files[name]
+	switch {
+	case !ok:
+		return errNoRemote(name)
+	case f.path != "":
+		err = os.Remove(f.path)
+	default:
+		k := r.Config()
+		k.RemoveGroup(remoteGroup(name))
+		err = r.SetConfig(k)
+	}
+	if err != nil {
 		return err
 	}
-	err := r.dir.Unlink(name + ".trustedkeys.gpg")
+	err = r.dir.Unlink(name + ".trustedkeys.gpg")
 	if isMissing(err) {
 		return nil
-	}
-	return err
-}
-
-func (r *Repo) deleteRemoteFile(name string) error {
-	dir := r.remotesDir()
-	err := os.Remove(filepath.Join(dir, name+".conf"))
-	if isMissing(err) {
-		return fmt.Errorf("Remote \"%s\" is defined in a file of another name in %s", name, dir)
 	}
 	return err
 }

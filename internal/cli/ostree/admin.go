@@ -59,7 +59,7 @@ func (c *command) stateroot(p *string, name, value string) {
 // openAsRoot is openSysroot for those who may change the running system.
 func (e *env) openAsRoot() (*sysroot.Sysroot, error) {
 	s, err := e.openSysroot()
-	if err == nil && s.IsBooted() && os.Geteuid() != 0 {
+	if err == nil && s.IsBooted() && !sysroot.Privileged() {
 		s.Close()
 		return nil, errors.New("You must be root to perform this command")
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"rpmostree/ostree/repo"
+	"rpmostree/ostree/sysroot"
 )
 
 // env is what a running command has at hand.
@@ -52,6 +53,12 @@ func (e *env) open() error {
 		e.debugf("Opening repository %s", path)
 		if e.repo, err = repo.Open(path); err != nil {
 			return fmt.Errorf("opening repo: %w", unprefixed{err, "opening repo: "})
+		}
+		if e.repo.IsSystem() && e.repo.CheckWritable() != nil {
+			// What reads need not fail for it; what writes will say what is wrong.
+			if err := sysroot.EnsureWritable(); err != nil {
+				e.debugf("%v", err)
+			}
 		}
 	}
 	// Remotes of a system are in its /etc, unless its repository wants them itself. A

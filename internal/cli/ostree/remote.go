@@ -1,6 +1,7 @@
 package ostree
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -59,12 +60,12 @@ func (a *remoteAdder) run(name, url string, branches []string) error {
 	if err := ostree.ValidateRemoteName(name); err != nil {
 		return err
 	}
-	_, err := a.repo.Remote(name)
+	m, err := a.repo.Remote(name)
 	switch exists := err == nil; {
 	case exists && a.ifNotExists:
 		return nil
 	case exists && !a.force:
-		return fmt.Errorf(`Remote configuration for "%s" already exists: (in config)`, name)
+		return fmt.Errorf(`Remote configuration for "%s" already exists: %s`, name, cmp.Or(m.Path, "(in config)"))
 	case !exists && !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
