@@ -289,7 +289,7 @@ func (p *puller) lookupRemotes(t *target) error {
 			return err
 		}
 	}
-	return fmt.Errorf("Refspec '(%s, %s)' not found", t.collection, t.ref)
+	return fmt.Errorf("Collection–ref (%s, %s) not found", t.collection, t.ref)
 }
 
 // addDeltas notes the deltas that a summary or an index lists.
