@@ -52,7 +52,7 @@ type packageRules struct {
 // addFor makes the rules of a package and of all packages it could pull in.
 func (g *packageRules) addFor(id ID) {
 	g.queue = append(g.queue[:0], id)
-	for len(g.queue) > 0 {
+	for len(g.queue) > 0 && g.s.pool.err == nil {
 		n := g.queue[0]
 		g.queue = g.queue[1:]
 		if g.seen != nil {
@@ -312,7 +312,7 @@ func (g *packageRules) addForWeak() {
 	p := g.s.pool
 	// A round that adds nothing over the whole pool ends the search.
 	i, unchanged := ID(1), 1
-	for unchanged < len(p.sols) {
+	for unchanged < len(p.sols) && p.err == nil {
 		if int(i) == len(p.sols) {
 			i = 1
 		}

@@ -2,6 +2,8 @@ package solv
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -38,7 +40,49 @@ type Pool struct {
 	late []fileProvide // AddFileProvide
 	prov providers
 	evrs evrCache
+	long map[int32]map[Ref][]Ref // by listRow: the provides of packages that have many, by name
+
+	limits   limits
+	compared int
+	err      error // see Err
 }
+
+// Limits of what packages may ask for. No distribution comes near; one that does is broken or hostile.
+const (
+	// MaxProviders is how many packages there may be in all lists of what provides something.
+	MaxProviders = 1 << 26
+	// MaxCompared is how many provided versions may be compared with wanted ones.
+	MaxCompared = 1 << 31
+	// MaxRules is how many rules may be made of the dependencies of packages.
+	MaxRules = 1 << 23
+)
+
+type limits struct{ providers, compared, rules int }
+
+// Err returns an error if a limit was exceeded. What the pool and the solver have answered since then
+// is wrong.
+func (p *Pool) Err() error { return p.err }
+
+// fail records that a limit was exceeded, because of a package (0: many) and a dependency.
+func (p *Pool) fail(s *solvable, d Ref, limit int, what string) {
+	if p.err != nil {
+		return
+	}
+	at := ""
+	if s != nil {
+		at = " at " + p.strs.get(s.name) + "-" + p.strs.get(s.evr) + "." + p.strs.get(s.arch)
+		if r := p.repoOf(s); r != nil {
+			at += " of repository " + r.name
+		}
+	}
+	if d != 0 {
+		at += ", dependency " + p.DepString(d)
+	}
+	p.err = fmt.Errorf("%w%s: more than %d %s", ErrLimit, at, limit, what)
+}
+
+// ErrLimit is wrapped by the errors of Pool.Err.
+var ErrLimit = errors.New("dependencies exceed a limit")
 
 // PoolFlags are properties of the packaging system.
 type PoolFlags struct {
@@ -153,11 +197,12 @@ type Package struct {
 // NewPool returns an empty pool for a machine architecture; see SetArch.
 func NewPool(arch string) *Pool {
 	p := &Pool{
-		strs:  newStringTable(),
-		rels:  newRelationTable(),
-		sols:  make([]solvable, 2),
-		deps:  make([]Ref, 1),
-		repos: nil,
+		strs:   newStringTable(),
+		rels:   newRelationTable(),
+		sols:   make([]solvable, 2),
+		deps:   make([]Ref, 1),
+		repos:  nil,
+		limits: limits{providers: MaxProviders, compared: MaxCompared, rules: MaxRules},
 	}
 	p.SetArch(arch)
 	return p

@@ -255,7 +255,7 @@ func (p *Pool) whatProvides(d Ref) []ID {
 		list = slices.Compact(list)
 	}
 	p.prov.scratch = list
-	return p.prov.names.set(int(d), list)
+	return p.remember(&p.prov.names, int(d), d, list)
 }
 
 // ownProviders returns the packages that provide a name, but for those of catalogs.
@@ -287,7 +287,19 @@ func (p *Pool) relProviders(d Ref) []ID {
 	if list, ok := p.prov.rels.get(i); ok {
 		return list
 	}
-	return p.prov.rels.set(i, p.computeRel(d))
+	if p.err != nil {
+		return nil
+	}
+	return p.remember(&p.prov.rels, i, d, p.computeRel(d))
+}
+
+// remember keeps the providers of d in a memo.
+func (p *Pool) remember(m *memo, i int, d Ref, list []ID) []ID {
+	if len(p.prov.names.ids)+len(p.prov.rels.ids)+len(list) > p.limits.providers {
+		p.fail(nil, d, p.limits.providers, "packages that provide something")
+		list = nil
+	}
+	return m.set(i, list)
 }
 
 // computeRel finds the providers of a relation. For the boolean operators it answers who could
@@ -392,7 +404,15 @@ func (p *Pool) lateOwner(id ID, name Ref) bool {
 }
 
 func (p *Pool) providesVersion(s *solvable, name Ref, want relation) bool {
-	for _, d := range p.list(s, depProvides) {
+	list := p.list(s, depProvides)
+	if len(list) > longList {
+		list = p.longProvides(s, list)[name]
+	}
+	if p.compared += len(list); p.compared > p.limits.compared {
+		p.fail(s, name, p.limits.compared, "comparisons of versions that are provided")
+		return false
+	}
+	for _, d := range list {
 		if !d.isRel() {
 			if d == name {
 				return true
@@ -404,6 +424,27 @@ func (p *Pool) providesVersion(s *solvable, name Ref, want relation) bool {
 		}
 	}
 	return false
+}
+
+// longProvides returns the provides of a package by name: kernels have tens of thousands, and as many
+// are asked for.
+func (p *Pool) longProvides(s *solvable, list []Ref) map[Ref][]Ref {
+	if byName := p.long[s.row]; byName != nil {
+		return byName
+	}
+	byName := map[Ref][]Ref{}
+	for _, d := range list {
+		name := d
+		if d.isRel() {
+			name = p.rel(d).left
+		}
+		byName[name] = append(byName[name], d)
+	}
+	if p.long == nil {
+		p.long = map[int32]map[Ref][]Ref{}
+	}
+	p.long[s.row] = byName
+	return byName
 }
 
 // intersects compares two version ranges of the same name.

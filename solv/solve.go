@@ -2,7 +2,7 @@ package solv
 
 // Solve finds a set of packages that fulfils the jobs. If there are problems the transaction is
 // that of the solver's best effort, with the problems' jobs dropped, and must not be used
-// without asking.
+// without asking. If Pool.Err returns an error afterwards, there is no answer.
 func Solve(p *Pool, jobs []Job, opts Options) (Transaction, []Problem) {
 	r := SolveAll(p, jobs, opts)
 	return r.Transaction, r.Problems
@@ -22,9 +22,11 @@ func SolveAll(p *Pool, jobs []Job, opts Options) *Result {
 }
 
 func (s *solver) answer() *Result {
-	s.run()
-	r := &Result{s: s, Transaction: s.transaction()}
-	r.Problems = s.explain()
+	r := &Result{s: s}
+	if s.run(); s.pool.err == nil {
+		r.Transaction = s.transaction()
+		r.Problems = s.explain()
+	}
 	return r
 }
 

@@ -269,7 +269,9 @@ func (s *solver) markWeakRules() {
 
 // run solves until there is an answer or problems.
 func (s *solver) run() {
-	s.addRules()
+	if s.addRules(); s.pool.err != nil {
+		return
+	}
 	s.makeWatches()
 	for i := int32(1); i < int32(len(s.rules)); i++ {
 		if s.rules[i].asserts() {
@@ -287,8 +289,12 @@ func (s *solver) run() {
 // packages that jobs install, and all that these could need.
 func (s *solver) addPackageRules() {
 	g := packageRules{s: s, seen: s.seen}
-	g.emit = func(p int32, rest []int32, kind Reason, _ Ref) {
+	g.emit = func(p int32, rest []int32, kind Reason, dep Ref) {
 		n := len(s.rules)
+		if n >= s.pool.limits.rules {
+			s.pool.fail(&s.pool.sols[g.owner], dep, s.pool.limits.rules, "rules")
+			return
+		}
 		s.addPackageRule(p, rest)
 		if kind == ReasonRecommends && len(s.rules) > n {
 			s.rules[n].weak = true

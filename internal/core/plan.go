@@ -131,6 +131,9 @@ func (p *planner) solve(ctx context.Context) (*Plan, error) {
 			t, problems = solv.Solve(p.sack.Pool, jobs, opts)
 		}
 	}
+	if err := p.sack.Pool.Err(); err != nil {
+		return nil, err
+	}
 	if len(problems) > 0 {
 		return nil, p.sack.Explain(p.jobs, opts, problems)
 	}
