@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
+
+	"rpmostree/rpm/evr"
 )
 
 func indexOf(t testing.TB, pkgs []*Package, key string) []byte {
@@ -244,6 +247,34 @@ func BenchmarkIndex(b *testing.B) {
 	for b.Loop() {
 		if _, err := OpenIndex(data, "key"); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// What is too large for an index is an error that names the package and what there is too much of.
+func TestIndexLimit(t *testing.T) {
+	deps := make([]Dep, 5000)
+	for i := range deps {
+		deps[i] = Dep{Name: fmt.Sprint("d", i)}
+	}
+	var xml bytes.Buffer
+	xml.WriteString(PrimaryHeader(2))
+	for _, p := range []*Package{{Name: "small", Arch: "noarch"}, {Name: "large", Arch: "x86_64", Requires: deps}} {
+		p.EVR, p.Location, p.Checksum = evr.Parse("1-1"), "p.rpm", Checksum{Type: "sha256", Hex: strings.Repeat("0", 64)}
+		if err := p.Write(&xml); err != nil {
+			t.Fatal(err)
+		}
+	}
+	xml.WriteString(PrimaryFooter)
+	for limit, want := range map[int64]string{
+		1 << 14: "reading primary metadata: document exceeds a limit: up to package large-1-1.x86_64 the index has more than 16384 bytes, of which 80012 are for dependencies",
+		1 << 10: "up to package small-1-1.noarch",
+		1 << 24: "",
+	} {
+		x := newIndexWriter(io.Discard, "key")
+		x.limit = limit
+		if err := x.read(bytes.NewReader(xml.Bytes()), "key"); want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("limit of %d bytes: %v, want %q", limit, err, want)
 		}
 	}
 }

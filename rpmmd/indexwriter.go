@@ -3,7 +3,6 @@ package rpmmd
 import (
 	"bufio"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -81,14 +80,8 @@ const (
 	footerWords
 )
 
-// Limits of an index.
-const (
-	// MaxIndex is the size of an index, in bytes.
-	MaxIndex = 2 << 30
-	maxID    = 1 << 29
-)
-
-var errIndexSize = errors.New("metadata is too large for an index")
+// MaxIndex is the size of an index, in bytes. It keeps all numbers in it below 2^29.
+const MaxIndex = 2 << 30
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
@@ -96,6 +89,10 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // index is made from, such as the checksum of primary.xml.
 func IndexPrimary(r io.Reader, w io.Writer, key string) error {
 	x := newIndexWriter(w, key)
+	return x.read(r, key)
+}
+
+func (x *indexWriter) read(r io.Reader, key string) error {
 	if err := parsePrimary(r, x.strs, x.add); err != nil {
 		return err
 	}
@@ -104,6 +101,7 @@ func IndexPrimary(r io.Reader, w io.Writer, key string) error {
 
 // An indexWriter writes an Index.
 type indexWriter struct {
+	limit int64 // of the size; MaxIndex
 	out   *bufio.Writer
 	sum   uint32
 	err   error // of a write; sticky
@@ -117,7 +115,7 @@ type indexWriter struct {
 }
 
 func newIndexWriter(w io.Writer, key string) *indexWriter {
-	x := &indexWriter{strs: newStringTable(key), deps: newDepTable()}
+	x := &indexWriter{limit: MaxIndex, strs: newStringTable(key), deps: newDepTable()}
 	x.out = bufio.NewWriterSize(writerFunc(func(b []byte) (int, error) {
 		x.sum = crc32.Update(x.sum, castagnoli, b)
 		return w.Write(b)
@@ -168,10 +166,45 @@ func (x *indexWriter) add(p *rawPackage) error {
 	for _, n := range p.numbers[rawFileTime:] {
 		x.cold.add64(n)
 	}
-	if int64(x.text)+int64(x.strs.size) > MaxIndex/2 || max(x.strs.len(), x.deps.len(), x.entry.len(), x.files.len()) > maxID {
-		x.err = errIndexSize
+	if x.err == nil {
+		x.err = x.check(p)
 	}
 	return x.err
+}
+
+// check returns an error that says of what there is too much if the index is larger than it may be:
+// after a package, or after all if that is nil. tables are those that are made last.
+func (x *indexWriter) check(p *rawPackage, tables ...[]uint32) error {
+	sections := []struct {
+		what string
+		size int64
+	}{
+		{"<summary>, <description> and other texts", int64(x.text)},
+		{"names, versions and paths", int64(x.strs.size) + 4*int64(x.strs.len()+len(x.strs.hash.slots))},
+		{"dependencies in <rpm:entry>", 4 * int64(x.deps.list.len()+x.entry.len())},
+		{"<file>", 4 * int64(x.files.len())},
+		{"<package>", 4 * int64(x.hot.len()+x.cold.len())},
+	}
+	var total int64
+	for _, t := range tables {
+		total += 4 * int64(len(t))
+	}
+	most := sections[0]
+	for _, s := range sections {
+		total += s.size
+		if s.size > most.size {
+			most = s
+		}
+	}
+	if total <= x.limit {
+		return nil
+	}
+	at := "the end"
+	if p != nil {
+		at = fmt.Sprintf("package %s-%s.%s", x.strs.str(p.strings[rawName]), p.evrText(x.strs), x.strs.str(p.strings[rawArch]))
+	}
+	return &ParseError{"primary", fmt.Errorf("%w: up to %s the index has more than %d bytes, of which %d are for %s",
+		errLimit, at, x.limit, most.size, most.what)}
 }
 
 // finish writes what is left.
@@ -183,6 +216,9 @@ func (x *indexWriter) finish(key string) error {
 		ends.add(end)
 	}
 	starts, owners := x.providers()
+	if err := x.check(nil, starts, owners); err != nil {
+		return err
+	}
 	foot.add(x.text, uint32(x.strs.len()), uint32(x.deps.len()), uint32(x.hot.len()/hotWords),
 		uint32(x.entry.len()), uint32(x.files.len()), uint32(len(x.strs.hash.slots)), uint32(len(starts)), uint32(len(owners)))
 	foot.add64(int64(x.strs.seed))

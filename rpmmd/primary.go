@@ -32,6 +32,9 @@ func parsePrimary(r io.Reader, strs *stringTable, fn func(*rawPackage) error) er
 	p := &primaryParser{scanner: newScanner(r), strs: strs}
 	var stop error
 	err := p.document(func() error {
+		if strs.full {
+			return p.errorf("%w: names, versions and paths have more than %d bytes", errLimit, MaxIndex)
+		}
 		stop = fn(&p.pkg)
 		return stop
 	})

@@ -56,6 +56,7 @@ type stringTable struct {
 	starts words // chunk, and position in it
 	sizes  words
 	size   int
+	full   bool // a string was not taken because of MaxIndex
 	hash   hashTable
 }
 
@@ -91,8 +92,12 @@ func (t *stringTable) id(b []byte) uint32 {
 	}
 	hash := hashText(t.seed, view(b))
 	id, slot := t.hash.find(hash, func(id uint32) bool { return t.str(id) == string(b) })
-	if id != 0 || t.size+len(b) > MaxIndex {
+	if id != 0 {
 		return id
+	}
+	if t.size+len(b) > MaxIndex {
+		t.full = true
+		return 0
 	}
 	last := len(t.chunks) - 1
 	if last < 0 || len(t.chunks[last])+len(b) > cap(t.chunks[last]) {
