@@ -51,7 +51,7 @@ func Files(ctx context.Context, base, t tree.Tree, p Policy, w Writer, o Options
 	if err != nil {
 		return t, err
 	}
-	labelled := slices.ContainsFunc(root.Xattrs, func(x ostree.Xattr) bool { return x.Name == Attribute })
+	known := slices.ContainsFunc(root.Xattrs, func(x ostree.Xattr) bool { return x.Name == Attribute })
 	for c, err := range tree.Diff(base, t) {
 		switch {
 		case err != nil:
@@ -59,11 +59,11 @@ func Files(ctx context.Context, base, t tree.Tree, p Policy, w Writer, o Options
 		case c.To == nil:
 		case !c.To.IsDir:
 			l.files = append(l.files, newPlace(c))
-		case labelled:
+		case known:
 			l.dirs = append(l.dirs, newPlace(c))
 		}
 	}
-	if labelled {
+	if known {
 		return l.run(ctx, t)
 	}
 	for c, err := range tree.Diff(tree.Empty(ostree.DirMeta{}), t) {
@@ -111,11 +111,11 @@ func (l *labeller) run(ctx context.Context, t tree.Tree) (tree.Tree, error) {
 		if err != nil {
 			return t, err
 		}
-		xattrs, err := l.xattrs(d.path, meta.Mode, meta.Xattrs)
+		label, err := l.label(d.path, meta.Mode)
 		if err != nil {
 			return t, err
 		}
-		want := ostree.DirMeta{UID: meta.UID, GID: meta.GID, Mode: meta.Mode, Xattrs: xattrs}
+		want := ostree.DirMeta{UID: meta.UID, GID: meta.GID, Mode: meta.Mode, Xattrs: labelled(meta.Xattrs, label)}
 		if want.Equal(meta) {
 			continue
 		}
@@ -126,49 +126,75 @@ func (l *labeller) run(ctx context.Context, t tree.Tree) (tree.Tree, error) {
 	return b.Tree(), nil
 }
 
-// store stores the files with their labels and returns the objects' names.
+// store stores the files with their labels and returns the objects' names. A file
+// that is in several places is read once, and written once for each label.
 func (l *labeller) store(ctx context.Context) ([]ostree.Checksum, error) {
 	sums := make([]ostree.Checksum, len(l.files))
+	places := map[ostree.Checksum][]int{}
+	for i, f := range l.files {
+		places[f.entry.Checksum] = append(places[f.entry.Checksum], i)
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(runtime.GOMAXPROCS(0))
-	for i, f := range l.files {
-		group.Go(func() (err error) {
+	for sum, at := range places {
+		group.Go(func() error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			sums[i], err = l.file(f)
-			return err
+			return l.file(sum, at, sums)
 		})
 	}
 	return sums, group.Wait()
 }
 
-func (l *labeller) file(f place) (ostree.Checksum, error) {
-	h, err := l.w.FileHeader(f.entry.Checksum)
+// file stores a file with the labels of the places at, and sets their sums.
+func (l *labeller) file(sum ostree.Checksum, at []int, sums []ostree.Checksum) error {
+	old, err := l.w.FileHeader(sum)
 	if err != nil {
-		return f.entry.Checksum, fmt.Errorf("%s: %w", f.path, err)
+		return fmt.Errorf("%s: %w", l.files[at[0]].path, err)
 	}
-	old := h
-	if h.Xattrs, err = l.xattrs(f.path, h.Mode, old.Xattrs); err != nil || h.Equal(old) {
-		return f.entry.Checksum, err
+	stored := map[string]ostree.Checksum{}
+	for _, i := range at {
+		label, err := l.label(l.files[i].path, old.Mode)
+		if err != nil {
+			return err
+		}
+		c, ok := stored[label]
+		if !ok {
+			h := old
+			h.Xattrs, c = labelled(old.Xattrs, label), sum
+			if !h.Equal(old) {
+				if c, err = l.w.CloneFile(sum, h); err != nil {
+					return fmt.Errorf("%s: %w", l.files[i].path, err)
+				}
+			}
+			stored[label] = c
+		}
+		sums[i] = c
 	}
-	return l.w.CloneFile(f.entry.Checksum, h)
+	return nil
 }
 
-// xattrs returns the attributes of a file, sorted, with its label among them.
-func (l *labeller) xattrs(path string, mode uint32, have []ostree.Xattr) ([]ostree.Xattr, error) {
+// label returns the label of a path, "" if it is to stay as it is.
+func (l *labeller) label(path string, mode uint32) (string, error) {
 	at := "/" + path
 	if etc, ok := strings.CutPrefix(at, "/usr"); ok && l.o.EtcOfUsr && (etc == "/etc" || strings.HasPrefix(etc, "/etc/")) {
 		at = etc
 	}
 	label, err := l.policy.Label(at, mode)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("/%s: %w", path, err)
-	case label == "" && l.o.All:
-		return nil, fmt.Errorf("Failed to look up SELinux label for '/%s'", path)
-	case label == "":
-		return have, nil
+	if err != nil {
+		return "", fmt.Errorf("/%s: %w", path, err)
 	}
-	return repo.SetXattr(have, Attribute, append([]byte(label), 0)), nil
+	if label == "" && l.o.All {
+		return "", fmt.Errorf("Failed to look up SELinux label for '/%s'", path)
+	}
+	return label, nil
+}
+
+// labelled returns the attributes, sorted, with a label among them.
+func labelled(have []ostree.Xattr, label string) []ostree.Xattr {
+	if label == "" {
+		return have
+	}
+	return repo.SetXattr(have, Attribute, append([]byte(label), 0))
 }
