@@ -183,6 +183,7 @@ var operations = []operation{
 	{name: "undeploy", deployments: 2, points: slices.Concat(writePoints, []string{"sysroot.remove"})},
 	{name: "set-default", deployments: 2, points: writePoints},
 	{name: "set-default", same: true, deployments: 2, points: []string{"sysroot.boot.links", "sysroot.boot.linked", "sysroot.boot.linkswapped", "sysroot.cleanup"}},
+	{name: "kargs", deployments: 2, points: writePoints},
 	{name: "stage", deployments: 1, staged: true, before: []string{"stage"}, points: []string{"sysroot.deploy.checkout", "sysroot.deploy.etc", "sysroot.stage.written", "sysroot.remove"}},
 	{name: "drop", deployments: 1, staged: true, before: []string{"stage"}, points: []string{"sysroot.stage.dropped", "sysroot.remove"}},
 	{name: "finalize", deployments: 1, staged: true, before: []string{"stage"}, points: slices.Concat([]string{"sysroot.finalize.begun", "sysroot.deploy.merged"}, writePoints)},
@@ -290,6 +291,8 @@ func (w *scene) retry(t *testing.T, o operation, before, after outcome) {
 		want = ""
 	case "cleanup":
 		w.do("cleanup")
+	case "kargs":
+		w.do("kargs")
 	case "undeploy", "set-default":
 		if w.status() == before.status {
 			w.do(o.name)

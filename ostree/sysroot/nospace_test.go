@@ -3,6 +3,7 @@ package sysroot
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -54,6 +55,51 @@ func TestBootFull(t *testing.T) {
 	names, err := os.ReadDir(filepath.Join(boot, "ostree"))
 	if must(t, err); len(names) != 2 {
 		t.Errorf("kernels %v", names)
+	}
+	w.c("--repo="+w.repo(), "fsck", "--quiet")
+}
+
+// TestRootFull deploys to a file system that has room for the new commit, but not for
+// the copy of its /etc.
+func TestRootFull(t *testing.T) {
+	oracle(t)
+	if !inOwnMounts(t) {
+		return
+	}
+	w := newWorld(t)
+	small := t.TempDir()
+	must(t, unix.Mount("small", small, "tmpfs", 0, "size=32m"))
+	t.Cleanup(func() { _ = unix.Unmount(small, unix.MNT_DETACH) })
+	must(t, exec.Command("cp", "-a", w.dir+"/.", small).Run())
+	w.dir = small
+	s := w.open()
+	w.deploy(s, w.commit("1", nil), nil)
+	plant(t, w.deployments()[0]+"/etc", map[string]string{"conf": "changed"})
+	before := w.deployments()
+	csum := w.commit("2", map[string]string{"usr/etc/large": strings.Repeat("x", 4<<20)})
+	var free unix.Statfs_t
+	must(t, unix.Statfs(small, &free))
+	filler := filepath.Join(small, "filler")
+	must(t, os.WriteFile(filler, make([]byte, int64(free.Bavail)*free.Bsize-2<<20), 0o644))
+
+	st, err := s.Load()
+	must(t, err)
+	merge := st.Deployments[0]
+	_, _, err = s.Deploy(t.Context(), DeployOptions{Stateroot: "os", Commit: csum, Merge: &merge})
+	if !errors.Is(err, unix.ENOSPC) {
+		t.Fatalf("on a full file system: %v", err)
+	}
+	if got := w.deployments(); !slices.Equal(got, before) {
+		t.Errorf("deployments %q, before %q", got, before)
+	}
+	w.checkBootable(t)
+
+	must(t, os.Remove(filler))
+	w.deploy(s, csum, nil)
+	w.checkBootable(t)
+	names, err := filepath.Glob(filepath.Join(w.root(), "ostree/deploy/os/deploy/*"))
+	if must(t, err); len(names) != 4 { // two deployments and their origins
+		t.Errorf("there is %q", names)
 	}
 	w.c("--repo="+w.repo(), "fsck", "--quiet")
 }

@@ -97,6 +97,11 @@ func operate(ctx context.Context, s *Sysroot, st *State, op, dir string) error {
 	case "drop":
 		_, err := s.Write(ctx, st, st.Without(0), WriteOptions{})
 		return err
+	case "kargs":
+		k := st.Deployments[0].Kargs()
+		k.Replace("killed=no")
+		_, err := s.SetKargs(ctx, st, st.Deployments[0], k)
+		return err
 	case "set-default":
 		_, err := s.Write(ctx, st, st.WithDefault(last), WriteOptions{})
 		return err
