@@ -30,14 +30,15 @@ type DeployOptions struct {
 	// Merge is the deployment whose /etc is taken over, and whose kernel
 	// arguments, if Kargs is nil. nil for none; see State.MergeDeployment.
 	Merge *Deployment
-	// Kargs are the kernel arguments.
+	// Kargs are the kernel arguments; ostree= is set. nil for those of Merge.
 	Kargs *bootloader.Kargs
 	// Overlays are additional initramfs images: results of StageInitrd.
 	Overlays []string
 	// Retain says which other deployments stay.
 	Retain Retain
 	// Stage leaves the /etc merge and the boot entry for the time when the
-	// running system shuts down. Retain then does not count.
+	// running system shuts down; that of other sysroots is an error. Retain then
+	// does not count, and a deployment that is staged already goes.
 	Stage bool
 	// LockFinalization keeps a staged deployment from getting its boot entry
 	// until it is unlocked.

@@ -52,7 +52,7 @@ func InitFS(path string, epoch int) error {
 }
 
 // EnsureInitialized makes the ostree directory of a sysroot and its
-// repository, if they are missing.
+// repository, of mode bare, if they are missing.
 func EnsureInitialized(path string) error {
 	for _, d := range []string{"ostree/repo", "ostree/deploy"} {
 		if err := os.MkdirAll(filepath.Join(path, d), 0o755); err != nil {

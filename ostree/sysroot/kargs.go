@@ -22,7 +22,8 @@ func (st *State) Kargs(d Deployment) bootloader.Kargs {
 }
 
 // SetKargs writes the deployments with other kernel arguments for d, without
-// making a new deployment. The lock must be held.
+// making a new deployment: new boot entries take the place of all there are. A
+// staged deployment has none, and is only told. The lock must be held.
 func (s *Sysroot) SetKargs(ctx context.Context, st *State, d Deployment, kargs bootloader.Kargs) (*State, error) {
 	if d.Staged {
 		if err := s.EditKargsInPlace(st, d, kargs); err != nil {
@@ -41,7 +42,8 @@ func (s *Sysroot) SetKargs(ctx context.Context, st *State, d Deployment, kargs b
 }
 
 // EditKargsInPlace rewrites the kernel arguments of d in the boot entry that is
-// in use, or in the state of a staged deployment. The lock must be held.
+// in use, or in the state of a staged deployment. What else boot loaders read, such
+// as the configuration of GRUB 2, stays as it is. The lock must be held.
 func (s *Sysroot) EditKargsInPlace(st *State, d Deployment, kargs bootloader.Kargs) error {
 	if err := kargs.Validate(); err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 
 // LoadKexec loads the kernel of a deployment into memory, with the arguments of
 // its boot entry, so that the next reboot starts it without the firmware.
+// Additional initramfs images are left out.
 func (s *Sysroot) LoadKexec(d Deployment) error {
 	root, err := s.ostree.OpenDirBeneath(d.path(), dirfd.NoSymlinks)
 	if err != nil {

@@ -36,7 +36,9 @@ func Load(path string) (*State, error) {
 	return s.Load()
 }
 
-// Load reads the state.
+// Load reads the state. That of a new sysroot has no deployments. A boot entry
+// that leads to no deployment is an error, and so is a running system that has
+// none.
 func (s *Sysroot) Load() (*State, error) {
 	st, err := s.load()
 	if err != nil {

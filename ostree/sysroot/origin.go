@@ -30,8 +30,8 @@ func WithoutTransient(origin *keyfile.File) *keyfile.File {
 	return c
 }
 
-// WriteOrigin replaces the origin file of a deployment. nil removes nothing
-// and writes nothing. The lock must be held.
+// WriteOrigin replaces the origin file of a deployment; nil leaves it as it is.
+// The lock must be held.
 func (s *Sysroot) WriteOrigin(d Deployment, origin *keyfile.File) error {
 	root, err := s.ostree.OpenDirBeneath(d.path(), dirfd.NoSymlinks)
 	if err != nil {

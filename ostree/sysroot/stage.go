@@ -268,7 +268,8 @@ func (s *Sysroot) lastFailure() error {
 	return fmt.Errorf("ostree-finalize-staged.service failed on previous boot: %s", text)
 }
 
-// SetFinalizationLock locks or unlocks the staged deployment d.
+// SetFinalizationLock locks or unlocks the staged deployment d: a locked one does
+// not get its boot entry when the machine shuts down. The lock must be held.
 func (s *Sysroot) SetFinalizationLock(d Deployment, locked bool) error {
 	if err := s.editStaged("locked", gvariant.Bool(locked)); err != nil {
 		return err
@@ -295,8 +296,8 @@ func (s *Sysroot) editStaged(key string, value gvariant.Value) error {
 // maxInitrd bounds the size of an additional initramfs image.
 const maxInitrd = 4 << 30
 
-// StageInitrd parks an additional initramfs image for DeployOptions.Overlays,
-// and returns its checksum. Only root can read it: it may hold secrets.
+// StageInitrd parks an additional initramfs image for DeployOptions.Overlays in
+// /run, and returns its checksum. Only root can read it: it may hold secrets.
 func (s *Sysroot) StageInitrd(image io.Reader) (string, error) {
 	if err := os.MkdirAll(s.stagedInitrds(), 0o755); err != nil {
 		return "", err
