@@ -100,6 +100,19 @@ func TestHostileSignatures(t *testing.T) {
 			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
 		}
 	}
+	for n, want := range map[int]bool{MaxSignatures: true, MaxSignatures + 1: false} {
+		pkg := rebuild(t, signed, func(e map[Tag]Entry) {
+			list := make([]string, n)
+			for i := range list {
+				list[i] = base64.StdEncoding.EncodeToString(e[TagDSAHeader].Data)
+			}
+			e[TagOpenPGP] = StringsEntry(TagOpenPGP, list...)
+		})
+		_, _, err := unpack(pkg, Options{Level: LevelSignature, Keyring: keys})
+		if (err == nil) != want || err != nil && !strings.Contains(err.Error(), "65 of them, at most 64") {
+			t.Errorf("%d signatures: %v", n, err)
+		}
+	}
 	// A key that is no key for this: its subpackets pose as another's.
 	ring, err := os.ReadFile(shared(t, "rpm-upstream/keys/type-confusion.asc"))
 	if err != nil {

@@ -156,8 +156,16 @@ func (v *verifier) addDigests(sig, header *Header) {
 	}
 }
 
+// MaxSignatures is how many signatures of a header are verified; a package with more is
+// refused. Each costs a pass over the header.
+const MaxSignatures = 64
+
 func (v *verifier) addSignatures(sig, header *Header) {
 	modern := sig.Strings(TagOpenPGP)
+	if n := len(modern); n > MaxSignatures {
+		v.addSignature("Header", rangeHeader, nil, fmt.Errorf("%d of them, at most %d are verified", n, MaxSignatures))
+		return
+	}
 	for _, s := range modern {
 		b, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(s), ""))
 		v.addSignature("Header", rangeHeader, b, err)
