@@ -374,6 +374,28 @@ func TestModuleLimits(t *testing.T) {
 	}
 }
 
+// A long chain of modules, the last of which requires what is not there.
+func TestModuleChain(t *testing.T) {
+	const n = 10_000
+	m := &Modules{}
+	for i := range n {
+		name := fmt.Sprintf("m%d", i)
+		m.Modules = append(m.Modules, Module{Name: name, Stream: "1", Artifacts: []string{name + "-0:1-1.noarch"},
+			Requires: []map[string][]string{{fmt.Sprintf("m%d", i+1): {"1"}, "platform": {"el9"}}}})
+		m.Defaults = append(m.Defaults, ModuleDefault{Module: name, Stream: "1"})
+	}
+	if f := NewModuleFilter([]*Modules{m}, ModuleState{Platform: "el9"}); len(f.active) != 0 || len(f.inactive) != n {
+		t.Errorf("%d active, %d inactive", len(f.active), len(f.inactive))
+	}
+	m.Modules[n-1].Requires = nil
+	if f := NewModuleFilter([]*Modules{m}, ModuleState{Platform: "el9"}); len(f.active) != n {
+		t.Errorf("%d active", len(f.active))
+	}
+	if f := NewModuleFilter([]*Modules{m}, ModuleState{Platform: "el8"}); len(f.active) != 1 {
+		t.Errorf("%d active on another platform", len(f.active))
+	}
+}
+
 func FuzzModules(f *testing.F) {
 	f.Add([]byte(sampleModules))
 	f.Add([]byte(moreModules))

@@ -456,32 +456,45 @@ func obsolete(streams map[string]string, state ModuleState, repos []*Modules) {
 }
 
 // dropUnmet makes modules inactive that require what is not active, until there are
-// no more.
+// no more. It looks at a module again only if something that it names is gone.
 func dropUnmet(active map[*Module]bool, platform string) {
-	for changed := true; changed; {
-		changed = false
-		streams := map[string]map[string]bool{}
-		for m, ok := range active {
-			if ok {
-				if streams[m.Name] == nil {
-					streams[m.Name] = map[string]bool{}
-				}
-				streams[m.Name][m.Stream] = true
+	streams := map[string]map[string]int{} // active modules by name and stream
+	needing := map[string][]*Module{}      // by the name of what they require
+	var check []*Module
+	for m, ok := range active {
+		if !ok {
+			continue
+		}
+		if streams[m.Name] == nil {
+			streams[m.Name] = map[string]int{}
+		}
+		streams[m.Name][m.Stream]++
+		check = append(check, m)
+		for _, alternative := range m.Requires {
+			for name := range alternative {
+				needing[name] = append(needing[name], m)
 			}
 		}
-		if platform != "" {
-			streams["platform"] = map[string]bool{platform: true}
+	}
+	if platform != "" {
+		streams["platform"] = map[string]int{platform: 1 + len(active)} // it never goes
+	}
+	for len(check) > 0 {
+		m := check[len(check)-1]
+		check = check[:len(check)-1]
+		if !active[m] || m.met(streams, platform == "") {
+			continue
 		}
-		for m, ok := range active {
-			if ok && !m.met(streams, platform == "") {
-				active[m], changed = false, true
-			}
+		active[m] = false
+		if streams[m.Name][m.Stream]--; streams[m.Name][m.Stream] <= 0 {
+			delete(streams[m.Name], m.Stream)
+			check = append(check, needing[m.Name]...)
 		}
 	}
 }
 
 // met reports whether one of the alternatives is met by the active streams.
-func (m *Module) met(streams map[string]map[string]bool, anyPlatform bool) bool {
+func (m *Module) met(streams map[string]map[string]int, anyPlatform bool) bool {
 	return len(m.Requires) == 0 || slices.ContainsFunc(m.Requires, func(alternative map[string][]string) bool {
 		for name, wanted := range alternative {
 			if name == "platform" && anyPlatform {
@@ -495,7 +508,7 @@ func (m *Module) met(streams map[string]map[string]bool, anyPlatform bool) bool 
 	})
 }
 
-func anyStream(active map[string]bool, wanted []string) bool {
+func anyStream(active map[string]int, wanted []string) bool {
 	only := false // streams are named that will do
 	for _, w := range wanted {
 		only = only || !strings.HasPrefix(w, "-")
