@@ -3,6 +3,8 @@ package core
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 
 	"rpmostree/internal/core/sack"
 	"rpmostree/rpm"
@@ -61,10 +63,18 @@ func (x *Index) Hidden(id solv.ID) bool { return x.hidden[id] }
 // Installed reports whether a package is installed.
 func (x *Index) Installed(id solv.ID) bool { return x.Sack.Source(id).Installed != nil }
 
-// WhatProvides returns the packages that have a capability ("perl(Foo) >= 2") or
-// own a path.
-func (x *Index) WhatProvides(ctx context.Context, capability string) ([]solv.ID, error) {
-	dep, err := x.Sack.Pool.ParseDep(capability)
+// A Provider is a package that has what was asked for, and what that is.
+type Provider struct {
+	ID           solv.ID
+	Capabilities []string // as "NAME = EVR"
+	Paths        []string
+}
+
+// WhatProvides returns the packages that have a capability ("perl(Foo) >= 2") or own a path, in
+// order. If there are none it is taken for a shell pattern of one: "*/vim", "perl(Foo::*)".
+func (x *Index) WhatProvides(ctx context.Context, capability string) ([]Provider, error) {
+	p := x.Sack.Pool
+	dep, err := p.ParseDep(capability)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +83,70 @@ func (x *Index) WhatProvides(ctx context.Context, capability string) ([]solv.ID,
 			return nil, err
 		}
 	}
-	return x.Sack.Pool.Selected(solv.SelectProvides(dep)), nil
+	var list []Provider
+	for _, id := range p.Selected(solv.SelectProvides(dep)) {
+		have := Provider{ID: id}
+		for _, d := range p.Package(id).Provides {
+			if p.Overlaps(d.Ref, dep) {
+				have.Capabilities = append(have.Capabilities, p.DepString(d.Ref))
+			}
+		}
+		if len(have.Capabilities) == 0 && capability[0] == '/' {
+			have.Paths = []string{capability}
+		}
+		list = append(list, have)
+	}
+	if len(list) > 0 || !strings.ContainsAny(capability, "*?[") {
+		return list, nil
+	}
+	return x.matching(ctx, capability)
+}
+
+// matching is WhatProvides for a shell pattern.
+func (x *Index) matching(ctx context.Context, pattern string) ([]Provider, error) {
+	found := map[solv.ID]*Provider{}
+	have := func(id solv.ID) *Provider {
+		if found[id] == nil {
+			found[id] = &Provider{ID: id}
+		}
+		return found[id]
+	}
+	files := strings.ContainsAny(pattern[:1], "/*?[")
+	path := func(id solv.ID, path string) {
+		if solv.Glob(pattern, path) && !slices.Contains(have(id).Paths, path) {
+			have(id).Paths = append(have(id).Paths, path)
+		}
+	}
+	for _, id := range x.IDs() {
+		k := x.Sack.Pool.Package(id)
+		for _, d := range k.Provides {
+			if solv.Glob(pattern, d.Name) {
+				have(id).Capabilities = append(have(id).Capabilities, x.Sack.Pool.DepString(d.Ref))
+			}
+		}
+		for _, f := range k.Files {
+			if files {
+				path(id, f)
+			}
+		}
+	}
+	if files {
+		err := x.EachFilelist(ctx, func(id solv.ID, list *rpmmd.Filelist) {
+			for _, f := range list.Files {
+				path(id, f.Path)
+			}
+		}, func() bool { return true })
+		if err != nil {
+			return nil, err
+		}
+	}
+	var list []Provider
+	for _, id := range x.IDs() {
+		if p := found[id]; p != nil && len(p.Capabilities)+len(p.Paths) > 0 {
+			list = append(list, *p)
+		}
+	}
+	return list, nil
 }
 
 // Files calls fn with the paths of each of the packages, in no particular order.

@@ -92,6 +92,7 @@ type Filter struct {
 	Available bool     // only packages of repositories
 	Upgrades  bool     // only packages of repositories that are newer than an installed one
 	Latest    bool     // only the newest of each name and architecture
+	Newer     bool     // of repositories only the newest of each, if nothing as new is installed
 
 	WhatProvides string // only packages that have this capability or path
 	WhatRequires string // only packages that require this capability or path, or a capability of the package of that name
@@ -128,7 +129,9 @@ func (x Index) List(ctx context.Context, f Filter) ([]Package, error) {
 		if err != nil {
 			return nil, err
 		}
-		keep(func(id solv.ID) bool { return slices.Contains(having, id) })
+		keep(func(id solv.ID) bool {
+			return slices.ContainsFunc(having, func(p core.Provider) bool { return p.ID == id })
+		})
 	}
 	if f.WhatRequires != "" {
 		requiring, err := x.whatRequires(ctx, f.WhatRequires)
@@ -139,6 +142,9 @@ func (x Index) List(ctx context.Context, f Filter) ([]Package, error) {
 	}
 	if f.Latest {
 		ids = x.latest(ids)
+	}
+	if f.Newer {
+		ids = x.newer(ids)
 	}
 	list := x.packages(ids)
 	x.Sort(list)
@@ -175,6 +181,48 @@ func (x Index) latest(ids []solv.ID) []solv.ID {
 	return slices.DeleteFunc(ids, func(id solv.ID) bool { return newest[x.key(id)] != id })
 }
 
+// newer leaves the installed packages, and the newest of each name and architecture that is newer or
+// not installed.
+func (x Index) newer(ids []solv.ID) []solv.ID {
+	var installed, available []solv.ID
+	newest := x.newestInstalled()
+	for _, id := range ids {
+		if x.Installed(id) {
+			installed = append(installed, id)
+		} else if old, ok := newest[x.key(id)]; !ok || x.Sack.Pool.Compare(id, old) > 0 {
+			available = append(available, id)
+		}
+	}
+	return append(installed, x.latest(available)...)
+}
+
+// A Providing is a package that has a capability or path that was asked for.
+type Providing struct {
+	Package
+	Provides []string `json:"provides,omitempty"` // the capabilities that fit
+	Files    []string `json:"files,omitempty"`    // the paths that fit
+}
+
+// Providing returns the packages that a filter lets through and that have a capability or a path,
+// which may be a shell pattern.
+func (x Index) Providing(ctx context.Context, capability string, f Filter) ([]Providing, error) {
+	having, err := x.WhatProvides(ctx, capability)
+	if err != nil {
+		return nil, err
+	}
+	list, err := x.List(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	var out []Providing
+	for _, k := range list {
+		if i := slices.IndexFunc(having, func(p core.Provider) bool { return p.ID == k.id }); i >= 0 {
+			out = append(out, Providing{Package: k, Provides: having[i].Capabilities, Files: having[i].Paths})
+		}
+	}
+	return out, nil
+}
+
 // whatRequires returns the packages that require a capability. A name stands for
 // all that the packages of that name provide, their paths included.
 func (x Index) whatRequires(ctx context.Context, capability string) (map[solv.ID]bool, error) {
@@ -183,8 +231,8 @@ func (x Index) whatRequires(ctx context.Context, capability string) (map[solv.ID
 		return nil, err
 	}
 	target := map[solv.ID]bool{}
-	for _, id := range having {
-		target[id] = true
+	for _, p := range having {
+		target[p.ID] = true
 	}
 	memo := map[string]bool{}
 	met := func(dep string) bool {

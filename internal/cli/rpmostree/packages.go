@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -37,6 +36,18 @@ func (a *app) queryFlags(c *cobra.Command, f *queryFlags, scope bool) *cobra.Com
 // filter is what the options leave of the packages.
 func (f queryFlags) filter(patterns []string) query.Filter {
 	return query.Filter{Patterns: patterns, Installed: f.installed, Available: f.available}
+}
+
+// newest is filter that lets through, of the packages in repositories, only the newest: those that are
+// not installed yet, unless only repositories are asked about.
+func (f queryFlags) newest(patterns []string, duplicates bool) query.Filter {
+	filter := f.filter(patterns)
+	filter.Newer, filter.Latest = !duplicates && !f.available, !duplicates && f.available
+	return filter
+}
+
+func duplicatesFlag(c *cobra.Command, duplicates *bool) {
+	c.Flags().BoolVar(duplicates, "showduplicates", false, "All versions that repositories have, not only the newest")
 }
 
 // inventory opens the host and indexes its packages. Whatever is told on the way
@@ -102,7 +113,8 @@ func none(args []string) error {
 
 func (a *app) infoCommand() *cobra.Command {
 	var f queryFlags
-	return a.queryFlags(&cobra.Command{
+	var duplicates bool
+	c := a.queryFlags(&cobra.Command{
 		Use: "info PACKAGE...", Short: "Show what packages are",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
@@ -112,9 +124,7 @@ func (a *app) infoCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			filter := f.filter(args)
-			filter.Latest = true
-			list, err := x.List(cmd.Context(), filter)
+			list, err := x.List(cmd.Context(), f.newest(args, duplicates))
 			if err != nil {
 				return err
 			}
@@ -133,6 +143,8 @@ func (a *app) infoCommand() *cobra.Command {
 			return nil
 		},
 	}, &f, true)
+	duplicatesFlag(c, &duplicates)
+	return c
 }
 
 func (a *app) printInfo(p query.Package) {
@@ -159,7 +171,7 @@ func (a *app) printInfo(p query.Package) {
 
 func (a *app) listCommand() *cobra.Command {
 	var f queryFlags
-	var upgrades bool
+	var upgrades, duplicates bool
 	c := a.queryFlags(&cobra.Command{
 		Use: "list [PATTERN...]", Short: "List installed and available packages",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -167,8 +179,8 @@ func (a *app) listCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			filter := f.filter(args)
-			filter.Upgrades, filter.Latest = upgrades, upgrades
+			filter := f.newest(args, duplicates)
+			filter.Upgrades = upgrades
 			list, err := x.List(cmd.Context(), filter)
 			if err != nil {
 				return err
@@ -183,6 +195,7 @@ func (a *app) listCommand() *cobra.Command {
 		},
 	}, &f, true)
 	c.Flags().BoolVar(&upgrades, "upgrades", false, "Only packages of repositories that are newer than the installed ones")
+	duplicatesFlag(c, &duplicates)
 	c.MarkFlagsMutuallyExclusive("installed", "upgrades")
 	return c
 }
@@ -227,11 +240,9 @@ func (a *app) providesCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			var all []query.Package
+			all := []query.Providing{}
 			for _, arg := range args {
-				filter := f.filter(nil)
-				filter.WhatProvides = arg
-				list, err := x.List(cmd.Context(), filter)
+				list, err := x.Providing(cmd.Context(), arg, f.filter(nil))
 				if err != nil {
 					return err
 				}
@@ -241,10 +252,17 @@ func (a *app) providesCommand() *cobra.Command {
 				all = append(all, list...)
 			}
 			if f.json {
-				return a.printList(slices.Concat([]query.Package{}, all))
+				return a.printList(all)
 			}
-			for _, p := range all {
-				fmt.Fprintf(a.out, "%s : %s\nRepo : %s\n\n", p.NEVRA, p.Summary, p.Repo)
+			for _, p := range all { // as dnf prints it
+				fmt.Fprintf(a.out, "%s : %s\nRepo        : %s\nMatched from:\n", p.NEVRA, p.Summary, p.Repo)
+				for _, c := range p.Provides {
+					fmt.Fprintf(a.out, "Provide    : %s\n", c)
+				}
+				for _, path := range p.Files {
+					fmt.Fprintf(a.out, "Filename    : %s\n", path)
+				}
+				fmt.Fprintln(a.out)
 			}
 			return nil
 		},
