@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"rpmostree/internal/dirfd"
+	"rpmostree/internal/journal"
 )
 
 // pruneMargin is free space in /boot beyond what kernels need, in bytes.
@@ -38,8 +39,13 @@ func (s *Sysroot) pruneEarly(ctx context.Context, st *State, list []Deployment, 
 		return st, err
 	}
 	if need > gain {
-		if fits, err := s.bootFits(need - gain); !fits || err != nil {
-			return st, err // it would not help: let the write fail for want of space
+		fits, err := s.bootFits(need - gain)
+		if err != nil {
+			return st, err
+		}
+		if !fits { // it would not help: let the write fail for want of space
+			s.journal(journal.Entry{Message: "Disabling auto-prune optimization; insufficient space left in bootfs"})
+			return st, nil
 		}
 	}
 	var keep []Deployment
@@ -48,7 +54,7 @@ func (s *Sysroot) pruneEarly(ctx context.Context, st *State, list []Deployment, 
 			keep = append(keep, d)
 		}
 	}
-	s.message("Insufficient space left in bootfs; updating bootloader in two steps")
+	s.record(journal.Entry{Message: "Insufficient space left in bootfs; updating bootloader in two steps"})
 	next, err := s.Write(ctx, st, keep, WriteOptions{NoClean: true, noEarlyPrune: true})
 	if err != nil {
 		return nil, err
