@@ -12,8 +12,11 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -119,7 +122,7 @@ func (h *handler) file(w http.ResponseWriter, r *http.Request) {
 	path := filepath.Join(h.root, path.Clean("/"+r.URL.Path))
 	fi, err := os.Stat(path)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.EINVAL): // no file has a NUL in its name
 		w.WriteHeader(http.StatusNotFound)
 	case errors.Is(err, fs.ErrPermission):
 		w.WriteHeader(http.StatusForbidden)
@@ -192,8 +195,29 @@ func (h *handler) regular(w http.ResponseWriter, r *http.Request, path string) {
 		half(w, f, fi)
 		return
 	}
+	if !validRange(r.Header.Get("Range")) {
+		r.Header.Del("Range") // what nobody understands asks for the whole file
+	}
 	// A modification time has whole seconds in HTTP.
 	http.ServeContent(w, r, "", fi.ModTime().Truncate(time.Second), f)
+}
+
+var rangePattern = regexp.MustCompile(`^bytes=[ \t]*(\d+-\d*|-\d+)([ \t]*,[ \t]*(\d+-\d*|-\d+))*$`)
+
+// validRange reports whether the value of a Range header is one; see RFC 9110, 14.1.
+func validRange(s string) bool {
+	if !rangePattern.MatchString(s) {
+		return false
+	}
+	for part := range strings.SplitSeq(strings.TrimPrefix(s, "bytes="), ",") {
+		first, last, _ := strings.Cut(strings.TrimSpace(part), "-")
+		from, err1 := strconv.ParseUint(first, 10, 63)
+		to, err2 := strconv.ParseUint(last, 10, 63)
+		if err1 == nil && err2 == nil && from > to {
+			return false
+		}
+	}
+	return true
 }
 
 // etag is made of the content: the same file has the same one on another server.

@@ -110,6 +110,10 @@ func TestFiles(t *testing.T) {
 		{"GET", "/sub/a", "If-Modified-Since=Sat, 03 Feb 2001 04:05:05 GMT", 200, "content of sub/a"},
 		{"GET", "/sub/a", "Range=bytes=11-", 206, "sub/a"},
 		{"GET", "/sub/a", "Range=bytes=99-", 416, ""},
+		{"GET", "/sub/a", "Range=bytes=-1, 0-0", 206, "Content-Range: bytes 0-0/16"},
+		{"GET", "/sub/a", "Range=bytes=5-2", 200, "content of sub/a"},
+		{"GET", "/sub/a", "Range=lines=1-2", 200, "content of sub/a"},
+		{"GET", "/%00", "", 404, ""},
 	} {
 		var header []string
 		if k, v, ok := strings.Cut(c.header, "="); ok {
