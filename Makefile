@@ -33,7 +33,7 @@ test: lint
 conformance: build
 	@hack/setup test conformance
 	$(GO) run ./test/conformance $(if $(RUN),-run '$(RUN)') $(if $(SUITE),-suite '$(SUITE)')
-	$(if $(RUN),,REPO_TEST_FAULTS=1 $(GO) test -timeout 40m -run 'TestKilledEverywhere|TestFailingCalls|TestProcesses' ./ostree/repo ./ostree/sysroot)
+	$(if $(RUN),,REPO_TEST_FAULTS=1 $(GO) test -timeout 40m -run 'TestKilledEverywhere|TestFailingCalls|TestProcesses|TestEveryDeath|TestCrash' ./ostree/repo ./ostree/delta ./ostree/pull ./ostree/sysroot)
 	$(if $(RUN),,$(GO) run ./test/conformance/solver)
 
 conformance-solver:

@@ -133,7 +133,15 @@ func (g *group) set(key, value string) {
 		g.lines[i].value = value
 		return
 	}
-	g.lines = append(g.lines, line{key: key, value: value})
+	// Blank lines and comments that end the group stay at its end (GLib).
+	at := len(g.lines)
+	for at > 0 && g.lines[at-1].key == "" {
+		at--
+	}
+	if at == 0 {
+		at = len(g.lines)
+	}
+	g.lines = slices.Insert(g.lines, at, line{key: key, value: value})
 }
 
 func (f *File) group(name string) *group {

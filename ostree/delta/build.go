@@ -87,7 +87,6 @@ func (b *builder) add(r *repo.Repo, p *plan) error {
 		return err
 	case ostree.IsSymlink(p.header.Mode):
 		m, x := b.header(p.header)
-		b.usize += uint64(len(p.header.Target))
 		at, err := b.put(strings.NewReader(p.header.Target))
 		b.op(opSplice, m, x, uint64(len(p.header.Target)), at)
 		return err

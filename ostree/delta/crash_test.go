@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"rpmostree/internal/failpoint"
+	"rpmostree/internal/treetest"
 	"rpmostree/ostree/repo"
 )
 
@@ -120,9 +121,16 @@ func checkDeltas(t *testing.T, h *history) {
 }
 
 // TestCrashApply ends apply-offline at each of its points: the commit is there whole or
-// not at all, and another try makes it.
+// not at all, the C ostree finds nothing wrong, and another try makes it.
 func TestCrashApply(t *testing.T) {
-	h := newHistory(t, 8)
+	treetest.Oracle(t, "ostree")
+	for seed := range treetest.Seeds() {
+		crashApply(t, 8+seed)
+	}
+}
+
+func crashApply(t *testing.T, seed uint64) {
+	h := newHistory(t, seed)
 	if _, err := Generate(t.Context(), h.Repo, h.name(), Options{MaxChunkSize: 50_000}); err != nil {
 		t.Fatal(err)
 	}
@@ -131,8 +139,12 @@ func TestCrashApply(t *testing.T) {
 		for _, kind := range kinds {
 			r := h.withOld(t, repo.BareUserOnly)
 			crash(t, "apply", point+kind, r.Path(), dir)
+			treetest.Run(t, "ostree", "--repo="+r.Path(), "fsck", "-q")
 			if report, err := r.Fsck(t.Context(), repo.FsckOptions{}); err != nil || report.Err() != nil {
 				t.Errorf("%s: fsck: %v, %v", point+kind, err, report.Err())
+			}
+			if c, err := r.ResolveRev("old"); err != nil || c != h.old {
+				t.Errorf("%s: the ref is lost: %v", point+kind, err)
 			}
 			f, err := OpenFile(dir)
 			if err != nil {
@@ -142,6 +154,7 @@ func TestCrashApply(t *testing.T) {
 				t.Fatalf("%s: again: %v", point+kind, err)
 			}
 			h.checkNew(t, r)
+			treetest.Run(t, "ostree", "--repo="+r.Path(), "fsck", "-q")
 		}
 	}
 }

@@ -82,7 +82,7 @@ func words(r *rand.Rand, n int) []byte {
 
 func newRepo(t testing.TB, mode repo.Mode) *repo.Repo {
 	t.Helper()
-	r, err := repo.Init(filepath.Join(t.TempDir(), "repo"), repo.InitOptions{Mode: mode})
+	r, err := repo.Init(filepath.Join(treetest.FastDir(t), "repo"), repo.InitOptions{Mode: mode})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -97,7 +97,7 @@ var deaths = []struct{ point, pulls string }{
 func TestEveryDeath(t *testing.T) {
 	treetest.Oracle(t, "ostree")
 	ctx := context.Background()
-	for seed := range uint64(3) {
+	for seed := range treetest.Seeds() {
 		tr := small
 		tr.Seed = 11 + seed
 		src, url, first, second := serveTree(t, tr, nil)

@@ -162,7 +162,7 @@ func (co *checkout) init() error {
 		co.links = false
 	}
 	if co.noLinks == nil && !co.links {
-		co.noLinks = errors.New("Hardlinks requested, but repository mode or options do not allow them")
+		co.noLinks = errors.New("Bare repository mode cannot hardlink in user checkout mode")
 	}
 	if o.Overwrite == UnionIdentical && !o.RequireHardlinks {
 		return errors.New("--union-identical requires --require-hardlinks")
@@ -307,8 +307,12 @@ func (co *checkout) children(d *dirfd.Dir, path string, entries []tree.Entry) er
 		chunk := files[i:min(i+checkoutChunk, len(files))]
 		g.do(func() error {
 			for _, e := range chunk {
-				if err := co.file(d, e, path); err != nil {
-					return fmt.Errorf("Checking out %s: %w", joinPath(path, e.Name), err)
+				err := co.file(d, e, path)
+				if err != nil && err != co.noLinks { // which is about the repository, not the file
+					err = fmt.Errorf("Checking out %s: %w", joinPath(path, e.Name), err)
+				}
+				if err != nil {
+					return err
 				}
 			}
 			return nil

@@ -96,7 +96,7 @@ func commitAs(branch, path, dir string, n int) error {
 // TestProcesses lets eight processes write, read and prune one repository for some seconds,
 // or for a minute. The C program is one of them, if it is there.
 func TestProcesses(t *testing.T) {
-	dir := fastDir(t)
+	dir := treetest.FastDir(t)
 	r, err := Init(filepath.Join(dir, "repo"), InitOptions{Mode: BareUser})
 	if err != nil {
 		t.Fatal(err)
@@ -108,7 +108,7 @@ func TestProcesses(t *testing.T) {
 		t.Fatal(err)
 	}
 	span := 2 * time.Second
-	if os.Getenv(faultsEnv) != "" {
+	if treetest.Faults() {
 		span = time.Minute
 	}
 	ctx, stop := context.WithTimeout(t.Context(), span)

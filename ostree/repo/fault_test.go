@@ -14,24 +14,7 @@ import (
 	"rpmostree/internal/failpoint"
 	"rpmostree/internal/treetest"
 	"rpmostree/ostree"
-
-	"golang.org/x/sys/unix"
 )
-
-// fastDir returns a directory in memory if that has extended attributes: a sync there costs
-// nothing.
-func fastDir(t testing.TB) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "repo-test-")
-	if err != nil {
-		return t.TempDir()
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if unix.Setxattr(dir, "user.test", []byte("x"), 0) != nil {
-		return t.TempDir()
-	}
-	return dir
-}
 
 // A world is a repository with a history of random trees, and what an operation needs.
 type world struct {
@@ -41,7 +24,7 @@ type world struct {
 // newWorld makes branch x, of three commits, and z, which no operation changes.
 func newWorld(t *testing.T, op string, seed uint64) *world {
 	t.Helper()
-	w := &world{dir: fastDir(t)}
+	w := &world{dir: treetest.FastDir(t)}
 	w.repo, w.arg = filepath.Join(w.dir, "repo"), filepath.Join(w.dir, "tree")
 	mode := BareUser
 	if op == "checkout" {
@@ -71,7 +54,7 @@ func newWorld(t *testing.T, op string, seed uint64) *world {
 // copy returns a copy of the world to do harm to.
 func (w *world) copy(t *testing.T) *world {
 	t.Helper()
-	dir := filepath.Join(fastDir(t), "world")
+	dir := filepath.Join(treetest.FastDir(t), "world")
 	treetest.Run(t, "cp", "-a", w.dir, dir)
 	return &world{dir: dir, repo: filepath.Join(dir, "repo"), arg: filepath.Join(dir, "tree")}
 }
@@ -144,19 +127,11 @@ var crashPoints = map[string][]string{
 	"checkout": {"repo.checkout.dir", "repo.checkout.file", "repo.cache.unpacked", "repo.cache.collect"},
 }
 
-// faultsEnv makes the fault tests use more seeds and points, and the test of concurrency go on
-// for a minute, as make conformance has it.
-const faultsEnv = "REPO_TEST_FAULTS"
-
 // TestKilledEverywhere kills each operation at each of its points: at the first passage, the
 // fourth and so on.
 func TestKilledEverywhere(t *testing.T) {
-	seeds := uint64(1)
-	if os.Getenv(faultsEnv) != "" {
-		seeds = 3
-	}
 	for op, points := range crashPoints {
-		for seed := range seeds {
+		for seed := range treetest.Seeds() {
 			t.Run(fmt.Sprintf("%s-%d", op, seed), func(t *testing.T) {
 				t.Parallel()
 				base := newWorld(t, op, seed+1)
@@ -191,7 +166,7 @@ func TestKilledEverywhere(t *testing.T) {
 func TestFailingCalls(t *testing.T) {
 	treetest.Oracle(t, "strace")
 	passages := []string{"3"}
-	if os.Getenv(faultsEnv) != "" {
+	if treetest.Faults() {
 		passages = []string{"1", "3", "20+"}
 	}
 	for op, calls := range map[string][]string{
@@ -248,7 +223,7 @@ func TestHistories(t *testing.T) {
 }
 
 func testHistory(t *testing.T, mode Mode) {
-	dir := fastDir(t)
+	dir := treetest.FastDir(t)
 	r, err := Init(filepath.Join(dir, "repo"), InitOptions{Mode: mode})
 	if err != nil {
 		t.Fatal(err)

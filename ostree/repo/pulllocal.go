@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync/atomic"
 
 	"rpmostree/internal/failpoint"
@@ -117,17 +118,17 @@ func (r *Repo) localRefs(o PullLocalOptions) ([]Ref, error) {
 // SplitRefArgument reads what pull commands take: "BRANCH", "BRANCH@CHECKSUM"
 // or "CHECKSUM".
 func SplitRefArgument(arg string) (name string, sum ostree.Checksum, err error) {
-	if sum, err := ostree.ParseChecksum(arg); err == nil {
-		return "", sum, nil
+	name, text, both := strings.Cut(arg, "@")
+	if _, err := ostree.ParseChecksum(arg); err == nil {
+		name, text = "", arg
+	} else if err := ostree.ValidateRef(name); err != nil || !both {
+		return name, sum, err
 	}
-	name = arg
-	if i := len(arg) - 65; i > 0 && arg[i] == '@' {
-		if sum, err = ostree.ParseChecksum(arg[i+1:]); err != nil {
-			return "", sum, err
-		}
-		name = arg[:i]
+	sum, err = ostree.ParseChecksum(text)
+	if err == nil && sum.IsZero() { // which else means that it is to be looked up
+		err = fmt.Errorf("Invalid rev %s", text)
 	}
-	return name, sum, ostree.ValidateRef(name)
+	return name, sum, err
 }
 
 // canLink tells whether metadata objects of src may be hard links here, and files too if

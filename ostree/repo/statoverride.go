@@ -1,6 +1,7 @@
 package repo
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -67,7 +68,7 @@ func ParseStatOverride(text string) (*PathSet[ModeOverride], error) {
 		}
 		mode, path, ok := strings.Cut(line, " ")
 		if !ok || path == "" {
-			return nil, fmt.Errorf("Malformed statoverride file (no space found): %s", line)
+			return nil, errors.New("Malformed statoverride file (no space found)")
 		}
 		mode, set := strings.CutPrefix(mode, "=")
 		mode = strings.TrimPrefix(mode, "+")

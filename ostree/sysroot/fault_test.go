@@ -12,11 +12,9 @@ import (
 	"strings"
 	"testing"
 
+	"rpmostree/internal/treetest"
 	"rpmostree/ostree/repo"
 )
-
-// faultsEnv makes the fault tests use more scenes, as make conformance has it.
-const faultsEnv = "REPO_TEST_FAULTS"
 
 // A scene is a world with deployments, and all that an operation needs:
 //
@@ -195,7 +193,7 @@ var operations = []operation{
 // repository sound, and the operation must succeed when it is repeated.
 func TestKilledEverywhere(t *testing.T) {
 	seeds, passages := uint64(1), []int{1, 3}
-	if os.Getenv(faultsEnv) != "" {
+	if treetest.Faults() {
 		seeds, passages = 3, []int{1, 2, 4}
 	}
 	generator, err := filepath.Abs("../../dist/grub/ostree-grub-generator")

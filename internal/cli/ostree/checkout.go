@@ -127,7 +127,7 @@ func (k *checkouter) check() error {
 		k.options.Label = labels(p, k.labelPath)
 	}
 	if k.skipList != "" {
-		b, err := os.ReadFile(k.skipList)
+		b, err := readText(k.skipList)
 		if err != nil {
 			return err
 		}
@@ -187,9 +187,6 @@ func (k *checkouter) many(r io.Reader) error {
 		if err := k.checkout(string(fields[i]), k.args[0]); err != nil {
 			return fmt.Errorf("Processing tree %s: %w", fields[i], err)
 		}
-	}
-	if len(fields)%2 != 0 && len(data) > 0 {
-		return errors.New("Premature end of input")
 	}
 	return nil
 }

@@ -157,6 +157,9 @@ func (e *env) dispatch(c *command, args []string) error {
 	e.cmd = c
 	if word < 0 {
 		if err := e.parse(args); err != nil {
+			if !errors.Is(err, errDone) {
+				err = usageError{err.Error()}
+			}
 			return e.report(err)
 		}
 		if c.run != nil {

@@ -55,8 +55,8 @@ func commitCommand() *command {
 	c.list(&m.metaVariants, "add-metadata", 0, "KEY=VALUE", "Add a key/value pair to metadata, VALUE being GVariant text")
 	c.list(&m.keep, "keep-metadata", 0, "KEY", "Keep metadata KEY and its associated VALUE from parent")
 	c.list(&m.detached, "add-detached-metadata-string", 0, "KEY=VALUE", "Add a key/value pair to detached metadata")
-	c.fn(ownerOption(&o.UID), "owner-uid", 0, "UID", "Set file ownership user id")
-	c.fn(ownerOption(&o.GID), "owner-gid", 0, "GID", "Set file ownership group id")
+	c.fn(ownerOption(&o.UID, "owner-uid"), "owner-uid", 0, "UID", "Set file ownership user id")
+	c.fn(ownerOption(&o.GID, "owner-gid"), "owner-gid", 0, "GID", "Set file ownership group id")
 	c.flag(&o.CanonicalPermissions, "canonical-permissions", 0, "Make everything owned by root, with no permissions beyond 0755 and no extended attributes")
 	c.flag(&m.bootable, "bootable", 0, "Flag this commit as a bootable OSTree (e.g. contains a Linux kernel)")
 	c.flag(&o.ReadOnlyExecutables, "mode-ro-executables", 0, "Ensure executable files are not writable")
@@ -87,11 +87,11 @@ func commitCommand() *command {
 	return c
 }
 
-func ownerOption(p **uint32) func(string) error {
+func ownerOption(p **uint32, name string) func(string) error {
 	return func(s string) error {
 		var n uint32
 		if _, err := fmt.Sscanf(s+"\n", "%d\n", &n); err != nil {
-			return fmt.Errorf("Cannot parse integer value “%s”", s)
+			return fmt.Errorf("Cannot parse integer value “%s” for --%s", s, name)
 		}
 		*p = &n
 		return nil
@@ -161,14 +161,14 @@ func (m *committer) run() error {
 // readFiles reads the files that options name.
 func (m *committer) readFiles() error {
 	if m.bodyFile != "" {
-		b, err := os.ReadFile(m.bodyFile)
+		b, err := readText(m.bodyFile)
 		if err != nil {
 			return err
 		}
 		m.body = string(b)
 	}
 	if m.statOverride != "" {
-		b, err := os.ReadFile(m.statOverride)
+		b, err := readText(m.statOverride)
 		if err != nil {
 			return err
 		}
@@ -177,7 +177,7 @@ func (m *committer) readFiles() error {
 		}
 	}
 	if m.skipList != "" {
-		b, err := os.ReadFile(m.skipList)
+		b, err := readText(m.skipList)
 		if err != nil {
 			return err
 		}
@@ -198,7 +198,7 @@ func (m *committer) findParent() (ostree.Checksum, error) {
 	case m.parent == "none":
 		return ostree.Checksum{}, nil
 	case m.parent != "":
-		return m.repo.ResolveRev(m.parent)
+		return ostree.ParseChecksum(m.parent)
 	case m.orphan || m.branch == "":
 		return ostree.Checksum{}, nil
 	}

@@ -26,8 +26,8 @@ func diffCommand() *command {
 	c.flag(&d.stats, "stats", 0, "Print various statistics")
 	c.flag(&d.files, "fs-diff", 0, "Print filesystem diff")
 	c.flag(&d.options.noXattrs, "no-xattrs", 0, "Skip output of extended attributes")
-	c.fn(ownerOption(&d.options.uid), "owner-uid", 0, "UID", "Use file ownership user id for local files")
-	c.fn(ownerOption(&d.options.gid), "owner-gid", 0, "GID", "Use file ownership group id for local files")
+	c.fn(ownerOption(&d.options.uid, "owner-uid"), "owner-uid", 0, "UID", "Use file ownership user id for local files")
+	c.fn(ownerOption(&d.options.gid, "owner-gid"), "owner-gid", 0, "GID", "Use file ownership group id for local files")
 	c.run = func(e *env) error {
 		d.env = e
 		if len(e.args) == 0 {

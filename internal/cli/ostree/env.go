@@ -2,8 +2,10 @@ package ostree
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -110,6 +112,16 @@ func isDir(path string) bool {
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
+}
+
+// readText reads a file that an option names; errors are those of upstream.
+func readText(name string) ([]byte, error) {
+	data, err := os.ReadFile(name)
+	var at *fs.PathError
+	if errors.As(err, &at) && at.Op == "open" {
+		err = fmt.Errorf("openat(%s): %w", name, at.Err)
+	}
+	return data, err
 }
 
 // writable fails early for a command that changes the repository.

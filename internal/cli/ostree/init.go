@@ -2,6 +2,7 @@ package ostree
 
 import (
 	"fmt"
+	"path/filepath"
 
 	"rpmostree/ostree"
 	"rpmostree/ostree/repo"
@@ -28,6 +29,13 @@ func initCommand() *command {
 			if err := ostree.ValidateCollectionID(collection); err != nil {
 				return err
 			}
+		}
+		if exists(filepath.Join(path, "objects")) { // it stays what it is
+			r, err := repo.Open(path)
+			if err != nil {
+				return err
+			}
+			return r.Close()
 		}
 		r, err := repo.Init(path, repo.InitOptions{Mode: m, CollectionID: collection})
 		if err != nil {

@@ -41,7 +41,7 @@ func lsCommand() *command {
 		}
 		for _, p := range paths {
 			if err := l.list(t, path.Clean("/"+p)); err != nil {
-				return err
+				return fmt.Errorf("Inspecting path '%s': %w", p, err)
 			}
 		}
 		return nil
@@ -74,7 +74,7 @@ func lookup(t tree.Tree, p string) (tree.Entry, error) {
 func (l *lister) list(t tree.Tree, p string) error {
 	entry, err := lookup(t, p)
 	if err != nil {
-		return fmt.Errorf("Inspecting path '%s': %w", p, err)
+		return err
 	}
 	if err := l.print(p, entry); err != nil {
 		return err

@@ -207,6 +207,9 @@ func (r *refser) createRef() error {
 	if len(r.args) == 0 {
 		return errors.New("You must specify a revision when creating a new ref")
 	}
+	if len(r.args) > 1 {
+		return errors.New("You must specify only 1 existing ref when creating a new ref")
+	}
 	if err := r.writable(); err != nil {
 		return err
 	}

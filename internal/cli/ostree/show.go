@@ -159,7 +159,7 @@ func (s *shower) printKey(dict gvariant.Value, key, missing string) error {
 func (s *shower) showSizes(commit *ostree.Commit) error {
 	v, ok := commit.Metadata.Lookup(ostree.KeySizes)
 	if !ok {
-		return errors.New("No metadata key ostree.sizes in commit " + commit.Checksum().String())
+		return errors.New("No metadata key ostree.sizes in commit")
 	}
 	list, err := ostree.ParseSizes(v)
 	if err != nil {

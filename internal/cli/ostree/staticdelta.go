@@ -62,7 +62,7 @@ func deltaReindexCommand() *command {
 		var only ostree.Checksum
 		if to != "" {
 			var err error
-			if only, err = e.repo.ResolveRev(to); err != nil {
+			if only, err = ostree.ParseChecksum(to); err != nil {
 				return err
 			}
 		}

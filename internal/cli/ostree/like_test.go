@@ -1,0 +1,192 @@
+package ostree
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// likeC are command lines that both programs answer with the same words and status, one after
+// the other. Those that end with the help are left out: the words of the help are our own.
+const likeC = `
+--repo=r init --mode=foo
+--repo=r init --mode=archive
+--repo=r init --mode=archive
+--repo=r init --mode=bare
+--repo=u init --mode=bare-user
+--repo=r3 init --mode=archive --collection-id=bad
+--repo=nope refs
+--repo=r commit -b x --no-such
+--repo=r commit --timestamp=@1500000000 tree
+--repo=r commit -b bad: tree
+--repo=r commit -b x --timestamp=@1500000000 -s first --add-metadata-string=version=1 --canonical-permissions tree
+--repo=r commit -b x --timestamp=@1500000001 -s second --canonical-permissions tree
+--repo=r commit -b x --timestamp=garbage tree
+--repo=r commit -b x --timestamp=@1500000001 --skip-if-unchanged --canonical-permissions tree
+--repo=r commit -b x --add-metadata-string=bad tree
+--repo=r commit -b x --parent=abc tree
+--repo=r commit -b x --parent=x tree
+--repo=r commit -b y --tree=ref=nope
+--repo=r commit -b y --tree=foo=nope
+--repo=r commit -b y --tree=nope
+--repo=r commit -b x tree --statoverride=nope
+--repo=r commit -b x tree --skip-list=nope
+--repo=r commit -b x tree -F nope
+--repo=r commit -b x tree --owner-uid=abc
+--repo=r commit -b x tree --fsync=maybe
+--repo=r commit -b x tree --sign=abc --sign-type=nope
+--repo=r commit -b y --base=x --tree=ref=x --timestamp=@1500000002 --canonical-permissions
+--repo=r commit -b x --keep-metadata=nope tree
+--repo=r show x --print-sizes
+--repo=r refs x
+--repo=r refs nope
+--repo=r refs --delete
+--repo=r refs --delete nope
+--repo=r refs --create=new
+--repo=r refs --create=new nope
+--repo=r refs --create=new x y
+--repo=r refs --create=new x
+--repo=r refs --create=n:ew y
+--repo=r refs -A
+--repo=r refs -A --create=al x
+--repo=r refs -A --create=al2 nope
+--repo=r refs -A
+--repo=r refs --delete x
+--repo=r refs --delete al
+--repo=r refs -c
+--repo=r refs -c --create=org.a.B:foo x
+--repo=r refs -c
+--repo=r rev-parse x y x^
+--repo=r rev-parse x^^^
+--repo=r rev-parse nope
+--repo=r rev-parse -S
+--repo=r rev-parse deadbeef
+--repo=r log nope
+--repo=r ls x
+--repo=r ls -RC x
+--repo=r ls -RX x /sub
+--repo=r ls -d x / /a
+--repo=r ls x /nope
+--repo=r ls x nope
+--repo=r ls nope
+--repo=r ls x /a/b
+--repo=r cat x /a a
+--repo=r cat x /sub
+--repo=r cat x /nope
+--repo=r cat nope /a
+--repo=r checkout nope
+--repo=r checkout -U x co
+--repo=r checkout -U --union x co
+--repo=r checkout -U --union-add x co
+--repo=r checkout -U --union --union-add x co
+--repo=r checkout -U --union-identical x co
+--repo=r checkout -UH x coh
+--repo=r checkout -U --subpath=/nope x no
+--repo=r checkout -U --subpath=/nope --allow-noent x no
+--repo=r checkout -U --skip-list=nope x no
+--repo=r checkout -U --fsync=maybe x no
+--repo=r checkout -UCH x no
+--repo=r diff x^ x
+--repo=r diff x ./co
+--repo=r diff --stats x ./co
+--repo=r diff nope x
+--repo=r config get core.mode
+--repo=r config get core.nope
+--repo=r config get nope.nope
+--repo=r config get nodot
+--repo=r config set core.foo bar
+--repo=r config set a.b.c d
+--repo=r config set core.bar foo
+--repo=r config unset core.foo
+--repo=r config unset core.foo
+--repo=r config unset no.no
+--repo=r config frob core.x
+--repo=r show --print-metadata-key=version x^
+--repo=r show --print-metadata-key=nope x
+--repo=r show nope
+--repo=r prune --depth=abc
+--repo=r prune --static-deltas-only
+--repo=r prune --keep-younger-than=garbage
+--repo=r prune --only-branch=nope --depth=0
+--repo=r prune --retain-branch-depth=x
+--repo=r prune --retain-branch-depth=x=abc
+--repo=r prune
+--repo=r reset nope x
+--repo=r reset x nope
+--repo=r reset x y
+--repo=r reset x x^
+--repo=r summary
+--repo=r summary -v
+--repo=r summary -u -m foo
+--repo=u remote add a http://localhost:1
+--repo=u remote add a http://localhost:1
+--repo=u remote add --if-not-exists a http://localhost:1
+--repo=u remote add b/d http://localhost:1
+--repo=u remote add --set=foo s1 http://localhost:1
+--repo=u remote add --set=foo=bar --no-gpg-verify s1 http://localhost:1
+--repo=u remote add --no-sign-verify s2 http://localhost:1
+--repo=u remote add --sign-verify=foo=inline:x s3 http://localhost:1
+--repo=u remote add --custom-backend=zz cb http://x/y
+--repo=u remote list
+--repo=u remote list -u
+--repo=u remote show-url a
+--repo=u remote show-url nope
+--repo=u remote delete nope
+--repo=u remote delete --if-exists nope
+--repo=u remote delete s1
+--repo=u remote refs nope
+--repo=u remote summary nope
+--repo=u pull nope
+--repo=u pull nope x
+--repo=u pull cb x
+--repo=u pull a
+--repo=u pull a x@abc
+--repo=u pull-local nope
+--repo=u pull-local r nope
+--repo=u pull-local r y
+--repo=u pull-local --remote=q r y
+--repo=u refs q:y
+--repo=u fsck extra --nope
+`
+
+func TestCommandsLikeC(t *testing.T) {
+	c := needC(t)
+	dirs := [2]string{t.TempDir(), t.TempDir()}
+	for _, dir := range dirs {
+		if err := os.MkdirAll(filepath.Join(dir, "tree/sub"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for name, data := range map[string]string{"a": "one\n", "sub/b": "two\n"} {
+			if err := os.WriteFile(filepath.Join(dir, "tree", name), []byte(data), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := os.Symlink("a", filepath.Join(dir, "tree/link")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for line := range strings.Lines(likeC) {
+		args := strings.Fields(line)
+		if len(args) == 0 {
+			continue
+		}
+		want, wantStatus := theirs(t, c, dirs[0], args...)
+		got, status := ours(t, dirs[1], args...)
+		want, got = strings.ReplaceAll(want, dirs[0], "DIR"), strings.ReplaceAll(got, dirs[1], "DIR")
+		if got != want || status != wantStatus {
+			t.Errorf("%s: status %d:\n%s\nwant %d:\n%s", strings.TrimSpace(line), status, got, wantStatus, want)
+		}
+	}
+	config := [2]string{}
+	for i, dir := range dirs {
+		data, err := os.ReadFile(filepath.Join(dir, "r/config"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		config[i] = string(data)
+	}
+	if config[0] != config[1] {
+		t.Errorf("config:\n%s\nwant:\n%s", config[1], config[0])
+	}
+}
