@@ -18,6 +18,7 @@ import (
 
 	"rpmostree/gvariant"
 	"rpmostree/ostree"
+	"rpmostree/ostree/delta"
 	"rpmostree/ostree/repo"
 )
 
@@ -86,6 +87,25 @@ func answer(body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, body) }
 }
 
+// lies are answers that no client should take, and what it should say.
+var lies = map[string]struct {
+	lie  http.HandlerFunc
+	want string
+}{
+	"garbage":    {answer("this is no such thing\x00\xff"), ""},
+	"empty":      {answer(""), ""},
+	"endless":    {endless, "exceeded maximum"},
+	"cut short":  {short, ""},
+	"to a file":  {toFile, "unsupported protocol"},
+	"silent":     {silent, "too slow"},
+	"broken":     {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }, "Server returned HTTP 500"},
+	"in circles": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }, "too many redirects"},
+	"wrong range": {func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Range", "bytes 5-x/2")
+		w.WriteHeader(http.StatusPartialContent)
+	}, "Content-Range"},
+}
+
 // TestHostileRemote: whatever a server does, the pull fails with a word about it,
 // leaves no ref and nothing broken, and the next one from an honest server succeeds.
 func TestHostileRemote(t *testing.T) {
@@ -97,23 +117,7 @@ func TestHostileRemote(t *testing.T) {
 	for kind, suffix := range kinds {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
-			for name, a := range map[string]struct {
-				lie  http.HandlerFunc
-				want string
-			}{
-				"garbage":    {answer("this is no such thing\x00\xff"), ""},
-				"empty":      {answer(""), ""},
-				"endless":    {endless, "exceeded maximum"},
-				"cut short":  {short, ""},
-				"to a file":  {toFile, "unsupported protocol"},
-				"silent":     {silent, "too slow"},
-				"broken":     {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }, "Server returned HTTP 500"},
-				"in circles": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }, "too many redirects"},
-				"wrong range": {func(w http.ResponseWriter, _ *http.Request) {
-					w.Header().Set("Content-Range", "bytes 5-x/2")
-					w.WriteHeader(http.StatusPartialContent)
-				}, "Content-Range"},
-			} {
+			for name, a := range lies {
 				if name == "endless" && (kind == "dirtree" || kind == "dirmeta" || kind == "summary") {
 					continue // 128 MiB each, as the commit
 				}
@@ -139,6 +143,42 @@ func TestHostileRemote(t *testing.T) {
 				}
 				if partial, _ := r.IsPartial(second); partial {
 					t.Errorf("%s: commit is partial", what)
+				}
+				fsckClean(t, r)
+			}
+		})
+	}
+}
+
+// TestHostileDeltaRemote is TestHostileRemote for what static deltas are made of.
+func TestHostileDeltaRemote(t *testing.T) {
+	src, url, first, second, _ := serveDelta(t, delta.Options{})
+	files := http.FileServer(http.Dir(src.Path()))
+	for kind, suffix := range map[string]string{"superblock": "/superblock", "part": "/0"} {
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			for name, a := range lies {
+				if name == "endless" && kind == "superblock" {
+					continue // 128 MiB
+				}
+				liar := httptest.NewServer(lie(suffix, a.lie)(files))
+				r := newRepo(t, repo.BareUser)
+				addRemote(t, r, url)
+				if _, err := Pull(context.Background(), r, "origin", Options{Refs: []string{"x@" + first.String()}, DisableDeltas: true}); err != nil {
+					t.Fatal(err)
+				}
+				o := Options{Refs: []string{"x"}, URL: liar.URL, Retries: -1, LowSpeedSeconds: 1}
+				if _, err := Pull(context.Background(), r, "origin", o); err == nil || !strings.Contains(err.Error(), a.want) {
+					t.Errorf("%s %s: error %v, want %q", kind, name, err, a.want)
+				}
+				if c, _ := r.ResolveRev("origin:x"); c != first {
+					t.Errorf("%s %s: the ref is %s", kind, name, c)
+				}
+				liar.Close()
+				fsckClean(t, r)
+				stats, err := Pull(context.Background(), r, "origin", Options{Refs: []string{"x"}, RequireDeltas: true})
+				if c, _ := r.ResolveRev("origin:x"); err != nil || c != second || stats.DeltaParts == 0 {
+					t.Errorf("%s %s: the honest server: %v, %+v", kind, name, err, stats)
 				}
 				fsckClean(t, r)
 			}
