@@ -93,7 +93,7 @@ func commitAs(branch, path, dir string, n int) error {
 	return err
 }
 
-// TestProcesses lets eight processes write, read and prune one repository for some seconds,
+// TestProcesses lets eight processes write, pull, read and prune one repository for some seconds,
 // or for a minute. The C program is one of them, if it is there.
 func TestProcesses(t *testing.T) {
 	dir := treetest.FastDir(t)
@@ -114,7 +114,7 @@ func TestProcesses(t *testing.T) {
 	ctx, stop := context.WithTimeout(t.Context(), span)
 	defer stop()
 	var g errgroup.Group
-	for i, op := range []string{"writer", "writer", "writer", "writer", "reader", "reader", "pruner"} {
+	for i, op := range []string{"writer", "writer", "writer", "puller", "reader", "reader", "pruner"} {
 		arg := filepath.Join(dir, fmt.Sprint(op, i))
 		if err := os.Mkdir(arg, 0o755); err != nil {
 			t.Fatal(err)
@@ -144,8 +144,10 @@ func TestProcesses(t *testing.T) {
 		t.Fatal(err)
 	}
 	fsckClean(t, r)
-	for i := range 4 {
-		name := fmt.Sprint("writer", i)
+	if _, err := exec.LookPath("ostree"); err == nil {
+		cOstree(t, r.Path(), "fsck", "-q")
+	}
+	for _, name := range []string{"writer0", "writer1", "writer2", "puller3"} {
 		tip, err := r.ResolveRev(name)
 		if err != nil {
 			t.Fatal(err)
@@ -159,18 +161,24 @@ func TestProcesses(t *testing.T) {
 }
 
 // worker does ten steps of a process of TestProcesses. A writer commits its directory, which
-// changes each time, to the branch of its name.
+// changes each time, to the branch of its name; a puller commits it elsewhere, and pulls.
 func worker(r *Repo, op, dir string) error {
 	ctx := context.Background()
 	for range 10 {
 		var err error
 		switch op {
-		case "writer":
+		case "writer", "puller":
 			name := filepath.Join(dir, fmt.Sprint("f", rand.IntN(20)))
 			if err := os.WriteFile(name, []byte(fmt.Sprint(rand.Uint64())), 0o644); err != nil {
 				return err
 			}
-			err = commitAs(filepath.Base(dir), r.Path(), dir, rand.IntN(1000))
+			to := r.Path()
+			if op == "puller" {
+				to = dir + ".repo"
+			}
+			if err = pullCommit(ctx, r, to, dir); err != nil {
+				return err
+			}
 		case "reader":
 			err = readTips(ctx, r, dir)
 		case "pruner":
@@ -181,6 +189,22 @@ func worker(r *Repo, op, dir string) error {
 		}
 	}
 	return nil
+}
+
+// pullCommit commits a directory to the branch of its name in the repository to, from which
+// it is pulled into r if that is another one.
+func pullCommit(ctx context.Context, r *Repo, to, dir string) error {
+	branch := filepath.Base(dir)
+	src, err := Init(to, InitOptions{Mode: BareUser})
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	if err := commitAs(branch, to, dir, rand.IntN(1000)); err != nil || to == r.Path() {
+		return err
+	}
+	_, err = r.PullLocal(ctx, src, PullLocalOptions{Refs: []string{branch}})
+	return err
 }
 
 // readTips checks out every branch while a shared lock keeps prunes away.

@@ -40,7 +40,7 @@ func crashOperation(op, path, dir string) error {
 	}
 	defer r.Close()
 	switch op {
-	case "writer", "reader", "pruner":
+	case "writer", "puller", "reader", "pruner":
 		return worker(r, op, dir)
 	case "checkout":
 		c, err := r.ResolveRev("x")
