@@ -12,13 +12,13 @@ import (
 type catalog struct {
 	*rpmmd.Index
 	pool *solv.Pool
-	deps []solv.Ref // by number; 0 = not interned yet
-	list []solv.Ref // scratch space, as pre
+	deps map[int]solv.Ref // by number, as far as they are interned: those are few
+	list []solv.Ref       // scratch space, as pre
 	pre  []solv.Ref
 }
 
 func newCatalog(p *solv.Pool, x *rpmmd.Index) *catalog {
-	return &catalog{Index: x, pool: p, deps: make([]solv.Ref, x.Deps())}
+	return &catalog{Index: x, pool: p, deps: map[int]solv.Ref{}}
 }
 
 // kinds are the lists of a package by kind.
@@ -69,10 +69,12 @@ func (c *catalog) List(i int, which solv.ListSet, ref func(int) solv.Ref) (list,
 }
 
 func (c *catalog) dep(n int, ref func(int) solv.Ref) solv.Ref {
-	if c.deps[n] == 0 {
-		c.deps[n] = c.newDep(n, ref)
+	d := c.deps[n]
+	if d == 0 {
+		d = c.newDep(n, ref)
+		c.deps[n] = d
 	}
-	return c.deps[n]
+	return d
 }
 
 func (c *catalog) newDep(n int, ref func(int) solv.Ref) solv.Ref {
