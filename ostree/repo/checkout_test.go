@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"rpmostree/internal/treetest"
@@ -233,6 +235,36 @@ func TestFsckFindsProblems(t *testing.T) {
 		if err != nil || report.Err() != nil || report.Partial != 1 {
 			t.Errorf("second fsck: %+v, %v", report, err)
 		}
+	}
+}
+
+// TestFsckNamesCommits breaks a dirtree that three commits have: the first error names all.
+func TestFsckNamesCommits(t *testing.T) {
+	r := newRepo(t, Archive)
+	src := filepath.Join(t.TempDir(), "s")
+	var tip ostree.Checksum
+	var commits []string
+	for i := range 3 {
+		writeFiles(t, src, "f", fmt.Sprint(i), "sub/f", "same")
+		tip = commitDir(t, r, "x", src, ImportOptions{})
+		commits = append(commits, tip.String())
+	}
+	c, err := r.Commit(tip)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := r.DirTree(c.Tree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(r.ObjectPath(ostree.ObjectDirTree, root.Dirs[0].Tree), []byte("broken"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	report, err := r.Fsck(context.Background(), FsckOptions{})
+	slices.Sort(commits)
+	want := "In commits " + strings.Join(commits, ", ") + ": fsck "
+	if err != nil || report.Commits != 3 || len(report.Problems) != 1 || !strings.HasPrefix(report.Problems[0].Error(), want) {
+		t.Errorf("%d commits, problems %v, error %v, want %q", report.Commits, report.Problems, err, want)
 	}
 }
 

@@ -243,16 +243,17 @@ func (f *fsck) commits() error {
 		return err
 	}
 	slices.SortFunc(list, ostree.Checksum.Compare)
+	if f.stopped() { // by a ref
+		return context.Cause(f.ctx)
+	}
 	for _, c := range list {
-		if f.stopped() {
-			return context.Cause(f.ctx)
+		if err := context.Cause(f.ctx); err != nil {
+			return err
 		}
 		partial, err := f.r.IsPartial(c)
 		if err != nil {
 			return err
 		}
-		n := ostree.ObjectName{Type: ostree.ObjectCommit, Checksum: c}
-		data, ok := f.metadata(n.Type, c)
 		if partial {
 			f.report.Partial++
 			broken, err := f.r.brokenPartial(c)
@@ -262,11 +263,16 @@ func (f *fsck) commits() error {
 			if broken {
 				f.report.Broken++
 			}
-			continue
+		} else {
+			f.report.Commits++
+			f.sound = append(f.sound, c)
 		}
-		f.report.Commits++
-		f.sound = append(f.sound, c)
-		if !ok {
+		if f.stopped() {
+			continue // this commit may need the broken object too
+		}
+		n := ostree.ObjectName{Type: ostree.ObjectCommit, Checksum: c}
+		data, ok := f.metadata(n.Type, c)
+		if partial || !ok {
 			continue
 		}
 		commit, err := ostree.ParseCommit(data)
