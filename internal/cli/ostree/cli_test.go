@@ -116,7 +116,7 @@ var commits = [][]string{
 var questions = [][]string{
 	{"ls", "main"}, {"ls", "-R", "main"}, {"ls", "-RCX", "other/x"}, {"ls", "-d", "main", "/sub"}, {"ls", "main", "/sub", "/a"}, {"ls", "main", "/nope"},
 	{"ls", "-R", "--nul-filenames-only", "main"}, {"ls", "main", "/sub/link"}, {"ls", "nope"},
-	{"log", "main"}, {"log", "--raw", "main"}, {"log", "nope"}, {"show", "main"}, {"show", "main^^"}, {"show", "--raw", "main"}, {"show", "-B", "--print-metadata-key=n", "main^"},
+	{"log", "main"}, {"log", "--raw", "main"}, {"log", "nope"}, {"show", "main"}, {"show", "main^^"}, {"show", "--raw", "main"}, {"show", "-B", "main"}, {"show", "--raw", "-B", "main"}, {"show", "-B", "--print-metadata-key=n", "main^"},
 	{"show", "--print-metadata-key=version", "main"}, {"show", "--print-metadata-key=n", "main^"}, {"show", "--print-metadata-key=zz", "main"},
 	{"show", "--print-detached-metadata-key=k", "detached"}, {"show", "--print-detached-metadata-key=k", "main"}, {"show", "--print-related", "main"},
 	{"rev-parse", "main"}, {"rev-parse", "main^"}, {"rev-parse", "main^^^^^^"}, {"rev-parse", "nope"}, {"rev-parse", "-S"},

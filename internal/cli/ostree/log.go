@@ -45,7 +45,7 @@ func logCommand() *command {
 // dumpOptions say how an object is shown.
 type dumpOptions struct {
 	raw        bool // as GVariant text
-	noByteswap bool // as GVariant text too, without reading integers as big endian
+	noByteswap bool // of a commit, besides what is shown of it, as GVariant text with integers as they are stored
 }
 
 // printVariant prints GVariant text.
@@ -61,6 +61,8 @@ func (e *env) printCommit(sum ostree.Checksum, data []byte, o dumpOptions) error
 	e.printf("commit %s\n", sum)
 	if o.raw || o.noByteswap {
 		e.printVariant(ostree.CommitType, data, o)
+	}
+	if o.raw && !o.noByteswap {
 		return nil
 	}
 	commit, err := ostree.ParseCommit(data)
