@@ -307,8 +307,8 @@ func (p *prune) sweep() (PruneStats, error) {
 	return stats, p.removeAll(others, removers, &stats)
 }
 
-// removers is how many objects are removed at a time: file systems let the one who removes a
-// file wait for their journal more than they let it work.
+// removers is how many objects are removed at a time: who removes a file mostly waits, for the
+// file system's journal or, if that is mounted with "discard", for the disk.
 const removers = 16
 
 // removeAll removes objects, some at a time, until one cannot be removed.
