@@ -105,7 +105,7 @@ func (b *Body) Read(p []byte) (int, error) {
 func (b *Body) deliver(p []byte, err error) (int, error) {
 	limit := b.req.limit()
 	if b.off+int64(len(p)) > limit {
-		b.fail(&SizeError{URL: b.result.URL, Limit: limit, Got: -1, Exact: b.req.Size > 0})
+		b.fail(&SizeError{URL: WithoutPassword(b.result.URL), Limit: limit, Got: -1, Exact: b.req.Size > 0})
 		return 0, b.err
 	}
 	b.off += int64(len(p))
@@ -135,7 +135,7 @@ func (b *Body) ended(err error) {
 		b.err = b.ctx.Err()
 		return
 	}
-	err = fmt.Errorf("%s: %w", b.result.URL, err)
+	err = fmt.Errorf("%s: %w", WithoutPassword(b.result.URL), err)
 	b.plan.fail(err, b.off-b.start)
 	b.disconnect()
 	if !b.canResume() {
@@ -144,7 +144,7 @@ func (b *Body) ended(err error) {
 }
 
 func (b *Body) finish() {
-	if err := b.sum.check(b.result.URL); err != nil {
+	if err := b.sum.check(WithoutPassword(b.result.URL)); err != nil {
 		b.fail(err)
 		return
 	}
@@ -240,15 +240,15 @@ func (b *Body) accept(s *source, conn *connection) error {
 	}
 	limit, exact := b.req.limit(), b.req.Size > 0
 	if conn.total > limit || exact && conn.total > 0 && conn.total != limit {
-		return &SizeError{URL: s.url, Limit: limit, Got: conn.total, Exact: exact}
+		return &SizeError{URL: WithoutPassword(s.url), Limit: limit, Got: conn.total, Exact: exact}
 	}
 	if conn.off != b.off {
 		// The server ignored the Range: skip what is there already, if it is the same file.
 		if !b.pieces() && conn.etag != b.result.ETag {
-			return fmt.Errorf("%s: %w", s.url, errChanged)
+			return fmt.Errorf("%s: %w", WithoutPassword(s.url), errChanged)
 		}
 		if _, err := io.CopyN(io.Discard, conn, b.off-conn.off); err != nil {
-			return fmt.Errorf("%s: %w", s.url, err)
+			return fmt.Errorf("%s: %w", WithoutPassword(s.url), err)
 		}
 	}
 	b.resumed = b.resumed || b.off > 0

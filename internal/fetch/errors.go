@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -62,6 +63,27 @@ func (e *SizeError) Error() string {
 		return fmt.Sprintf("%s: larger than the expected %d bytes", e.URL, e.Limit)
 	}
 	return fmt.Sprintf("%s: size is %d bytes, expected %d", e.URL, e.Got, e.Limit)
+}
+
+// WithoutPassword returns a URL as errors tell it: they end up in logs.
+func WithoutPassword(raw string) string {
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil:
+		return "(invalid URL)"
+	case u.User == nil:
+		return raw
+	}
+	return u.Redacted()
+}
+
+// withoutURL returns why a URL was not understood. The URL may have a password in it.
+func withoutURL(err error) error {
+	var parse *url.Error
+	if errors.As(err, &parse) {
+		err = fmt.Errorf("invalid URL: %w", parse.Err)
+	}
+	return err
 }
 
 var (

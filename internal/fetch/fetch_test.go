@@ -506,3 +506,30 @@ func FuzzContentRange(f *testing.F) {
 		}
 	})
 }
+
+// TestPassword has transfers fail: no error tells the password of the URL.
+func TestPassword(t *testing.T) {
+	body := bytes.Repeat([]byte("x"), 1000)
+	for _, tt := range []struct {
+		serve http.HandlerFunc
+		path  string
+		req   Request
+	}{
+		{content(body), "", Request{MaxSize: 10}},
+		{content(body), "", Request{Size: 10}},
+		{content(body), "", Request{Checksums: []Checksum{sha(nil)}}},
+		{cut(body, 100), "", Request{}},
+		{status(http.StatusNotFound), "", Request{}},
+		{func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "", Request{}},
+		{content(body), "%", Request{}}, // not a URL
+	} {
+		tt.req.URL = strings.Replace(serve(t, tt.serve), "http://", "http://user:secret"+tt.path+"@", 1)
+		_, _, err := testClient(t, Options{Retries: -1}).Bytes(context.Background(), tt.req)
+		if err == nil || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%+v: %v", tt.req, err)
+		}
+	}
+	if got := WithoutPassword("http://user:secret@host/x?y"); got != "http://user:xxxxx@host/x?y" {
+		t.Error(got)
+	}
+}

@@ -36,7 +36,7 @@ func (c *Client) Bytes(ctx context.Context, req Request) ([]byte, Result, error)
 		req.MaxSize = MaxBytes
 	}
 	if req.Size > req.MaxSize {
-		return nil, Result{}, &SizeError{URL: req.URL, Limit: req.MaxSize, Got: req.Size}
+		return nil, Result{}, &SizeError{URL: WithoutPassword(req.URL), Limit: req.MaxSize, Got: req.Size}
 	}
 	var buf buffer
 	res, err := c.Get(ctx, req, &buf)

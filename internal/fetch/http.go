@@ -19,18 +19,18 @@ func (c *Client) dial(ctx context.Context, rawURL string, req *Request, off int6
 	}
 	u, err := url.Parse(rawURL)
 	if err != nil {
-		return nil, &localError{err}
+		return nil, &localError{withoutURL(err)}
 	}
 	switch strings.ToLower(u.Scheme) {
 	case "file":
 		if u.Host != "" && u.Host != "localhost" {
-			return nil, &localError{fmt.Errorf("%s: file URL of another host", rawURL)}
+			return nil, &localError{fmt.Errorf("%s: file URL of another host", u.Redacted())}
 		}
 		return openLocal(u.Path, off)
 	case "http", "https":
 		return c.dialHTTP(ctx, u, req, off, ifRange)
 	}
-	return nil, &localError{fmt.Errorf("%s: unsupported protocol", rawURL)}
+	return nil, &localError{fmt.Errorf("%s: unsupported protocol", u.Redacted())}
 }
 
 func (c *Client) dialHTTP(ctx context.Context, u *url.URL, req *Request, off int64, ifRange string) (*connection, error) {

@@ -32,13 +32,13 @@ func (p *puller) mirrors(ctx context.Context, u string) (*fetch.Mirrors, error) 
 			return nil, err
 		}
 		if !slices.Contains([]string{"http", "https", "file"}, strings.ToLower(parsed.Scheme)) {
-			return nil, fmt.Errorf("Invalid URI scheme in %s", u)
+			return nil, fmt.Errorf("Invalid URI scheme in %s", parsed.Redacted())
 		}
 		return fetch.NewMirrors(u), nil
 	}
 	data, _, err := p.client.Bytes(ctx, fetch.Request{URL: list, MaxSize: maxMirrorList})
 	if err != nil {
-		return nil, fmt.Errorf("While fetching mirrorlist '%s': %w", list, fetchError(list, err))
+		return nil, fmt.Errorf("While fetching mirrorlist '%s': %w", fetch.WithoutPassword(list), fetchError(list, err))
 	}
 	urls := parseMirrorList(data)
 	// The first mirror should work, so that not every request has to find out.
@@ -51,7 +51,7 @@ func (p *puller) mirrors(ctx context.Context, u string) (*fetch.Mirrors, error) 
 			return nil, ctx.Err()
 		}
 	}
-	return nil, fmt.Errorf("No valid mirrors were found in mirrorlist '%s'", list)
+	return nil, fmt.Errorf("No valid mirrors were found in mirrorlist '%s'", fetch.WithoutPassword(list))
 }
 
 // parseMirrorList returns the URLs of a list of mirrors, one in a line. Whoever

@@ -193,6 +193,7 @@ func (e remoteError) Unwrap() error { return e.err }
 func fetchError(path string, err error) error {
 	var status *fetch.StatusError
 	var size *fetch.SizeError
+	path = fetch.WithoutPassword(path)
 	switch {
 	case errors.As(err, &status):
 		return remoteError{path, fmt.Sprintf("While fetching %s: Server returned HTTP %d", status.URL, status.Code), err}
