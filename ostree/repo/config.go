@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"rpmostree/internal/keyfile"
@@ -57,13 +58,12 @@ func parseSettings(k *keyfile.File) (settings, error) {
 		errs = append(errs, err)
 		return v
 	}
+	// number is as lenient as upstream, so that an odd value does not make a system unusable.
 	number := func(group, key string, def, least, most int64) int64 {
-		v, err := k.Int(group, key, def)
-		if err == nil && (v < least || v > most) {
-			err = fmt.Errorf("Invalid %s '%d'", key, v)
+		if !k.Has(group, key) {
+			return def
 		}
-		errs = append(errs, err)
-		return v
+		return max(least, min(leadingNumber(k.Get(group, key)), most))
 	}
 	if version, _ := k.String("core", "repo_version"); version != "1" {
 		return s, fmt.Errorf("Invalid repository version '%s'", version)
@@ -86,11 +86,11 @@ func parseSettings(k *keyfile.File) (settings, error) {
 	s.tombstones = flag("tombstone-commits", false)
 	s.noDeltaSummary = flag("no-deltas-in-summary", false)
 	s.autoSummary = flag("auto-update-summary", flag("commit-update-summary", false))
-	s.lockTimeout = time.Duration(number("core", "lock-timeout-secs", 300, -1, 1<<31)) * time.Second
+	timeout := number("core", "lock-timeout-secs", 300, noLocking, 1<<31)
+	s.lockTimeout, s.locking = time.Duration(timeout)*time.Second, s.locking && timeout != noLocking
 	s.tmpExpiry = time.Duration(number("core", "tmp-expiry-secs", 86400, 0, 1<<32)) * time.Second
 	s.zlibLevel = int(number("archive", "zlib-level", 6, 1, 9))
 	s.payloadThreshold = number("core", "payload-link-threshold", -1, -1, 1<<62)
-	s.minFree.percent = number("core", "min-free-space-percent", 3, 0, 99)
 	if v := k.Get("ex-integrity", "composefs"); v == "yes" || v == "true" || v == "1" {
 		errs = append(errs, errors.New("composefs required, but libostree compiled without support"))
 	}
@@ -98,8 +98,38 @@ func parseSettings(k *keyfile.File) (settings, error) {
 	errs = append(errs, err)
 	s.boot, err = parseBootConfig(k)
 	errs = append(errs, err)
-	errs = append(errs, s.parseMinFreeSize(k), s.parseCollection(k), s.parseFinders(k))
+	errs = append(errs, s.parseMinFreePercent(k), s.parseMinFreeSize(k), s.parseCollection(k), s.parseFinders(k))
 	return s, errors.Join(errs...)
+}
+
+// noLocking is the core.lock-timeout-secs that says what locking=false says.
+const noLocking = -2
+
+// leadingNumber returns the number that a text begins with, 0 if it does not, and the nearest
+// one that there is if it is too large.
+func leadingNumber(text string) int64 {
+	n, _ := strconv.ParseInt(numberRE.FindStringSubmatch(text)[1], 10, 64) // 0 or the nearest one
+	return n
+}
+
+var numberRE = regexp.MustCompile(`^\s*([-+]?\d*)`)
+
+func (s *settings) parseMinFreePercent(k *keyfile.File) error {
+	const key = "min-free-space-percent"
+	if !k.Has("core", key) {
+		if !k.Has("core", "min-free-space-size") { // even one of 0MB
+			s.minFree.percent = 3
+		}
+		return nil
+	}
+	text := k.Get("core", key)
+	if strings.Trim(text, "0123456789") != "" {
+		return fmt.Errorf("Invalid %s '%s': must be a number", key, text)
+	}
+	if s.minFree.percent = leadingNumber(text); s.minFree.percent > 99 {
+		return fmt.Errorf("Invalid %s '%s'", key, text)
+	}
+	return nil
 }
 
 func (s *settings) parseMinFreeSize(k *keyfile.File) error {

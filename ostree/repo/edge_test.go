@@ -63,6 +63,41 @@ func TestEdgesMatchReference(t *testing.T) {
 	}
 }
 
+// TestNumbers is about numbers in the configuration: upstream takes what they begin with.
+func TestNumbers(t *testing.T) {
+	for _, tt := range []struct {
+		text string
+		want settings
+		err  string
+	}{
+		{"", settings{locking: true, lockTimeout: 300e9, tmpExpiry: 86400e9, zlibLevel: 6, payloadThreshold: -1, minFree: minFree{percent: 3}}, ""},
+		{"lock-timeout-secs=20s\ntmp-expiry-secs= 5\npayload-link-threshold=x\nmin-free-space-percent=07\n[archive]\nzlib-level=0\n",
+			settings{locking: true, lockTimeout: 20e9, tmpExpiry: 5e9, zlibLevel: 1, minFree: minFree{percent: 7}}, ""},
+		{"lock-timeout-secs=-2\ntmp-expiry-secs=99999999999999999999\npayload-link-threshold=+9\nmin-free-space-size=0MB\n[archive]\nzlib-level=12\n",
+			settings{lockTimeout: -2e9, tmpExpiry: 1 << 32 * 1e9, zlibLevel: 9, payloadThreshold: 9, minFree: minFree{text: "0MB"}}, ""},
+		{"lock-timeout-secs=-1\nmin-free-space-percent=\n", settings{locking: true, lockTimeout: -1e9, tmpExpiry: 86400e9, zlibLevel: 6, payloadThreshold: -1}, ""},
+		{"min-free-space-percent=3%\n", settings{}, "Invalid min-free-space-percent '3%': must be a number"},
+		{"min-free-space-percent=100\n", settings{}, "Invalid min-free-space-percent '100'"},
+		{"min-free-space-size=5\n", settings{}, "Invalid min-free-space-size '5'"},
+	} {
+		k, err := keyfile.Parse([]byte("[core]\nrepo_version=1\n" + tt.text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := parseSettings(k)
+		if tt.err != "" {
+			if err == nil || !strings.Contains(err.Error(), tt.err) {
+				t.Errorf("%q: %v, want %q", tt.text, err, tt.err)
+			}
+			continue
+		}
+		got := settings{locking: s.locking, lockTimeout: s.lockTimeout, tmpExpiry: s.tmpExpiry, zlibLevel: s.zlibLevel, payloadThreshold: s.payloadThreshold, minFree: s.minFree}
+		if err != nil || !reflect.DeepEqual(got, tt.want) {
+			t.Errorf("%q: %+v, %v, want %+v", tt.text, got, err, tt.want)
+		}
+	}
+}
+
 // TestBootConfig is about the group sysroot of the configuration.
 func TestBootConfig(t *testing.T) {
 	for _, tt := range []struct {
