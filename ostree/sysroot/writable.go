@@ -19,11 +19,15 @@ import (
 // one, so unless it has it already, the program is executed again: call
 // EnsureWritable at the start of main. Without privileges, or if the system was
 // not booted by OSTree, nothing happens.
-func EnsureWritable() error { return ensureWritable("/", unix.MS_SLAVE) }
+func EnsureWritable() error { return ensureWritable("/", unix.MS_SLAVE, "sysroot", "boot") }
+
+// EnsureRepoWritable is EnsureWritable for those who do not need /boot, which may be
+// missing, or on a disk that cannot be written to.
+func EnsureRepoWritable() error { return ensureWritable("/", unix.MS_SLAVE, "sysroot") }
 
 // EnsureWritableShared is EnsureWritable for operations that mount something,
 // which other processes then do see.
-func EnsureWritableShared() error { return ensureWritable("/", 0) }
+func EnsureWritableShared() error { return ensureWritable("/", 0, "sysroot", "boot") }
 
 // Privileged reports whether this process may change the running system: root may
 // not in a container that lacks CAP_SYS_ADMIN.
@@ -35,12 +39,12 @@ func Privileged() bool {
 	return err == nil && has == 1
 }
 
-func ensureWritable(root string, propagation uintptr) error {
+func ensureWritable(root string, propagation uintptr, names ...string) error {
 	if !Privileged() || !lexists(filepath.Join(root, "run/ostree-booted")) {
 		return nil
 	}
 	var readonly []string
-	for _, name := range []string{"sysroot", "boot"} {
+	for _, name := range names {
 		dir := filepath.Join(root, name)
 		ro, err := isReadonly(dir)
 		if errors.Is(err, fs.ErrNotExist) {

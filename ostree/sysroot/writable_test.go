@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -16,15 +17,19 @@ import (
 const tryWritable = "SYSROOT_TEST_WRITABLE"
 
 // beWriter is what the test program does then. With "outside" as its argument it
-// makes a mount that the system sees.
+// makes a mount that the system sees, with "repo" it leaves boot alone.
 func beWriter(root string) {
-	if len(os.Args) > 1 {
+	names := []string{"sysroot", "boot"}
+	switch strings.Join(os.Args[1:], " ") {
+	case "repo":
+		names = names[:1]
+	case "outside":
 		fmt.Println("mount:", inSystemMounts(func() error {
 			return unix.Mount("tmpfs", root+"/run", "tmpfs", 0, "mode=700")
 		}))
 		return
 	}
-	err := ensureWritable(root, unix.MS_SLAVE)
+	err := ensureWritable(root, unix.MS_SLAVE, names...)
 	if err == nil {
 		err = os.WriteFile(root+"/sysroot/file", nil, 0o644)
 	}
@@ -59,6 +64,8 @@ cd $R
 	for _, tt := range []struct{ name, script, want string }{
 		{"not booted", again, "write: read-only file system\nkept\n"},
 		{"shared", "touch run/ostree-booted\n" + again, "write: <nil>\nkept\n"},
+		{"broken boot", "touch run/ostree-booted; ln -s boot boot\n" + again, "write: too many levels of symbolic links\nkept\n"},
+		{"broken boot, not needed", "touch run/ostree-booted; ln -s boot boot; SELF=\"$SELF repo\"\n" + again, "write: <nil>\nkept\n"},
 		{"outside", "unshare -m --propagation private $SELF outside; stat -c %a run\n", "mount: <nil>\n700\n"},
 		{"outside at once", "$SELF outside; stat -c %a run\n", "mount: <nil>\n700\n"},
 		{"private", "touch run/ostree-booted\nunshare -m " + again, "write: <nil>\nkept\n"},

@@ -58,7 +58,7 @@ func (e *env) open() error {
 		}
 		if e.repo.IsSystem() && e.repo.CheckWritable() != nil {
 			// What reads need not fail for it; what writes will say what is wrong.
-			if err := sysroot.EnsureWritable(); err != nil {
+			if err := sysroot.EnsureRepoWritable(); err != nil {
 				e.debugf("%v", err)
 			}
 		}
