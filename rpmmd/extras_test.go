@@ -364,6 +364,10 @@ func TestModuleLimits(t *testing.T) {
 		{"explicit keys", lines(MaxModuleKeys+1, "  ? k%d\n  : v\n"), "too many keys"},
 		{"keys with nothing behind", lines(MaxModuleKeys+1, "  k%d:\n"), "too many keys"},
 		{"keys of mappings inside", lines(MaxModuleKeys+1, "  k%d:\n    a: b\n"), "too many keys"},
+		{"explicit keys alone", lines(MaxModuleKeys+1, "  ? k%d\n"), "too many keys"},
+		{"keys before tabs", lines(MaxModuleKeys+1, "  k%d:\tv\n"), "too many keys"},
+		{"lines that carriage returns end", lines(MaxModuleKeys+1, "  k%d:\r"), "too many keys"},
+		{"a text", "---\ndata:\n  description: |\n" + strings.Repeat("    Note: a text\n", MaxModuleKeys+1), ""},
 		{"mappings of a list", lines(5000, "  - k%d: v\n    l: w\n"), "invalid YAML"}, // data is no list
 		{"a list", "---\ndata:\n  artifacts:\n    rpms:\n" + strings.Repeat("    - a-0:1-1.noarch\n", 20000), ""},
 	} {

@@ -16,8 +16,9 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
+	yamltoken "github.com/goccy/go-yaml/token"
 
 	"rpmostree/rpm/evr"
 )
@@ -167,44 +168,28 @@ func parseDocument(b []byte) (d moduleDocument, err error) {
 	if nesting(b) > MaxModuleNesting {
 		return d, bad
 	}
-	if keys(b) > MaxModuleKeys {
-		return d, fmt.Errorf("%w: too many keys in a mapping", errLimit)
-	}
 	defer func() {
 		if recover() != nil {
 			err = bad
 		}
 	}()
-	f, err := parser.ParseBytes(b, 0)
+	tokens := lexer.Tokenize(string(b))
+	if slices.ContainsFunc(tokens, func(t *yamltoken.Token) bool { return t.Type == yamltoken.AliasType }) {
+		return d, errors.New("aliases are not supported")
+	}
+	if keys(tokens) > MaxModuleKeys {
+		return d, fmt.Errorf("%w: too many keys in a mapping", errLimit)
+	}
+	f, err := parser.Parse(tokens, 0)
 	if err != nil || len(f.Docs) > 1 {
 		return d, bad
 	}
 	for _, doc := range f.Docs {
-		if doc.Body == nil {
-			continue
-		}
-		aliases := aliasFinder{}
-		if ast.Walk(&aliases, doc.Body); aliases.found {
-			return d, errors.New("aliases are not supported")
-		}
-		if yaml.NodeToValue(doc.Body, &d) != nil {
+		if doc.Body != nil && yaml.NodeToValue(doc.Body, &d) != nil {
 			return d, bad
 		}
 	}
 	return d, nil
-}
-
-// An aliasFinder looks for aliases in a YAML document.
-type aliasFinder struct{ found bool }
-
-func (a *aliasFinder) Visit(n ast.Node) ast.Visitor {
-	if n.Type() == ast.AliasType {
-		a.found = true
-	}
-	if a.found {
-		return nil
-	}
-	return a
 }
 
 // nesting returns an upper bound of how deep a document is nested on one line or
@@ -228,31 +213,39 @@ func nesting(b []byte) int {
 	return most
 }
 
-// keys returns how many keys the largest mapping of a document may have, by
-// indentation. Mappings in braces do not count.
-func keys(b []byte) int {
-	type mapping struct{ indent, keys int }
+// keys returns how many keys the largest mapping of a document may have, by the
+// columns they are in. Mappings in braces do not count.
+func keys(tokens yamltoken.Tokens) int {
+	type mapping struct{ column, keys int }
 	var open []mapping
-	most := 0
-	for line := range bytes.Lines(b) {
-		text := bytes.TrimLeft(line, " ")
-		for {
-			at := len(line) - len(text)
-			for len(open) > 0 && open[len(open)-1].indent > at {
-				open = open[:len(open)-1]
+	most, braces := 0, 0
+	for _, t := range tokens {
+		at := t.Position.Column
+		switch t.Type {
+		case yamltoken.MappingStartType, yamltoken.SequenceStartType:
+			braces++
+		case yamltoken.MappingEndType, yamltoken.SequenceEndType:
+			braces--
+		case yamltoken.MappingValueType:
+			if t.Prev == nil {
+				continue
 			}
-			rest, item := bytes.CutPrefix(text, []byte("- "))
-			if !item {
-				break
-			}
-			text = bytes.TrimLeft(rest, " ")
-		}
-		if !bytes.Contains(text, []byte(": ")) && !bytes.HasSuffix(bytes.TrimRight(text, "\r\n"), []byte(":")) {
+			at = t.Prev.Position.Column
+		case yamltoken.SequenceEntryType, yamltoken.MappingKeyType:
+		default:
 			continue
 		}
-		at := len(line) - len(text)
-		if len(open) == 0 || open[len(open)-1].indent < at {
-			open = append(open, mapping{indent: at})
+		if braces > 0 {
+			continue
+		}
+		for len(open) > 0 && open[len(open)-1].column > at {
+			open = open[:len(open)-1]
+		}
+		if t.Type == yamltoken.SequenceEntryType {
+			continue
+		}
+		if len(open) == 0 || open[len(open)-1].column < at {
+			open = append(open, mapping{column: at})
 		}
 		m := &open[len(open)-1]
 		m.keys++
