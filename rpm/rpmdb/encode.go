@@ -10,6 +10,8 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+
+	"rpmostree/rpm"
 )
 
 // Options configure Encode and Write.
@@ -115,8 +117,10 @@ func makeTables(entries []Entry, order binary.ByteOrder) []tableRows {
 			t := &tables[i]
 			n := 0
 			for _, e := range entries {
-				x, _ := e.hdr.Entry(t.def.tag)
-				n += int(max(x.Count, 1))
+				n++
+				if x, ok := e.hdr.Entry(t.def.tag); ok && x.Type != rpm.TypeBinary {
+					n += int(x.Count) - 1
+				}
 			}
 			t.rows = make([]row, 0, n)
 			for _, e := range entries {

@@ -1,8 +1,12 @@
 package rpmdb
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +14,8 @@ import (
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
+
+	"rpmostree/rpm"
 )
 
 func TestReadSamples(t *testing.T) {
@@ -168,5 +174,67 @@ func TestWAL(t *testing.T) {
 	}
 	if got := len(db.Packages()) + len(db.Keys()); got != 3 {
 		t.Errorf("%d headers with a damaged log, want 3", got)
+	}
+}
+
+// countingReader counts the bytes that are read from a file.
+type countingReader struct {
+	data []byte
+	end  int64 // after which the file turns out to be cut off
+	n    int
+}
+
+func (r *countingReader) ReadAt(p []byte, off int64) (int, error) {
+	n, err := bytes.NewReader(r.data[:min(r.end, int64(len(r.data)))]).ReadAt(p, off)
+	r.n += n
+	return n, err
+}
+
+// The overflow pages of a row may lie in any order: backwards is the worst for
+// reading ahead.
+func TestScatteredPages(t *testing.T) {
+	const chain = 200
+	e := newHeader(t, "a", rpm.StringEntry(rpm.TagDescription, strings.Repeat("x", chain*(writePageSize-4))))
+	data, err := Encode([]Entry{e}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	be, page := binary.BigEndian, func(n uint32) []byte { return data[(n-1)*writePageSize:][:writePageSize] }
+	order := []uint32{2} // the first table is written first
+	for next := be.Uint32(page(2)); next != 0; next = be.Uint32(page(next)) {
+		order = append(order, next)
+	}
+	for i, j := 0, len(order)-1; i < j; i, j = i+1, j-1 {
+		a, b := page(order[i]), page(order[j])
+		swap := slices.Clone(a)
+		copy(a, b)
+		copy(b, swap)
+	}
+	last := order[len(order)-1]
+	for _, n := range order {
+		be.PutUint32(page(n), n-1)
+	}
+	be.PutUint32(page(2), 0)
+	leaf := page(last + 1)
+	be.PutUint32(leaf[len(leaf)-4:], last)
+
+	r := &countingReader{data: data, end: int64(len(data))}
+	db, err := ReadFrom(r, int64(len(data)))
+	if err != nil || len(db.Bad()) > 0 || len(db.Packages()) != 1 || len(order) < chain {
+		t.Fatalf("%d packages, %d bad, %d pages, error %v", len(db.Packages()), len(db.Bad()), len(order), err)
+	}
+	if r.n > 5*len(data) {
+		t.Errorf("%d bytes were read of %d", r.n, len(data))
+	}
+}
+
+// A file that is cut off while it is read is an error.
+func TestCutOff(t *testing.T) {
+	const size = 2 * writePageSize
+	for _, cut := range []int64{0, 1} {
+		f := &sqliteFile{r: &countingReader{data: make([]byte, size), end: size - cut}, size: size, pageSize: writePageSize, pages: 2}
+		if _, err := f.page(2, 1); cut == 0 && err != nil || cut > 0 && !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("without the last %d bytes: error %v", cut, err)
+		}
 	}
 }

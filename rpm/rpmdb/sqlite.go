@@ -104,9 +104,15 @@ func (f *sqliteFile) page(n uint32, ahead int) ([]byte, error) {
 	if have < 1 {
 		return nil, fmt.Errorf("page %d lies behind the end of the file", n)
 	}
-	size := f.pageSize * int(min(int64(max(1, min(ahead, sqliteReadAhead/f.pageSize))), have))
+	// More only if pages follow each other: of a file in which they do not, little is
+	// read in vain.
+	count := min(ahead, 4)
+	if int64(n)*int64(f.pageSize) == int64(f.first)*int64(f.pageSize)+int64(len(f.window)) {
+		count = max(1, min(ahead, sqliteReadAhead/f.pageSize))
+	}
+	size := f.pageSize * int(min(int64(count), have))
 	f.window, f.first = slices.Grow(f.window[:0], size)[:size], n
-	if _, err := f.r.ReadAt(f.window, off); err != nil && (err != io.EOF || off+int64(size) != f.size) {
+	if got, err := f.r.ReadAt(f.window, off); got < size {
 		f.window = nil
 		return nil, fmt.Errorf("reading page %d: %w", n, noEOF(err))
 	}

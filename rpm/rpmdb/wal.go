@@ -43,7 +43,11 @@ func indexWAL(wal []byte, pageSize int) *walIndex {
 		return nil
 	}
 	var index *walIndex
-	pending := map[uint32][]byte{}
+	type frame struct {
+		page uint32
+		data []byte
+	}
+	var pending []frame // not committed yet
 	for rest := wal[walHeaderSize:]; len(rest) >= walFrameSize+pageSize; rest = rest[walFrameSize+pageSize:] {
 		head, page := rest[:walFrameSize], rest[walFrameSize:walFrameSize+pageSize]
 		a, b = walChecksum(order, a, b, head[:8])
@@ -51,7 +55,7 @@ func indexWAL(wal []byte, pageSize int) *walIndex {
 		if string(head[8:16]) != salt || a != be.Uint32(head[16:]) || b != be.Uint32(head[20:]) {
 			break
 		}
-		pending[be.Uint32(head)] = page
+		pending = append(pending, frame{be.Uint32(head), page})
 		size := be.Uint32(head[4:])
 		if size == 0 || int64(size)*int64(pageSize) > MaxDatabaseSize {
 			continue
@@ -60,10 +64,10 @@ func indexWAL(wal []byte, pageSize int) *walIndex {
 			index = &walIndex{frames: map[uint32][]byte{}}
 		}
 		index.pages = size
-		for n, p := range pending {
-			index.frames[n] = p
+		for _, p := range pending {
+			index.frames[p.page] = p.data
 		}
-		clear(pending)
+		pending = pending[:0]
 	}
 	return index
 }
