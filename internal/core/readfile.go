@@ -25,8 +25,8 @@ func ReadFile(o *repo.Objects, t tree.Tree, name string) ([]byte, error) {
 		link, rest := at, ""
 		var below *tree.NotDirError
 		if errors.As(err, &below) {
-			link = bootedPath(strings.TrimPrefix(below.Path, "/"))
-			rest = strings.TrimPrefix(at, link)
+			rest = strings.TrimPrefix("/"+imagePath(at), below.Path)
+			link = strings.TrimSuffix(at, rest)
 			e.Checksum = below.Checksum
 		} else if err != nil {
 			return nil, err

@@ -20,12 +20,14 @@ func TestLinkedFiles(t *testing.T) {
 		link("/usr/share/absolute", "/etc/relative"), link("/etc/relative", "../usr/share/dir/semanage"),
 		link("/usr/share/dir", "conf"), link("/usr/share/up", "../../../../usr/share/conf/semanage"),
 		link("/usr/share/loop", "loop"), link("/usr/share/dangling", "nothing"),
+		link("/etc/conf.d", "/usr/share/conf"), link("/usr/share/in-etc", "/usr/etc/conf.d/semanage"),
 		link("/usr/share/below", "conf/semanage/x"), link("/usr/share/link-to-dir", "conf"),
 	}})
 	b := l.must(core.Spec{Install: []string{"linked"}})
 	const conf = "module-store = direct\n"
 	for path, want := range map[string]string{
 		"usr/share/absolute": conf, "usr/etc/relative": conf, "usr/share/dir/semanage": conf, "usr/share/up": conf,
+		"usr/etc/conf.d/semanage": conf, "usr/share/in-etc": conf,
 		"usr/share/dangling": "(missing)", "usr/etc/selinux/semanage.conf": conf + "\nstore-root=/etc/selinux\n",
 	} {
 		if got := l.read(b.Tree, path); got != want {
