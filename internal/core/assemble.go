@@ -336,9 +336,11 @@ func (a *assembly) database(context.Context) error {
 	if err != nil {
 		return fmt.Errorf("Writing rpmdb: %w", err)
 	}
-	dir, err := databaseDir(a.tree)
-	if err != nil {
-		return err
+	dir := postprocess.DatabaseDir // whatever packages may have elsewhere
+	if a.plan.spec.Base != nil {
+		if dir, err = databaseDir(a.tree); err != nil {
+			return err
+		}
 	}
 	if a.tree, err = postprocess.Database(a.tree, a.tx, dir, rpmdb.SQLiteName, string(db)); err != nil {
 		return err

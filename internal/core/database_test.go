@@ -90,3 +90,21 @@ func TestDatabaseWithLog(t *testing.T) {
 		t.Errorf("layered: %v", err)
 	}
 }
+
+// A database is written to its own place, whatever packages bring, and what is not of
+// a database stays.
+func TestDatabaseOfNewTree(t *testing.T) {
+	l := newLab(t, rpm.Builder{Name: "odd", Files: []rpm.BuildFile{
+		file("/usr/share/rpm/notes-wal", regular, "kept"), file("/usr/share/rpm/.rpm.lock", regular, "lock"),
+		file("/usr/lib/sysimage/rpm/Packages.db", regular, "old"),
+	}})
+	b := l.must(core.Spec{Install: []string{"odd"}})
+	for path, want := range map[string]string{
+		"usr/share/rpm/notes-wal": "kept", "usr/share/rpm/.rpm.lock": "(missing)", "usr/lib/sysimage/rpm/Packages.db": "old",
+		"usr/lib/sysimage/rpm/rpmdb.sqlite": "(missing)", "usr/lib/sysimage/rpm-ostree-base-db/rpmdb.sqlite": l.read(b.Tree, "usr/share/rpm/rpmdb.sqlite"),
+	} {
+		if got := l.read(b.Tree, path); got != want {
+			t.Errorf("%s: %.20q, want %.20q", path, got, want)
+		}
+	}
+}

@@ -113,7 +113,7 @@ func (x *Index) matching(ctx context.Context, pattern string) ([]Provider, error
 	}
 	files := strings.ContainsAny(pattern[:1], "/*?[")
 	path := func(id solv.ID, path string) {
-		if solv.Glob(pattern, path) && !slices.Contains(have(id).Paths, path) {
+		if solv.Glob(pattern, path) {
 			have(id).Paths = append(have(id).Paths, path)
 		}
 	}
@@ -142,7 +142,9 @@ func (x *Index) matching(ctx context.Context, pattern string) ([]Provider, error
 	}
 	var list []Provider
 	for _, id := range x.IDs() {
-		if p := found[id]; p != nil && len(p.Capabilities)+len(p.Paths) > 0 {
+		if p := found[id]; p != nil {
+			slices.Sort(p.Paths) // some are in the package's metadata and in its file list
+			p.Paths = slices.Compact(p.Paths)
 			list = append(list, *p)
 		}
 	}

@@ -175,9 +175,9 @@ func Integrate(t tree.Tree, w Writer) (tree.Tree, error) {
 
 // databaseLeftovers are patterns of what other databases, and programs that had one
 // open, leave in its directory. A log would be applied to a database that is not its
-// own.
+// own. What else is there is somebody's.
 var databaseLeftovers = []string{
-	"*-wal", "*-shm", "*-journal", "Packages", "Packages.db", "Index.db", "__db.*", ".rpm.lock", ".dbenv.lock",
+	"rpmdb.sqlite-wal", "rpmdb.sqlite-shm", "rpmdb.sqlite-journal", "Packages", "Packages.db", "Index.db", "__db.*", ".rpm.lock", ".dbenv.lock",
 }
 
 // Database puts a package database into the directory dir, and takes away what
