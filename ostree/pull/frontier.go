@@ -46,17 +46,26 @@ func newFrontier(task progress.Task) *frontier {
 
 // add queues a job unless its object was queued before.
 func (f *frontier) add(j job) {
+	if j.do != nil || f.first(j.name) {
+		f.push(j)
+	}
+}
+
+// first tells whether an object is met for the first time, and notes it.
+func (f *frontier) first(n ostree.ObjectName) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	switch {
-	case j.do != nil:
-		f.metadata = append(f.metadata, j)
-	case !f.seen.Add(j.name.Type, j.name.Checksum):
-		return
-	case j.name.Type == ostree.ObjectFile:
+	return f.seen.Add(n.Type, n.Checksum)
+}
+
+// push queues a job whatever was queued before.
+func (f *frontier) push(j job) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if j.do == nil && j.name.Type == ostree.ObjectFile {
 		f.files = append(f.files, j)
 		f.total++
-	default:
+	} else {
 		f.metadata = append(f.metadata, j)
 	}
 	f.cond.Signal()

@@ -3,6 +3,7 @@ package pull
 import (
 	"bytes"
 	"cmp"
+	"compress/flate"
 	"context"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +22,7 @@ import (
 	"rpmostree/ostree"
 	"rpmostree/ostree/delta"
 	"rpmostree/ostree/repo"
+	"rpmostree/ostree/tree"
 )
 
 // requests counts what a server was asked for, by the suffix of the name, or all of it.
@@ -73,6 +76,12 @@ func short(w http.ResponseWriter, _ *http.Request) {
 	io.WriteString(w, "less")
 }
 
+// enormous says how much it would send, and that is refused.
+func enormous(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Length", "1099511627776")
+	io.WriteString(w, "less")
+}
+
 func toFile(w http.ResponseWriter, req *http.Request) {
 	w.Header().Set("Location", "file:///etc/passwd")
 	w.WriteHeader(http.StatusFound)
@@ -95,6 +104,7 @@ var lies = map[string]struct {
 	"garbage":    {answer("this is no such thing\x00\xff"), ""},
 	"empty":      {answer(""), ""},
 	"endless":    {endless, "exceeded maximum"},
+	"enormous":   {enormous, "exceeded maximum"},
 	"cut short":  {short, ""},
 	"to a file":  {toFile, "unsupported protocol"},
 	"silent":     {silent, "too slow"},
@@ -109,7 +119,7 @@ var lies = map[string]struct {
 // TestHostileRemote: whatever a server does, the pull fails with a word about it,
 // leaves no ref and nothing broken, and the next one from an honest server succeeds.
 func TestHostileRemote(t *testing.T) {
-	kinds := map[string]string{"config": "config", "summary": "summary", "ref": "refs/heads/x", "commit": ".commit", "dirtree": ".dirtree", "dirmeta": ".dirmeta", "file": ".filez"}
+	kinds := map[string]string{"config": "config", "summary": "summary", "signature": "summary.sig", "ref": "refs/heads/x", "commit": ".commit", "detached": ".commitmeta", "dirtree": ".dirtree", "dirmeta": ".dirmeta", "file": ".filez"}
 	src, _, _, second := serveTree(t, small, nil)
 	files := http.FileServer(http.Dir(src.Path()))
 	honest := httptest.NewServer(files)
@@ -118,8 +128,11 @@ func TestHostileRemote(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			for name, a := range lies {
-				if name == "endless" && (kind == "dirtree" || kind == "dirmeta" || kind == "summary") {
+				if name == "endless" && slices.Contains([]string{"summary", "signature", "detached", "dirtree", "dirmeta"}, kind) {
 					continue // 128 MiB each, as the commit
+				}
+				if (kind == "signature" || kind == "detached") && (name == "garbage" || name == "empty") {
+					continue // nobody asks what is in it where no signature is demanded
 				}
 				liar := httptest.NewServer(lie(suffix, a.lie)(files))
 				r := newRepo(t, repo.BareUser)
@@ -145,8 +158,23 @@ func TestHostileRemote(t *testing.T) {
 					t.Errorf("%s: commit is partial", what)
 				}
 				fsckClean(t, r)
+				nothingLeft(t, r)
 			}
 		})
+	}
+}
+
+// nothingLeft looks for what a pull leaves behind in the temporary directory.
+func nothingLeft(t *testing.T, r *repo.Repo) {
+	t.Helper()
+	entries, err := os.ReadDir(filepath.Join(r.Path(), "tmp"))
+	if err != nil {
+		t.Error(err)
+	}
+	for _, e := range entries {
+		if e.Name() != "cache" {
+			t.Errorf("%s was left behind", e.Name())
+		}
 	}
 }
 
@@ -154,12 +182,15 @@ func TestHostileRemote(t *testing.T) {
 func TestHostileDeltaRemote(t *testing.T) {
 	src, url, first, second, _ := serveDelta(t, delta.Options{})
 	files := http.FileServer(http.Dir(src.Path()))
-	for kind, suffix := range map[string]string{"superblock": "/superblock", "part": "/0"} {
+	for kind, suffix := range map[string]string{"superblock": "/superblock", "part": "/0", "index": ".index"} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			for name, a := range lies {
-				if name == "endless" && kind == "superblock" {
+				if name == "endless" && kind != "part" {
 					continue // 128 MiB
+				}
+				if name == "empty" && kind == "index" {
+					continue // it lists nothing: the summary does
 				}
 				liar := httptest.NewServer(lie(suffix, a.lie)(files))
 				r := newRepo(t, repo.BareUser)
@@ -181,6 +212,7 @@ func TestHostileDeltaRemote(t *testing.T) {
 					t.Errorf("%s %s: the honest server: %v, %+v", kind, name, err, stats)
 				}
 				fsckClean(t, r)
+				nothingLeft(t, r)
 			}
 		})
 	}
@@ -190,6 +222,13 @@ func TestHostileDeltaRemote(t *testing.T) {
 func forge(t *testing.T, src *repo.Repo, typ ostree.ObjectType, data []byte) ostree.Checksum {
 	t.Helper()
 	sum := ostree.ChecksumOf(data)
+	forgeAs(t, src, typ, sum, data)
+	return sum
+}
+
+// forgeAs adds an object that may not fit its checksum.
+func forgeAs(t *testing.T, src *repo.Repo, typ ostree.ObjectType, sum ostree.Checksum, data []byte) {
+	t.Helper()
 	file := src.ObjectPath(typ, sum)
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		t.Fatal(err)
@@ -197,7 +236,6 @@ func forge(t *testing.T, src *repo.Repo, typ ostree.ObjectType, data []byte) ost
 	if err := os.WriteFile(file, data, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	return sum
 }
 
 // TestMalformedObjects pulls objects with the right checksum and wrong content.
@@ -220,18 +258,18 @@ func TestMalformedObjects(t *testing.T) {
 		x.Tree, x.Meta = tree, meta
 		return x.Marshal()
 	}
-	tree := func(data []byte) []byte { return commit(forge(t, src, ostree.ObjectDirTree, data), c.Meta) }
+	treeOf := func(data []byte) []byte { return commit(forge(t, src, ostree.ObjectDirTree, data), c.Meta) }
 	for name, data := range map[string][]byte{
 		"commit of garbage":         []byte("garbage"),
 		"commit cut short":          c.Marshal()[:60],
-		"tree of garbage":           tree([]byte("garbage")),
-		"empty tree object":         tree(nil),
-		"tree that goes up":         tree(dirtree("../x", "a")),
-		"tree with a slash":         tree(dirtree("a/b", "a")),
-		"tree with dot dot":         tree(dirtree("a", "..")),
-		"tree with a dot":           tree(dirtree(".", "b")),
-		"tree with no name":         tree(dirtree("", "b")),
-		"tree of what is missing":   tree(dirtree("a", "b")),
+		"tree of garbage":           treeOf([]byte("garbage")),
+		"empty tree object":         treeOf(nil),
+		"tree that goes up":         treeOf(dirtree("../x", "a")),
+		"tree with a slash":         treeOf(dirtree("a/b", "a")),
+		"tree with dot dot":         treeOf(dirtree("a", "..")),
+		"tree with a dot":           treeOf(dirtree(".", "b")),
+		"tree with no name":         treeOf(dirtree("", "b")),
+		"tree of what is missing":   treeOf(dirtree("a", "b")),
 		"directory that is a file":  commit(c.Tree, forge(t, src, ostree.ObjectDirMeta, dirmeta(0x10000644>>12))),
 		"directory of garbage":      commit(c.Tree, forge(t, src, ostree.ObjectDirMeta, []byte("garbage"))),
 		"tree and meta are swapped": commit(c.Meta, c.Tree),
@@ -251,6 +289,106 @@ func TestMalformedObjects(t *testing.T) {
 			t.Errorf("%s: pulled from the directory", name)
 		}
 	}
+}
+
+// TestForgedTrees pulls trees that are right, but not what anyone would make.
+func TestForgedTrees(t *testing.T) {
+	asked := newRequests()
+	src, url, first, _ := serveTree(t, small, asked.wrap)
+	c, err := src.Commit(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root, err := src.DirTree(c.Tree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	commit := func(tree ostree.Checksum) string {
+		x := *c
+		x.Tree = tree
+		return "x@" + forge(t, src, ostree.ObjectCommit, x.Marshal()).String()
+	}
+	pull := func(ref string, mode repo.Mode) (*repo.Repo, error) {
+		r := newRepo(t, mode)
+		addRemote(t, r, url)
+		_, err := Pull(context.Background(), r, "origin", Options{Refs: []string{ref}, Retries: -1, DisableDeltas: true})
+		if refs, _ := r.Refs(); (err == nil) != (len(refs) == 1) {
+			t.Errorf("error %v, refs %v", err, refs)
+		}
+		fsckClean(t, r)
+		nothingLeft(t, r)
+		return r, err
+	}
+
+	chain := []ostree.Checksum{forge(t, src, ostree.ObjectDirTree, ostree.DirTree{}.Marshal())}
+	for range 2 * tree.MaxDepth {
+		d := ostree.DirTree{Dirs: []ostree.TreeDir{{Name: "d", Tree: chain[len(chain)-1], Meta: c.Meta}}}
+		chain = append(chain, forge(t, src, ostree.ObjectDirTree, d.Marshal()))
+	}
+	if _, err := pull(commit(chain[tree.MaxDepth]), repo.BareUser); err != nil {
+		t.Errorf("deep: %v", err)
+	}
+	before := asked.count(".dirtree")
+	if _, err := pull(commit(chain[2*tree.MaxDepth]), repo.BareUser); err == nil || !strings.Contains(err.Error(), "nested deeper than") {
+		t.Errorf("too deep: error %v", err)
+	}
+	if n := asked.count(".dirtree") - before; n != tree.MaxDepth+1 {
+		t.Errorf("too deep: asked for %d directories", n)
+	}
+
+	var many ostree.DirTree
+	for i := range 20000 {
+		many.Files = append(many.Files, ostree.TreeFile{Name: fmt.Sprintf("f%05d", i), Checksum: root.Files[0].Checksum})
+		many.Dirs = append(many.Dirs, ostree.TreeDir{Name: fmt.Sprintf("d%05d", i), Tree: chain[0], Meta: c.Meta})
+	}
+	before = asked.count(".dirtree") + asked.count(".dirmeta") + asked.count(".filez")
+	if _, err := pull(commit(forge(t, src, ostree.ObjectDirTree, many.Marshal())), repo.BareUser); err != nil {
+		t.Errorf("many names: %v", err)
+	}
+	if n := asked.count(".dirtree") + asked.count(".dirmeta") + asked.count(".filez") - before; n != 4 {
+		t.Errorf("many names: asked for %d objects, not 4", n)
+	}
+
+	// What a file is named after is the content that its header tells the size of.
+	zeros := deflate(t, 64<<20)
+	for name, size := range map[string]uint64{"bomb": 10, "of nothing": 0, "larger than a disk": 1 << 61, "larger than a number": 1 << 63} {
+		h := ostree.FileHeader{Mode: 0o100644}
+		file, err := ostree.FileChecksum(h, bytes.NewReader(make([]byte, min(size, 10))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		z := ostree.ZFileHeader{Size: size, FileHeader: h}
+		forgeAs(t, src, ostree.ObjectFile, file, append(ostree.Framed(z.Marshal()), zeros...))
+		d := ostree.DirTree{Files: []ostree.TreeFile{{Name: "f", Checksum: file}}}
+		ref := commit(forge(t, src, ostree.ObjectDirTree, d.Marshal()))
+		want := "has not the size that its header tells"
+		if name == "larger than a disk" {
+			want = "would be exceeded"
+		}
+		for _, mode := range []repo.Mode{repo.BareUser, repo.Archive} {
+			if _, err := pull(ref, mode); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: error %v, want %q", name, err, want)
+			}
+		}
+	}
+}
+
+// deflate returns zeros that were compressed.
+func deflate(t *testing.T, zeros int64) []byte {
+	t.Helper()
+	var buf bytes.Buffer
+	w, err := flate.NewWriter(&buf, flate.BestSpeed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := make([]byte, 1<<20)
+	for ; zeros > 0; zeros -= int64(len(block)) {
+		w.Write(block)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return buf.Bytes()
 }
 
 // TestHostileSummary pulls by summaries that lie.

@@ -240,9 +240,13 @@ func (p *puller) dirTree(ctx context.Context, f *frontier, j job) error {
 }
 
 func (p *puller) queueFile(f *frontier, c ostree.Checksum) error {
-	ok, err := p.tx.Has(ostree.ObjectFile, c)
+	n := ostree.ObjectName{Type: ostree.ObjectFile, Checksum: c}
+	if !f.first(n) {
+		return nil // a tree may name one file a million times
+	}
+	ok, err := p.tx.Has(n.Type, c)
 	if err == nil && !ok {
-		f.add(job{name: ostree.ObjectName{Type: ostree.ObjectFile, Checksum: c}})
+		f.push(job{name: n})
 	}
 	return err
 }
