@@ -1,15 +1,16 @@
 package ostree
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
+	"rpmostree/ostree"
 	"rpmostree/ostree/repo"
 )
 
@@ -79,7 +80,11 @@ func (k *checkouter) run() error {
 	if len(k.args) > 1 {
 		dest = k.args[1]
 	}
-	return k.checkout(k.args[0], dest)
+	commit, err := k.repo.ResolveRev(k.args[0])
+	if err != nil {
+		return err
+	}
+	return k.checkout(commit, dest)
 }
 
 // check turns the options into those of the library.
@@ -145,12 +150,8 @@ func (k *checkouter) labelPath(p string) string {
 	return k.prefix + "/" + strings.TrimPrefix(p, path.Clean("/"+k.options.Subpath))
 }
 
-func (k *checkouter) checkout(rev, dest string) error {
-	commit, err := k.repo.ResolveRev(rev)
-	if err != nil {
-		return err
-	}
-	err = k.repo.Checkout(k.ctx, commit, dest, k.options)
+func (k *checkouter) checkout(commit ostree.Checksum, dest string) error {
+	err := k.repo.Checkout(k.ctx, commit, dest, k.options)
 	if errors.Is(err, fs.ErrNotExist) && k.options.Subpath != "" {
 		t, treeErr := k.repo.Tree(commit)
 		if treeErr != nil {
@@ -170,22 +171,30 @@ func (k *checkouter) checkout(rev, dest string) error {
 const maxBatch = 64 << 20
 
 // many checks out pairs of a revision and a path, each ended by a NUL, into one destination.
+// Without its path, the last revision is checked out as a whole.
 func (k *checkouter) many(r io.Reader) error {
 	if len(k.args) == 0 {
 		return usagef("DESTINATION must be specified")
 	}
-	data, err := io.ReadAll(io.LimitReader(r, maxBatch))
+	data, err := io.ReadAll(io.LimitReader(r, maxBatch+1))
 	if err != nil {
 		return err
 	}
-	fields := bytes.Split(bytes.TrimSuffix(data, []byte{0}), []byte{0})
-	for i := 0; i+1 < len(fields); i += 2 {
-		if string(fields[i]) == "" {
+	if len(data) > maxBatch {
+		return fmt.Errorf("List of checkouts is larger than %d bytes", maxBatch)
+	}
+	for pair := range slices.Chunk(strings.Split(strings.TrimSuffix(string(data), "\x00"), "\x00"), 2) {
+		rev := pair[0]
+		if rev == "" {
 			break
 		}
-		k.options.Subpath = string(fields[i+1])
-		if err := k.checkout(string(fields[i]), k.args[0]); err != nil {
-			return fmt.Errorf("Processing tree %s: %w", fields[i], err)
+		commit, err := k.repo.ResolveRev(rev)
+		if err != nil {
+			return err
+		}
+		k.options.Subpath = strings.Join(pair[1:], "")
+		if err := k.checkout(commit, k.args[0]); err != nil {
+			return fmt.Errorf("Processing tree %s: %w", commit, err)
 		}
 	}
 	return nil

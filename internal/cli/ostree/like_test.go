@@ -87,6 +87,12 @@ const likeC = `
 --repo=r checkout -U --skip-list=nope x no
 --repo=r checkout -U --fsync=maybe x no
 --repo=r checkout -UCH x no
+--repo=r checkout -U --union --from-file=last many
+--repo=r diff x ./many
+--repo=r checkout -U --union --from-file=nope many
+--repo=r checkout -U --union --from-file=wrong many
+--repo=r checkout -U --union --from-file=wrongpath many
+--repo=r diff x ./many
 --repo=r diff x^ x
 --repo=r diff x ./co
 --repo=r diff --stats x ./co
@@ -157,7 +163,8 @@ func TestCommandsLikeC(t *testing.T) {
 		if err := os.MkdirAll(filepath.Join(dir, "tree/sub"), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		for name, data := range map[string]string{"a": "one\n", "sub/b": "two\n"} {
+		for name, data := range map[string]string{"a": "one\n", "sub/b": "two\n",
+			"../last": "x\x00/sub\x00x", "../wrong": "x\x00/\x00nope\x00/sub\x00", "../wrongpath": "x\x00/nope\x00x\x00/\x00"} {
 			if err := os.WriteFile(filepath.Join(dir, "tree", name), []byte(data), 0o644); err != nil {
 				t.Fatal(err)
 			}
