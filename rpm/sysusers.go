@@ -39,7 +39,8 @@ func sysusersLine(version string) (string, error) {
 	}
 	line := strings.TrimRight(string(b), "\x00")
 	// It goes to a program line by line: one may not be two.
-	if i := strings.IndexFunc(line, unicode.IsControl); i >= 0 && line[i] != '\t' || line == "" || !strings.Contains("ugmr", line[:1]) {
+	bad := func(r rune) bool { return r != '\t' && unicode.IsControl(r) }
+	if strings.ContainsFunc(line, bad) || line == "" || !strings.Contains("ugmr", line[:1]) {
 		return "", fmt.Errorf("%q is no line of sysusers", line)
 	}
 	return line, nil

@@ -26,6 +26,7 @@ func TestSysusers(t *testing.T) {
 			[]string{"g chrony 42", "m chrony clock", `u chrony - "chrony user" /var/lib/chrony`}, false},
 		{"not base64", []Dep{provide("user(x)", "1.0-1")}, nil, true},
 		{"two lines", []Dep{provide("user(x)", encodeSysusers("u x 1\nu root 0"))}, nil, true},
+		{"two lines, the first with a tab", []Dep{provide("user(x)", encodeSysusers("u x\t1\nu root 0"))}, nil, true},
 		{"another kind", []Dep{provide("user(x)", encodeSysusers("f /etc/passwd"))}, nil, true},
 		{"empty", []Dep{provide("user(x)", "AAAA")}, nil, true},
 		{"too long", []Dep{provide("user(x)", encodeSysusers("u "+strings.Repeat("x", MaxSysusersLine)))}, nil, true},
