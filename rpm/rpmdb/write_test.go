@@ -3,15 +3,19 @@ package rpmdb
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
+
+	"rpmostree/rpm"
 )
 
 // writeDB writes entries to a new directory and returns it.
@@ -257,6 +261,41 @@ func BenchmarkLayer(b *testing.B) {
 		}
 		if err := Write(out, append(db.Entries(), e), Options{}); err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+// fullDisk takes some writes and refuses all others.
+type fullDisk struct {
+	buffer
+	left int
+}
+
+func (d *fullDisk) WriteAt(p []byte, off int64) (int, error) {
+	if d.left--; d.left < 0 {
+		return 0, syscall.ENOSPC
+	}
+	return d.buffer.WriteAt(p, off)
+}
+
+// A write that fails makes all fail, and there is no header before all else is there.
+func TestFullDisk(t *testing.T) {
+	var names []string
+	for i := range 20_000 {
+		names = append(names, fmt.Sprintf("name-%d", i))
+	}
+	entries := []Entry{newHeader(t, "a", rpm.StringsEntry(rpm.TagProvideName, names...), rpm.StringEntry(rpm.TagDescription, strings.Repeat("x", 1<<20)))}
+	for n := 0; ; n++ {
+		d := &fullDisk{left: n}
+		err := encode(d, entries, Options{})
+		if err == nil {
+			if n < 10 {
+				t.Errorf("%d writes", n)
+			}
+			break
+		}
+		if !errors.Is(err, syscall.ENOSPC) || bytes.HasPrefix(d.data, []byte(sqliteMagic)) {
+			t.Fatalf("after %d writes: %v", n, err)
 		}
 	}
 }
