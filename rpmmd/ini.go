@@ -72,7 +72,8 @@ func parseINI(b []byte) ([]iniSection, error) {
 	return sections, nil
 }
 
-// unquote takes one pair of quotes away, as libdnf does.
+// unquote takes one pair of quotes away, as libdnf does. It leaves them on lists, where
+// they would only make URLs and patterns that mean nothing.
 func unquote(v string) string {
 	if n := len(v); n > 1 && (v[0] == '"' || v[0] == '\'') && v[n-1] == v[0] {
 		return v[1 : n-1]
