@@ -63,6 +63,58 @@ func TestEdgesMatchReference(t *testing.T) {
 	}
 }
 
+// TestReplaceRemote has a remote of the configuration, with a keyring, and one of a file that
+// has another one too and that not everybody may read.
+func TestReplaceRemote(t *testing.T) {
+	r, err := Init(filepath.Join(t.TempDir(), "r"), InitOptions{Mode: Bare})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for _, url := range []string{"http://a", "http://b"} {
+		if err := r.ReplaceRemote("x", [][2]string{{"url", url}, {url[7:], "1"}}); err != nil {
+			t.Fatal(err)
+		}
+		keyring := filepath.Join(r.Path(), "x.trustedkeys.gpg")
+		if url == "http://a" {
+			err = os.WriteFile(keyring, nil, 0o644)
+		} else {
+			_, err = os.Stat(keyring)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if text := string(r.Config().Bytes()); !strings.HasSuffix(text, "[remote \"x\"]\nurl=http://b\nb=1\n") {
+		t.Error(text)
+	}
+	if err := r.ReplaceRemote("x", [][2]string{{"gpg-verify", "perhaps"}}); err == nil {
+		t.Error("a wrong value was taken")
+	}
+	if m, err := r.Remote("x"); err != nil || m.URL != "http://b" {
+		t.Errorf("%+v, %v", m, err)
+	}
+	dir := t.TempDir()
+	r.SetRemotesDir(dir)
+	file := filepath.Join(dir, "two.conf")
+	if err := os.WriteFile(file, []byte("[remote \"y\"]\nurl=http://y\n[remote \"z\"]\nurl=http://z\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, url := range map[string]string{"y": "http://new", "v": "http://v"} {
+		if err := r.ReplaceRemote(name, [][2]string{{"url", url}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, url := range map[string]string{"v": "http://v", "x": "http://b", "y": "http://new", "z": "http://z"} {
+		if m, err := r.Remote(name); err != nil || m.URL != url {
+			t.Errorf("%s: %+v, %v", name, m, err)
+		}
+	}
+	if fi, err := os.Stat(file); err != nil || fi.Mode() != 0o600 {
+		t.Errorf("%v, %v", fi.Mode(), err)
+	}
+}
+
 // TestNumbers is about numbers in the configuration: upstream takes what they begin with.
 func TestNumbers(t *testing.T) {
 	for _, tt := range []struct {

@@ -232,31 +232,59 @@ func (r *Repo) AddRemote(name string, keys [][2]string) error {
 	} else if !isMissing(err) {
 		return err
 	}
-	k, g := &keyfile.File{}, remoteGroup(name)
-	if r.remotesDir() == "" {
-		k = r.Config()
-	}
-	for _, kv := range keys {
-		if err := k.SetRaw(g, kv[0], kv[1]); err != nil {
-			return err
-		}
-	}
-	if _, err := NewRemote(name, k); err != nil {
-		return err
-	}
 	dir := r.remotesDir()
 	if dir == "" {
-		return r.SetConfig(k)
+		return r.writeRemote(remoteFile{File: r.Config()}, name, keys)
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	d, err := dirfd.Open(dir)
+	return r.writeRemote(remoteFile{&keyfile.File{}, filepath.Join(dir, name+".conf")}, name, keys)
+}
+
+// ReplaceRemote gives a remote other keys where it is configured, or adds it. Its refs and
+// its keyring stay.
+func (r *Repo) ReplaceRemote(name string, keys [][2]string) error {
+	files, err := r.remoteFiles()
+	if err != nil {
+		return err
+	}
+	f, ok := files[name]
+	if !ok {
+		return r.AddRemote(name, keys)
+	}
+	if f.path == "" {
+		f.File = r.Config()
+	} else if f.path, err = filepath.EvalSymlinks(f.path); err != nil {
+		return err
+	}
+	f.RemoveGroup(remoteGroup(name))
+	return r.writeRemote(f, name, keys)
+}
+
+// writeRemote sets the keys of a remote and writes its file.
+func (r *Repo) writeRemote(f remoteFile, name string, keys [][2]string) error {
+	for _, kv := range keys {
+		if err := f.SetRaw(remoteGroup(name), kv[0], kv[1]); err != nil {
+			return err
+		}
+	}
+	if _, err := NewRemote(name, f.File); err != nil {
+		return err
+	}
+	if f.path == "" {
+		return r.SetConfig(f.File)
+	}
+	mode := fs.FileMode(0o644)
+	if fi, err := os.Stat(f.path); err == nil {
+		mode = fi.Mode().Perm() // it may have a password
+	}
+	d, err := dirfd.Open(filepath.Dir(f.path))
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	return d.WriteFileAtomic(name+".conf", k.Bytes(), 0o644, r.settings().fsync)
+	return d.WriteFileAtomic(filepath.Base(f.path), f.Bytes(), uint32(mode), r.settings().fsync)
 }
 
 // DeleteRemote removes a remote. Its refs stay.

@@ -73,12 +73,11 @@ func (a *remoteAdder) run(name, url string, branches []string) error {
 	if err != nil {
 		return err
 	}
+	write := a.repo.AddRemote
 	if a.force {
-		if err := a.repo.DeleteRemote(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return err
-		}
+		write = a.repo.ReplaceRemote
 	}
-	if err := a.repo.AddRemote(name, keys); err != nil || a.gpgImport == "" {
+	if err := write(name, keys); err != nil || a.gpgImport == "" {
 		return err
 	}
 	source := new(openpgp.Keyring)
