@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -67,6 +68,9 @@ func (e *SizeError) Error() string {
 
 // WithoutPassword returns a URL as errors tell it: they end up in logs.
 func WithoutPassword(raw string) string {
+	if !strings.Contains(raw, "@") { // such as a path of a file, with any characters
+		return raw
+	}
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil:

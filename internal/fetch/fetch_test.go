@@ -529,7 +529,12 @@ func TestPassword(t *testing.T) {
 			t.Errorf("%+v: %v", tt.req, err)
 		}
 	}
-	if got := WithoutPassword("http://user:secret@host/x?y"); got != "http://user:xxxxx@host/x?y" {
-		t.Error(got)
+	for in, want := range map[string]string{
+		"http://user:secret@host/x?y": "http://user:xxxxx@host/x?y", "http://host/x@y": "http://host/x@y",
+		"http://user:secret%@host": "(invalid URL)", "/a/100%": "/a/100%",
+	} {
+		if got := WithoutPassword(in); got != want {
+			t.Errorf("%s: %s", in, got)
+		}
 	}
 }
