@@ -367,6 +367,10 @@ func TestModuleLimits(t *testing.T) {
 		{"explicit keys alone", lines(MaxModuleKeys+1, "  ? k%d\n"), "too many keys"},
 		{"keys before tabs", lines(MaxModuleKeys+1, "  k%d:\tv\n"), "too many keys"},
 		{"lines that carriage returns end", lines(MaxModuleKeys+1, "  k%d:\r"), "too many keys"},
+		{"brackets that close", "---\ndata:\n  x: " + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + "\n", "nested too deeply"},
+		{"tags of tags", "---\ndata:\n  x: " + strings.Repeat("!a\n   ", 20_000) + "b\n", "nested too deeply"},
+		{"tags and anchors", "---\ndata:\n  x: " + strings.Repeat("&a !b\n   ", 20_000) + "b\n", "nested too deeply"},
+		{"brackets in a text", "---\ndata:\n  x: '" + strings.Repeat("[", 20_000) + "'\n", ""},
 		{"a text", "---\ndata:\n  description: |\n" + strings.Repeat("    Note: a text\n", MaxModuleKeys+1), ""},
 		{"mappings of a list", lines(5000, "  - k%d: v\n    l: w\n"), "invalid YAML"}, // data is no list
 		{"a list", "---\ndata:\n  artifacts:\n    rpms:\n" + strings.Repeat("    - a-0:1-1.noarch\n", 20000), ""},

@@ -165,9 +165,6 @@ func moduleTime(v any) time.Time {
 // either, are refused: with them a small document could become a large one.
 func parseDocument(b []byte) (d moduleDocument, err error) {
 	bad := errors.New("invalid YAML") // the library's errors quote the document
-	if nesting(b) > MaxModuleNesting {
-		return d, bad
-	}
 	defer func() {
 		if recover() != nil {
 			err = bad
@@ -179,6 +176,9 @@ func parseDocument(b []byte) (d moduleDocument, err error) {
 	}
 	if keys(tokens) > MaxModuleKeys {
 		return d, fmt.Errorf("%w: too many keys in a mapping", errLimit)
+	}
+	if nesting(tokens) > MaxModuleNesting {
+		return d, fmt.Errorf("%w: values are nested too deeply", errLimit)
 	}
 	f, err := parser.Parse(tokens, 0)
 	if err != nil || len(f.Docs) > 1 {
@@ -192,23 +192,25 @@ func parseDocument(b []byte) (d moduleDocument, err error) {
 	return d, nil
 }
 
-// nesting returns an upper bound of how deep a document is nested on one line or
-// by brackets.
-func nesting(b []byte) int {
-	most, open := 0, 0
-	for line := range bytes.Lines(b) {
-		dashes := 0
-		for i, c := range line {
-			switch {
-			case c == '[' || c == '{':
-				open++
-			case c == ']' || c == '}':
-				open = max(open-1, 0)
-			case (c == '-' || c == '?' || c == ':') && i+1 < len(line) && line[i+1] == ' ':
-				dashes++
-			}
+// nesting returns an upper bound of how deep a document is nested by brackets, on one
+// line, or by tags, anchors and "?", of which modules have few.
+func nesting(tokens yamltoken.Tokens) int {
+	most, open, line, indicators, others := 0, 0, 0, 0, 0
+	for _, t := range tokens {
+		if t.Position.Line != line {
+			line, indicators = t.Position.Line, 0
 		}
-		most = max(most, open, dashes)
+		switch t.Type {
+		case yamltoken.MappingStartType, yamltoken.SequenceStartType:
+			open++
+		case yamltoken.MappingEndType, yamltoken.SequenceEndType:
+			open = max(open-1, 0)
+		case yamltoken.SequenceEntryType, yamltoken.MappingValueType:
+			indicators++
+		case yamltoken.TagType, yamltoken.AnchorType, yamltoken.MappingKeyType:
+			others++
+		}
+		most = max(most, open, indicators, others)
 	}
 	return most
 }
