@@ -84,9 +84,9 @@ func (p *Pool) ParseDep(s string) (Ref, error) {
 	if len(s) > MaxDepLength {
 		return 0, fmt.Errorf("%w: too long", ErrDep)
 	}
-	d := depParser{pool: p, rest: strings.TrimSpace(s)}
+	d := depParser{pool: p, rest: strings.Trim(s, blanks)}
 	ref, err := d.dep(0)
-	if err == nil && strings.TrimSpace(d.rest) != "" {
+	if err == nil && strings.Trim(d.rest, blanks) != "" {
 		err = fmt.Errorf("%w: trailing text", ErrDep)
 	}
 	if err != nil {
@@ -129,8 +129,11 @@ type depParser struct {
 	rest string
 }
 
+// blanks divide the words of a dependency, as in libsolv; all else is part of a name.
+const blanks = " \t\n"
+
 func (d *depParser) dep(depth int) (Ref, error) {
-	d.rest = strings.TrimLeft(d.rest, " \t\n")
+	d.rest = strings.TrimLeft(d.rest, blanks)
 	if strings.HasPrefix(d.rest, "(") {
 		if depth >= MaxDepDepth {
 			return 0, fmt.Errorf("%w: nested too deeply", ErrDep)
@@ -143,13 +146,13 @@ func (d *depParser) dep(depth int) (Ref, error) {
 		return 0, fmt.Errorf("%w: no name", ErrDep)
 	}
 	ref := d.pool.strs.intern(name)
-	d.rest = strings.TrimLeft(d.rest, " \t\n")
+	d.rest = strings.TrimLeft(d.rest, blanks)
 	n := len(d.rest) - len(strings.TrimLeft(d.rest, "<=>"))
 	if n == 0 {
 		return ref, nil
 	}
 	op, ok := evr.ParseOp(d.rest[:n])
-	d.rest = strings.TrimLeft(d.rest[n:], " \t\n")
+	d.rest = strings.TrimLeft(d.rest[n:], blanks)
 	version := d.name()
 	if !ok || version == "" {
 		return 0, fmt.Errorf("%w: operator or version", ErrDep)
@@ -191,7 +194,7 @@ func (d *depParser) rich(depth int, chain RelOp) (Ref, error) {
 	if err != nil {
 		return 0, err
 	}
-	d.rest = strings.TrimLeft(d.rest, " \t\n")
+	d.rest = strings.TrimLeft(d.rest, blanks)
 	if strings.HasPrefix(d.rest, ")") {
 		d.rest = d.rest[1:]
 		return left, nil

@@ -17,6 +17,9 @@ func FuzzParseDep(f *testing.F) {
 			return
 		}
 		text := p.DepString(r)
+		if strings.Count(text, "(") != strings.Count(text, ")") {
+			return // a blank ended a name that has a parenthesis open, as in libsolv
+		}
 		again, err := p.ParseDep(text)
 		if err != nil {
 			t.Fatalf("%q -> %q: %v", s, text, err)
