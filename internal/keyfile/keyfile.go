@@ -114,7 +114,12 @@ func (g *group) parseKey(s string) error {
 	if !validKey(key) {
 		return fmt.Errorf("Invalid key name: %s", key)
 	}
-	g.set(key, strings.TrimLeft(value, " \t\f\v"))
+	value = strings.TrimLeft(value, " \t\f\v")
+	if i := g.find(key); i >= 0 {
+		g.lines[i].value = value
+	} else {
+		g.lines = append(g.lines, line{key: key, value: value})
+	}
 	return nil
 }
 
@@ -127,13 +132,14 @@ func (g *group) find(key string) int {
 	return slices.IndexFunc(g.lines, func(l line) bool { return l.key == key && key != "" })
 }
 
-// set replaces the value of key or appends it before trailing blank lines.
+// set replaces the value of key, or adds it after the other keys.
 func (g *group) set(key, value string) {
 	if i := g.find(key); i >= 0 {
 		g.lines[i].value = value
 		return
 	}
-	// Blank lines and comments that end the group stay at its end (GLib).
+	// Blank lines and comments that end the group stay at its end: GLib, if asked to keep
+	// them, has them before the new key; libostree does not ask, and has none.
 	at := len(g.lines)
 	for at > 0 && g.lines[at-1].key == "" {
 		at--
