@@ -216,10 +216,10 @@ func TestHostileKeys(t *testing.T) {
 	}
 }
 
-// Payloads that programs have packed, with something wrong about them.
-func TestHostileStreams(t *testing.T) {
-	plain := archive("./usr/bin/a=aaaaaaaaaa", "./usr/bin/b=a", "./usr/share/d", cpioTrailer)
-	pack := func(data []byte, program ...string) []byte {
+// packer returns what gives data to a program and takes its output.
+func packer(t *testing.T) func(data []byte, program ...string) []byte {
+	return func(data []byte, program ...string) []byte {
+		t.Helper()
 		oracle(t, program[0])
 		cmd := exec.Command(program[0], program[1:]...)
 		cmd.Stdin = bytes.NewReader(data)
@@ -229,6 +229,12 @@ func TestHostileStreams(t *testing.T) {
 		}
 		return out
 	}
+}
+
+// Payloads that programs have packed, with something wrong about them.
+func TestHostileStreams(t *testing.T) {
+	plain := archive("./usr/bin/a=aaaaaaaaaa", "./usr/bin/b=a", "./usr/share/d", cpioTrailer)
+	pack := packer(t)
 	zeros := make([]byte, 4<<20)
 	dotdot, err := os.ReadFile(shared(t, "go-rpmutils/cpio/dotdot.cpio"))
 	if err != nil {

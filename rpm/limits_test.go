@@ -128,16 +128,7 @@ func TestHostileSignatures(t *testing.T) {
 // Streams that ask for much memory, or take long to say nothing.
 func TestGreedyStreams(t *testing.T) {
 	plain := archive("./usr/bin/a=aaaaaaaaaa", "./usr/bin/b=a", "./usr/share/d", cpioTrailer)
-	pack := func(data []byte, program ...string) []byte {
-		oracle(t, program[0])
-		cmd := exec.Command(program[0], program[1:]...)
-		cmd.Stdin = bytes.NewReader(data)
-		out, err := cmd.Output()
-		if err != nil {
-			t.Fatalf("%v: %v", program, err)
-		}
-		return out
-	}
+	pack := packer(t)
 	xz := pack(plain, "xz", "-c")
 	// The block's header follows the 12 bytes of the stream's: size, flags, filter 0x21, one property.
 	size := (int(xz[12]) + 1) * 4
