@@ -42,6 +42,9 @@ type Package struct {
 // Installed reports whether the package is installed.
 func (p *Package) Installed() bool { return p.Repo == System }
 
+// Same reports whether p and o are the same package of the same repository.
+func (p Package) Same(o Package) bool { return p.id == o.id }
+
 // An Index is what is searched.
 type Index struct{ *core.Index }
 
@@ -50,22 +53,29 @@ func (x Index) Package(id solv.ID) Package {
 	n := x.Sack.NEVRA(id)
 	p := Package{
 		Name: n.Name, Epoch: n.EVR.Epoch, Version: n.EVR.Version, Release: n.EVR.Release, Arch: n.Arch,
-		EVR: n.EVR.String(), NEVRA: n.String(), Repo: System, id: id,
+		EVR: n.EVR.String(), NEVRA: n.String(), Repo: x.repo(id), id: id,
 	}
 	if h := x.Header(id); h != nil {
 		p.Summary, p.Description, p.URL = h.String(rpm.TagSummary), h.String(rpm.TagDescription), h.String(rpm.TagURL)
 		p.License, p.SourceRPM, p.Size = h.String(rpm.TagLicense), h.String(rpm.TagSourceRPM), h.Size()
 	}
-	switch src := x.Sack.Source(id); {
-	case src.Remote():
+	if src := x.Sack.Source(id); src.Remote() {
 		m := src.Package()
 		p.Summary, p.Description, p.URL = m.Summary, m.Description, m.URL
 		p.License, p.SourceRPM, p.Size = m.License, m.SourceRPM, uint64(max(m.Size, 0))
-		p.Repo = src.Repo
-	case src.Local != nil:
-		p.Repo = cmp.Or(src.Repo, "@commandline")
 	}
 	return p
+}
+
+// repo returns the repository of a package.
+func (x Index) repo(id solv.ID) string {
+	switch src := x.Sack.Source(id); {
+	case src.Remote():
+		return src.Repo
+	case src.Local != nil:
+		return cmp.Or(src.Repo, "@commandline")
+	}
+	return System
 }
 
 func (x Index) packages(ids []solv.ID) []Package {
@@ -93,10 +103,13 @@ type Filter struct {
 	Upgrades  bool     // only packages of repositories that are newer than an installed one
 	Latest    bool     // only the newest of each name and architecture
 	Newer     bool     // of repositories only the newest of each, if nothing as new is installed
+	Repos     []string // only packages of these repositories, by their IDs; none means all
+	Arches    []string // only packages of these architectures; none means all
 
-	WhatProvides string // only packages that have this capability or path
-	WhatRequires string // only packages that require this capability or path, or a capability of the package of that name
-	File         string // only packages that own this path
+	// What has capabilities or paths, by kind: only packages one of whose dependencies of that kind is about
+	// it, or, but for Provides and Obsoletes, about anything that packages which have it have.
+	What map[DepKind]string
+	File string // only packages that own this path
 }
 
 // List returns the packages that a filter lets through, sorted.
@@ -121,7 +134,13 @@ func (x Index) List(ctx context.Context, f Filter) ([]Package, error) {
 			return ok && x.Sack.Pool.Compare(id, old) > 0
 		})
 	}
-	for _, capability := range []string{f.WhatProvides, f.File} {
+	if len(f.Repos) > 0 {
+		keep(func(id solv.ID) bool { return slices.Contains(f.Repos, x.repo(id)) })
+	}
+	if len(f.Arches) > 0 {
+		keep(func(id solv.ID) bool { return slices.Contains(f.Arches, x.Sack.Pool.Info(id).Arch) })
+	}
+	for _, capability := range []string{f.What[Provides], f.File} {
 		if capability == "" {
 			continue
 		}
@@ -133,12 +152,15 @@ func (x Index) List(ctx context.Context, f Filter) ([]Package, error) {
 			return slices.ContainsFunc(having, func(p core.Provider) bool { return p.ID == id })
 		})
 	}
-	if f.WhatRequires != "" {
-		requiring, err := x.whatRequires(ctx, f.WhatRequires)
+	for kind := range numDepKinds {
+		if kind == Provides || f.What[kind] == "" {
+			continue
+		}
+		met, err := x.meets(ctx, kind, f.What[kind])
 		if err != nil {
 			return nil, err
 		}
-		keep(func(id solv.ID) bool { return requiring[id] })
+		keep(func(id solv.ID) bool { return slices.ContainsFunc(x.deps(id, kind), met) })
 	}
 	if f.Latest {
 		ids = x.latest(ids)
@@ -223,9 +245,12 @@ func (x Index) Providing(ctx context.Context, capability string, f Filter) ([]Pr
 	return out, nil
 }
 
-// whatRequires returns the packages that require a capability. A name stands for
-// all that the packages of that name provide, their paths included.
-func (x Index) whatRequires(ctx context.Context, capability string) (map[solv.ID]bool, error) {
+// meets returns the condition for a dependency of a kind to be about a capability; see Filter.What.
+func (x Index) meets(ctx context.Context, kind DepKind, capability string) (func(solv.Dep) bool, error) {
+	wanted, err := x.Sack.Pool.ParseDep(capability)
+	if err != nil || kind == Obsoletes {
+		return func(d solv.Dep) bool { return x.Sack.Pool.Overlaps(d.Ref, wanted) }, err
+	}
 	having, err := x.WhatProvides(ctx, capability)
 	if err != nil {
 		return nil, err
@@ -235,21 +260,29 @@ func (x Index) whatRequires(ctx context.Context, capability string) (map[solv.ID
 		target[p.ID] = true
 	}
 	memo := map[string]bool{}
-	met := func(dep string) bool {
+	return func(d solv.Dep) bool {
+		dep := depString(d)
 		ok, known := memo[dep]
 		if !known {
-			ok = dep == capability || slices.ContainsFunc(x.providers(dep), func(id solv.ID) bool { return target[id] })
+			ok = x.Sack.Pool.Overlaps(d.Ref, wanted) || slices.ContainsFunc(x.providers(dep), func(id solv.ID) bool { return target[id] })
 			memo[dep] = ok
 		}
 		return ok
+	}, nil
+}
+
+// Providers returns the packages that have what the packages' dependencies of a kind ask for, each
+// once, sorted.
+func (x Index) Providers(list []Package, kind DepKind) []Package {
+	var ids []solv.ID
+	for _, dep := range x.Deps(list, kind) {
+		ids = append(ids, x.providers(dep)...)
 	}
-	requiring := map[solv.ID]bool{}
-	for _, id := range x.IDs() {
-		if slices.ContainsFunc(x.Sack.Pool.Package(id).Requires, func(d solv.Dep) bool { return met(depString(d)) }) {
-			requiring[id] = true
-		}
-	}
-	return requiring, nil
+	slices.Sort(ids)
+	ids = slices.DeleteFunc(slices.Compact(ids), func(id solv.ID) bool { return id <= solv.System || x.Hidden(id) })
+	out := x.packages(ids)
+	x.Sort(out)
+	return out
 }
 
 // providers returns the packages that meet a dependency; none if it cannot be
@@ -283,15 +316,20 @@ const (
 	Suggests
 	Supplements
 	Enhances
+	numDepKinds
 )
+
+// deps returns the dependencies of a package.
+func (x Index) deps(id solv.ID, kind DepKind) []solv.Dep {
+	m := x.Sack.Pool.Package(id)
+	return [numDepKinds][]solv.Dep{m.Requires, m.Provides, m.Conflicts, m.Obsoletes, m.Recommends, m.Suggests, m.Supplements, m.Enhances}[kind]
+}
 
 // Deps returns the dependencies of the packages, each once, sorted.
 func (x Index) Deps(list []Package, kind DepKind) []string {
 	var out []string
 	for _, p := range list {
-		m := x.Sack.Pool.Package(p.id)
-		deps := [...][]solv.Dep{m.Requires, m.Provides, m.Conflicts, m.Obsoletes, m.Recommends, m.Suggests, m.Supplements, m.Enhances}[kind]
-		for _, d := range deps {
+		for _, d := range x.deps(p.id, kind) {
 			out = append(out, depString(d))
 		}
 	}

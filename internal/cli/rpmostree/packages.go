@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -17,8 +18,8 @@ import (
 
 // queryFlags are the options of commands that ask about packages.
 type queryFlags struct {
-	json, cacheOnly      bool
-	installed, available bool
+	json, cacheOnly bool
+	filter          query.Filter // as far as there are options for it
 }
 
 func (a *app) queryFlags(c *cobra.Command, f *queryFlags, scope bool) *cobra.Command {
@@ -26,24 +27,33 @@ func (a *app) queryFlags(c *cobra.Command, f *queryFlags, scope bool) *cobra.Com
 	c.Flags().BoolVar(&f.json, "json", false, "Output JSON")
 	c.Flags().BoolVarP(&f.cacheOnly, "cache-only", "C", false, "Do not download metadata, use what was downloaded before")
 	if scope {
-		c.Flags().BoolVar(&f.installed, "installed", false, "Only installed packages")
-		c.Flags().BoolVar(&f.available, "available", false, "Only packages of repositories")
+		c.Flags().BoolVar(&f.filter.Installed, "installed", false, "Only installed packages")
+		c.Flags().BoolVar(&f.filter.Available, "available", false, "Only packages of repositories")
+		c.Flags().StringSliceVar(&f.filter.Repos, "repo", nil, "Only packages of the repositories with these IDs, separated by commas; may be repeated")
 		c.MarkFlagsMutuallyExclusive("installed", "available")
+		c.MarkFlagsMutuallyExclusive("installed", "repo")
 	}
 	return c
 }
 
-// filter is what the options leave of the packages.
-func (f queryFlags) filter(patterns []string) query.Filter {
-	return query.Filter{Patterns: patterns, Installed: f.installed, Available: f.available}
+// matching is the filter of the options with patterns.
+func (f queryFlags) matching(patterns []string) query.Filter {
+	f.filter.Patterns = patterns
+	return f.filter
 }
 
-// newest is filter that lets through, of the packages in repositories, only the newest: those that are
+// newest is a filter that lets through, of the packages in repositories, only the newest: those that are
 // not installed yet, unless only repositories are asked about.
 func (f queryFlags) newest(patterns []string, duplicates bool) query.Filter {
-	filter := f.filter(patterns)
-	filter.Newer, filter.Latest = !duplicates && !f.available, !duplicates && f.available
+	filter := f.matching(patterns)
+	available := filter.Available || len(filter.Repos) > 0
+	filter.Newer, filter.Latest = !duplicates && !available, !duplicates && available
 	return filter
+}
+
+func (f *queryFlags) upgradesFlag(c *cobra.Command) {
+	c.Flags().BoolVar(&f.filter.Upgrades, "upgrades", false, "Only packages of repositories that are newer than the installed ones")
+	c.MarkFlagsMutuallyExclusive("installed", "upgrades")
 }
 
 func duplicatesFlag(c *cobra.Command, duplicates *bool) {
@@ -59,7 +69,7 @@ func (a *app) inventory(ctx context.Context, f queryFlags) (query.Index, *upgrad
 	}
 	defer h.Sysroot.Close()
 	h.Progress = nil
-	in, err := h.Inventory(ctx, !f.installed, f.cacheOnly)
+	in, err := h.Inventory(ctx, !f.filter.Installed, f.cacheOnly)
 	if err != nil {
 		return query.Index{}, nil, err
 	}
@@ -134,17 +144,23 @@ func (a *app) infoCommand() *cobra.Command {
 			if len(list) == 0 {
 				return none(args)
 			}
-			for i, p := range list {
-				if i > 0 {
-					fmt.Fprintln(a.out)
-				}
-				a.printInfo(p)
-			}
+			a.printInfos(list)
 			return nil
 		},
 	}, &f, true)
 	duplicatesFlag(c, &duplicates)
 	return c
+}
+
+// printInfos prints the packages with a title for the installed and one for the others.
+func (a *app) printInfos(list []query.Package) {
+	for _, part := range parts(list, false) {
+		fmt.Fprintln(a.out, part.title)
+		for _, p := range part.list {
+			a.printInfo(p)
+			fmt.Fprintln(a.out)
+		}
+	}
 }
 
 func (a *app) printInfo(p query.Package) {
@@ -160,7 +176,7 @@ func (a *app) printInfo(p query.Package) {
 	line("Version", p.Version)
 	line("Release", p.Release)
 	line("Architecture", p.Arch)
-	line("Size", strconv.FormatUint(p.Size, 10))
+	line("Size", rounded(p.Size))
 	line("Source", p.SourceRPM)
 	line("Repository", p.Repo)
 	line("Summary", p.Summary)
@@ -171,7 +187,7 @@ func (a *app) printInfo(p query.Package) {
 
 func (a *app) listCommand() *cobra.Command {
 	var f queryFlags
-	var upgrades, duplicates bool
+	var duplicates bool
 	c := a.queryFlags(&cobra.Command{
 		Use: "list [PATTERN...]", Short: "List installed and available packages",
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -179,9 +195,7 @@ func (a *app) listCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			filter := f.newest(args, duplicates)
-			filter.Upgrades = upgrades
-			list, err := x.List(cmd.Context(), filter)
+			list, err := x.List(cmd.Context(), f.newest(args, duplicates))
 			if err != nil {
 				return err
 			}
@@ -191,34 +205,57 @@ func (a *app) listCommand() *cobra.Command {
 			if len(list) == 0 && len(args) > 0 {
 				return none(args)
 			}
-			return a.printTable(list, upgrades)
+			return a.printTable(list, f.filter.Upgrades)
 		},
 	}, &f, true)
-	c.Flags().BoolVar(&upgrades, "upgrades", false, "Only packages of repositories that are newer than the installed ones")
+	f.upgradesFlag(c)
 	duplicatesFlag(c, &duplicates)
-	c.MarkFlagsMutuallyExclusive("installed", "upgrades")
 	return c
 }
 
-func (a *app) printTable(list []query.Package, upgrades bool) error {
-	available := "Available Packages"
-	if upgrades {
-		available = "Available Upgrades"
+// rounded writes a number of bytes with two or three digits and a unit, as dnf does: "7.4 M".
+func rounded(n uint64) string {
+	const units = " kMGTPE"
+	v, unit := float64(n), 0
+	for ; v > 999 && unit < len(units)-1; unit++ {
+		v /= 1024
 	}
-	for _, part := range []struct {
-		title     string
-		installed bool
-	}{{"Installed Packages", true}, {available, false}} {
+	switch {
+	case unit == 0:
+		return strconv.FormatUint(n, 10)
+	case v < 9.95:
+		return fmt.Sprintf("%.1f %c", v, units[unit])
+	}
+	return fmt.Sprintf("%.0f %c", v, units[unit])
+}
+
+// A part is the packages below one title.
+type part struct {
+	title string
+	list  []query.Package
+}
+
+// parts divides a list into what is installed and what is not, without empty parts.
+func parts(list []query.Package, upgrades bool) []part {
+	installed, others := part{title: "Installed Packages"}, part{title: "Available Packages"}
+	if upgrades {
+		others.title = "Available Upgrades"
+	}
+	for _, p := range list {
+		if p.Installed() {
+			installed.list = append(installed.list, p)
+		} else {
+			others.list = append(others.list, p)
+		}
+	}
+	return slices.DeleteFunc([]part{installed, others}, func(p part) bool { return len(p.list) == 0 })
+}
+
+func (a *app) printTable(list []query.Package, upgrades bool) error {
+	for _, part := range parts(list, upgrades) {
+		fmt.Fprintln(a.out, part.title)
 		w := tabwriter.NewWriter(a.out, 0, 8, 2, ' ', 0)
-		titled := false
-		for _, p := range list {
-			if p.Installed() != part.installed {
-				continue
-			}
-			if !titled {
-				fmt.Fprintln(a.out, part.title)
-				titled = true
-			}
+		for _, p := range part.list {
 			fmt.Fprintf(w, "%s.%s\t%s\t%s\n", p.Name, p.Arch, p.EVR, p.Repo)
 		}
 		if err := w.Flush(); err != nil {
@@ -242,7 +279,7 @@ func (a *app) providesCommand() *cobra.Command {
 			}
 			all := []query.Providing{}
 			for _, arg := range args {
-				list, err := x.Providing(cmd.Context(), arg, f.filter(nil))
+				list, err := x.Providing(cmd.Context(), arg, f.filter)
 				if err != nil {
 					return err
 				}

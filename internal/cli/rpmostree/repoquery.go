@@ -1,79 +1,133 @@
 package rpmostree
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"rpmostree/internal/query"
 )
 
+// repoquery is what "repoquery" shows of the packages that it finds.
+type repoquery struct {
+	queryFlags
+	kinds   []query.DepKind // dependencies
+	files   bool
+	resolve bool   // the packages that have what the dependencies ask for
+	format  string // of each package; "" is its NEVRA
+	info    bool   // as the command "info"
+}
+
 func (a *app) repoqueryCommand() *cobra.Command {
-	var f queryFlags
-	var filter query.Filter
-	show := map[string]*bool{}
-	var files bool
+	var q repoquery
+	show, what := map[query.DepKind]*bool{}, map[query.DepKind]*string{}
 	c := a.queryFlags(&cobra.Command{
 		Use: "repoquery [PATTERN...]", Short: "Ask about the dependencies and files of packages",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			x, _, err := a.inventory(cmd.Context(), f)
-			if err != nil {
-				return err
-			}
-			filter.Patterns, filter.Installed, filter.Available = args, f.installed, f.available
-			list, err := x.List(cmd.Context(), filter)
-			if err != nil {
-				return err
-			}
-			kinds := slices.DeleteFunc(slices.Clone(depKinds), func(k depKind) bool { return !*show[k.name] })
-			if len(kinds) == 0 && !files {
-				return a.printPackages(list, f.json)
-			}
-			var lines []string
-			for _, k := range kinds {
-				lines = append(lines, x.Deps(list, k.kind)...)
-			}
-			if files {
-				paths, err := x.Files(cmd.Context(), list)
-				if err != nil {
-					return err
+			q.filter.What = map[query.DepKind]string{}
+			for _, k := range depKinds {
+				q.filter.What[k.kind] = *what[k.kind]
+				if *show[k.kind] {
+					q.kinds = append(q.kinds, k.kind)
 				}
-				lines = append(lines, paths...)
 			}
-			if f.json {
-				return a.printList(slices.Concat([]string{}, lines))
+			if q.resolve && len(q.kinds) == 0 {
+				return errors.New("--resolve needs one of the options that show dependencies, such as --requires")
 			}
-			for _, l := range lines {
-				fmt.Fprintln(a.out, l)
+			if err := checkFormat(q.format); err != nil {
+				return err
 			}
-			return nil
+			x, _, err := a.inventory(cmd.Context(), q.queryFlags)
+			if err != nil {
+				return err
+			}
+			list, err := x.List(cmd.Context(), q.matching(args))
+			if err != nil {
+				return err
+			}
+			return a.repoquery(cmd.Context(), x, q, list)
 		},
-	}, &f, true)
+	}, &q.queryFlags, true)
 	flags := c.Flags()
-	flags.StringVar(&filter.WhatProvides, "whatprovides", "", "Only packages that have this capability or file")
-	flags.StringVar(&filter.WhatRequires, "whatrequires", "", "Only packages that require this capability, or what the package of this name provides")
-	flags.StringVar(&filter.File, "file", "", "Only packages that own this file")
-	flags.BoolVar(&filter.Upgrades, "upgrades", false, "Only packages of repositories that are newer than the installed ones")
-	flags.BoolVar(&filter.Latest, "latest", false, "Only the newest package of each name and architecture")
-	flags.BoolVarP(&files, "list", "l", false, "Show the files of the packages")
-	flags.BoolVar(&files, "files", false, "Show the files of the packages")
 	for _, k := range depKinds {
-		show[k.name] = flags.Bool(k.name, false, "Show what the packages have as "+k.name)
+		show[k.kind] = flags.Bool(k.name, false, "Show what the packages have as "+k.name)
+		what[k.kind] = flags.String("what"+k.name, "", k.what)
 	}
+	flags.StringVar(&q.filter.File, "file", "", "Only packages that own this file")
+	flags.StringSliceVar(&q.filter.Arches, "arch", nil, "Only packages of these architectures, separated by commas; may be repeated")
+	flags.BoolVar(&q.filter.Latest, "latest", false, "Only the newest package of each name and architecture")
+	q.upgradesFlag(c)
+	flags.BoolVarP(&q.files, "list", "l", false, "Show the files of the packages")
+	flags.BoolVar(&q.files, "files", false, "Show the files of the packages")
+	flags.BoolVar(&q.resolve, "resolve", false, "Show the packages that have what the dependencies ask for, in place of the dependencies")
+	flags.BoolVarP(&q.info, "info", "i", false, "Show what the packages are, as the command info")
+	flags.StringVar(&q.format, "queryformat", "", "Show each package by this FORMAT with tags as %{name}: "+strings.Join(formatTags(), ", "))
+	flags.StringVar(&q.format, "qf", "", "The same")
+	c.MarkFlagsMutuallyExclusive("info", "queryformat", "qf", "json")
 	return c
 }
 
 type depKind struct {
 	name string
 	kind query.DepKind
+	what string // help for the option that looks for packages
 }
 
-// depKinds are the options that show dependencies.
+// depKinds are the kinds of dependencies for which there are options.
 var depKinds = []depKind{
-	{"requires", query.Requires}, {"provides", query.Provides}, {"conflicts", query.Conflicts}, {"obsoletes", query.Obsoletes},
-	{"recommends", query.Recommends}, {"suggests", query.Suggests}, {"supplements", query.Supplements}, {"enhances", query.Enhances},
+	{"requires", query.Requires, "Only packages that require this capability, or what the package of this name provides"},
+	{"provides", query.Provides, "Only packages that have this capability or file"},
+	{"conflicts", query.Conflicts, "Only packages that conflict with this capability, or with what the package of this name provides"},
+	{"obsoletes", query.Obsoletes, "Only packages that obsolete this name"},
+	{"recommends", query.Recommends, "Only packages that recommend this capability, or what the package of this name provides"},
+	{"suggests", query.Suggests, "Only packages that suggest this capability, or what the package of this name provides"},
+	{"supplements", query.Supplements, "Only packages that supplement this capability, or what the package of this name provides"},
+	{"enhances", query.Enhances, "Only packages that enhance this capability, or what the package of this name provides"},
+}
+
+// repoquery prints what is asked about the packages.
+func (a *app) repoquery(ctx context.Context, x query.Index, q repoquery, list []query.Package) error {
+	if q.resolve {
+		var have []query.Package
+		for _, k := range q.kinds {
+			have = append(have, x.Providers(list, k)...)
+		}
+		x.Sort(have)
+		list, q.kinds = slices.CompactFunc(have, query.Package.Same), nil
+	}
+	var lines []string
+	switch {
+	case len(q.kinds) > 0 || q.files:
+		for _, k := range q.kinds {
+			lines = append(lines, x.Deps(list, k)...)
+		}
+		if q.files {
+			paths, err := x.Files(ctx, list)
+			if err != nil {
+				return err
+			}
+			lines = append(lines, paths...)
+		}
+		if q.json {
+			return a.printList(slices.Concat([]string{}, lines))
+		}
+	case q.info:
+		a.printInfos(list)
+	case q.format != "":
+		for _, p := range list {
+			lines = append(lines, expandFormat(q.format, x, p))
+		}
+	default:
+		return a.printPackages(list, q.json)
+	}
+	for _, l := range lines {
+		fmt.Fprintln(a.out, l)
+	}
+	return nil
 }
 
 func (a *app) printPackages(list []query.Package, asJSON bool) error {
@@ -91,7 +145,7 @@ func (a *app) printPackages(list []query.Package, asJSON bool) error {
 }
 
 func (a *app) whyCommand() *cobra.Command {
-	f := queryFlags{installed: true}
+	f := queryFlags{filter: query.Filter{Installed: true}}
 	c := a.hostFlags(&cobra.Command{
 		Use: "why PACKAGE...", Short: "Tell why packages are installed",
 		RunE: func(cmd *cobra.Command, args []string) error {
