@@ -10,6 +10,7 @@
 package dirfd
 
 import (
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -156,8 +157,19 @@ func (d *Dir) OpenFile(name string, flags int, mode uint32) (*os.File, error) {
 	return os.NewFile(uintptr(fd), strings.TrimSuffix(d.name, "/")+"/"+name), nil
 }
 
+// TooLarge is the error for a file that has more bytes than this many, which is all that
+// its reader takes. It is an EFBIG.
+type TooLarge int64
+
+func (e TooLarge) Error() string {
+	return fmt.Sprintf("file is larger than the limit of %d bytes", int64(e))
+}
+
+// Unwrap returns EFBIG.
+func (e TooLarge) Unwrap() error { return unix.EFBIG }
+
 // ReadFile returns the content of the regular file name. A file of more than
-// max bytes is an error (EFBIG).
+// max bytes is an error ([TooLarge]).
 func (d *Dir) ReadFile(name string, max int64) ([]byte, error) {
 	f, err := d.OpenFile(name, unix.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -172,7 +184,7 @@ func (d *Dir) ReadFile(name string, max int64) ([]byte, error) {
 		return nil, d.err("read", name, unix.EINVAL)
 	}
 	if st.Size() > max {
-		return nil, d.err("read", name, unix.EFBIG)
+		return nil, d.err("read", name, TooLarge(max))
 	}
 	buf := make([]byte, 0, st.Size()+1)
 	for int64(len(buf)) <= max {
@@ -188,7 +200,7 @@ func (d *Dir) ReadFile(name string, max int64) ([]byte, error) {
 			return nil, err
 		}
 	}
-	return nil, d.err("read", name, unix.EFBIG)
+	return nil, d.err("read", name, TooLarge(max))
 }
 
 // Stat returns the status of name, of the link itself if it is one. The empty

@@ -25,9 +25,8 @@ const signedMagic = 0x4F535453474E4454
 
 // Limits of what is read.
 const (
-	MaxSuperblockSize = 128 << 20 // bytes, with inline parts
-	MaxParts          = 1 << 16
-	MaxPartSize       = 16 << 30 // bytes of the objects of a part
+	MaxParts    = 1 << 16
+	MaxPartSize = 16 << 30 // bytes of the objects of a part
 )
 
 // Keys of the metadata of a superblock.

@@ -133,6 +133,64 @@ func TestEveryDeath(t *testing.T) {
 	}
 }
 
+// TestFailingCalls makes system calls of a pull fail, with an error of the disk or for want of
+// space: the pull tells, nothing is broken, and the next one succeeds. Not write: Go's runtime,
+// which waits for the network, makes such calls too. Objects are written as a commit does it.
+func TestFailingCalls(t *testing.T) {
+	treetest.Oracle(t, "strace")
+	treetest.Oracle(t, "ostree")
+	passages := []string{"3"}
+	if treetest.Faults() {
+		passages = []string{"1", "3", "20+"}
+	}
+	src, url, first, second := serveTree(t, small, nil)
+	if _, err := delta.Generate(t.Context(), src, delta.Name{From: first, To: second}, delta.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := src.UpdateSummary(t.Context(), nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, how := range []string{"objects", "delta"} {
+		t.Run(how, func(t *testing.T) {
+			t.Parallel()
+			for i, call := range []string{"fsync", "syncfs", "linkat", "mkdirat", "renameat2", "renameat,rename", "fsetxattr", "openat"} {
+				for _, when := range passages {
+					r, was := newRepo(t, repo.BareUser), ostree.Checksum{}
+					addRemote(t, r, url)
+					if how == "delta" {
+						was = first
+						if _, err := Pull(t.Context(), r, "origin", Options{Refs: []string{"x@" + first.String()}}); err != nil {
+							t.Fatal(err)
+						}
+					}
+					k := r.Config()
+					k.Set("core", "fsync", "true")
+					if err := r.SetConfig(k); err != nil {
+						t.Fatal(err)
+					}
+					fault := []string{"EIO", "ENOSPC"}[i%2]
+					inject := fmt.Sprintf("%s:error=%s:when=%s", call, fault, when)
+					faulty(t, r, how+" "+inject, was, second)
+				}
+			}
+		})
+	}
+}
+
+// faulty pulls x into r under strace, with a fault.
+func faulty(t *testing.T, r *repo.Repo, what string, was, second ostree.Checksum) {
+	t.Helper()
+	_, inject, _ := strings.Cut(what, " ")
+	cmd := exec.Command("strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace="+strings.Split(inject, ":")[0], "-e", "inject="+inject, os.Args[0], "-test.run=^$")
+	cmd.Env = append(os.Environ(), crashEnv+"="+r.Path(), failpoint.Env+"=")
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) || strings.Contains(string(out), "panic:") {
+		t.Errorf("%s: %v\n%s", what, err, out)
+	}
+	afterwards(t, r, what, was, second, err == nil)
+}
+
 // dies kills a pull of x into r at a point, and looks at what is left.
 func dies(t *testing.T, r *repo.Repo, what string, was, second ostree.Checksum) {
 	t.Helper()
@@ -145,7 +203,14 @@ func dies(t *testing.T, r *repo.Repo, what string, was, second ostree.Checksum) 
 		t.Errorf("%s: not killed: %v\n%s", what, err, out)
 		return
 	}
-	if sum, err := r.ResolveRev("origin:x"); err == nil && sum != was && sum != second || err != nil && !was.IsZero() {
+	afterwards(t, r, what, was, second, false)
+}
+
+// afterwards looks at what is left of a pull that had bad luck, and repeats it.
+func afterwards(t *testing.T, r *repo.Repo, what string, was, second ostree.Checksum, succeeded bool) {
+	t.Helper()
+	sum, err := r.ResolveRev("origin:x")
+	if err == nil && sum != was && sum != second || err != nil && !was.IsZero() || succeeded && sum != second {
 		t.Errorf("%s: ref is %s, %v", what, sum, err)
 	}
 	treetest.Run(t, "ostree", "--repo="+r.Path(), "fsck", "-q")

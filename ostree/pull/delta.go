@@ -119,7 +119,7 @@ func (p *puller) whole(c ostree.Checksum) (bool, error) {
 
 // readIndex adds the deltas of an index.
 func (p *puller) readIndex(ctx context.Context, to ostree.Checksum) error {
-	data, err := p.get(ctx, p.content, delta.IndexPath(to), ostree.MaxMetadataSize)
+	data, err := p.get(ctx, p.content, delta.IndexPath(to), p.o.maxMetadata())
 	if err != nil && !notFound(err) {
 		return err
 	}
@@ -185,7 +185,7 @@ func (p *puller) choose(t target, current ostree.Checksum) (n delta.Name, found 
 // superblock fetches and verifies a superblock.
 func (p *puller) superblock(ctx context.Context, n delta.Name) (*delta.File, error) {
 	path := n.Dir() + "/superblock"
-	req := fetch.Request{Mirrors: p.content, Path: path, MaxSize: delta.MaxSuperblockSize}
+	req := fetch.Request{Mirrors: p.content, Path: path, MaxSize: p.o.maxMetadata()}
 	p.mu.Lock()
 	want, listed := p.deltas[n]
 	p.mu.Unlock()

@@ -12,7 +12,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -63,7 +62,7 @@ func lie(suffix string, answer http.HandlerFunc) func(http.Handler) http.Handler
 
 // endless sends until the client has had enough.
 func endless(w http.ResponseWriter, req *http.Request) {
-	block := make([]byte, 1<<20)
+	block := make([]byte, 64<<10)
 	for req.Context().Err() == nil {
 		if _, err := w.Write(block); err != nil {
 			return
@@ -96,6 +95,12 @@ func answer(body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, body) }
 }
 
+// testMetadata is Options.MaxMetadataSize of those who ask liars.
+const testMetadata = 256 << 10
+
+// limits are what may be sent of files that have limits of their own.
+var limits = map[string]int{"config": maxConfig, "refs/heads/x": maxRef}
+
 // lies are answers that no client should take, and what it should say.
 var lies = map[string]struct {
 	lie  http.HandlerFunc
@@ -103,8 +108,8 @@ var lies = map[string]struct {
 }{
 	"garbage":    {answer("this is no such thing\x00\xff"), ""},
 	"empty":      {answer(""), ""},
-	"endless":    {endless, "exceeded maximum"},
-	"enormous":   {enormous, "exceeded maximum"},
+	"endless":    {endless, "exceeded maximum size of "},
+	"enormous":   {enormous, "exceeded maximum size of "},
 	"cut short":  {short, ""},
 	"to a file":  {toFile, "unsupported protocol"},
 	"silent":     {silent, "too slow"},
@@ -128,21 +133,19 @@ func TestHostileRemote(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			for name, a := range lies {
-				if name == "endless" && slices.Contains([]string{"summary", "signature", "detached", "dirtree", "dirmeta"}, kind) {
-					continue // 128 MiB each, as the commit
-				}
 				if (kind == "signature" || kind == "detached") && (name == "garbage" || name == "empty") {
 					continue // nobody asks what is in it where no signature is demanded
 				}
 				liar := httptest.NewServer(lie(suffix, a.lie)(files))
 				r := newRepo(t, repo.BareUser)
 				addRemote(t, r, liar.URL)
-				o := Options{Refs: []string{"x"}, Retries: -1, LowSpeedSeconds: 1}
+				o := Options{Refs: []string{"x"}, Retries: -1, LowSpeedSeconds: 1, MaxMetadataSize: testMetadata}
 				_, err := Pull(context.Background(), r, "origin", o)
 				what := kind + " " + name
 				if kind == "file" && name == "endless" {
 					a.want = "" // whatever its header says
 				}
+				a.want = withLimit(a.want, kind, suffix)
 				if err == nil || !strings.Contains(err.Error(), a.want) {
 					t.Errorf("%s: error %v, want %q", what, err, a.want)
 				}
@@ -162,6 +165,14 @@ func TestHostileRemote(t *testing.T) {
 			}
 		})
 	}
+}
+
+// withLimit completes what an error says about a limit: which file has more, and than what.
+func withLimit(want, kind, suffix string) string {
+	if !strings.HasPrefix(want, "exceeded") || kind == "file" || kind == "part" {
+		return want
+	}
+	return fmt.Sprintf("%s %s%d bytes", suffix, want, cmp.Or(limits[suffix], testMetadata))
 }
 
 // nothingLeft looks for what a pull leaves behind in the temporary directory.
@@ -186,9 +197,6 @@ func TestHostileDeltaRemote(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			for name, a := range lies {
-				if name == "endless" && kind != "part" {
-					continue // 128 MiB
-				}
 				if name == "empty" && kind == "index" {
 					continue // it lists nothing: the summary does
 				}
@@ -198,7 +206,8 @@ func TestHostileDeltaRemote(t *testing.T) {
 				if _, err := Pull(context.Background(), r, "origin", Options{Refs: []string{"x@" + first.String()}, DisableDeltas: true}); err != nil {
 					t.Fatal(err)
 				}
-				o := Options{Refs: []string{"x"}, URL: liar.URL, Retries: -1, LowSpeedSeconds: 1}
+				o := Options{Refs: []string{"x"}, URL: liar.URL, Retries: -1, LowSpeedSeconds: 1, MaxMetadataSize: testMetadata}
+				a.want = withLimit(a.want, kind, suffix)
 				if _, err := Pull(context.Background(), r, "origin", o); err == nil || !strings.Contains(err.Error(), a.want) {
 					t.Errorf("%s %s: error %v, want %q", kind, name, err, a.want)
 				}
@@ -351,23 +360,31 @@ func TestForgedTrees(t *testing.T) {
 
 	// What a file is named after is the content that its header tells the size of.
 	zeros := deflate(t, 64<<20)
-	for name, size := range map[string]uint64{"bomb": 10, "of nothing": 0, "larger than a disk": 1 << 61, "larger than a number": 1 << 63} {
+	empty := append(bytes.Repeat([]byte{0, 0, 0, 0xff, 0xff}, 20<<10), deflate(t, 0)...)
+	for name, size := range map[string]uint64{"bomb": 10, "of nothing": 0, "larger than a disk": 1 << 61, "larger than a number": 1 << 63, "empty blocks": 0} {
 		h := ostree.FileHeader{Mode: 0o100644}
 		file, err := ostree.FileChecksum(h, bytes.NewReader(make([]byte, min(size, 10))))
 		if err != nil {
 			t.Fatal(err)
 		}
 		z := ostree.ZFileHeader{Size: size, FileHeader: h}
-		forgeAs(t, src, ostree.ObjectFile, file, append(ostree.Framed(z.Marshal()), zeros...))
+		content := zeros
+		if name == "empty blocks" {
+			content = empty
+		}
+		forgeAs(t, src, ostree.ObjectFile, file, append(ostree.Framed(z.Marshal()), content...))
 		d := ostree.DirTree{Files: []ostree.TreeFile{{Name: "f", Checksum: file}}}
 		ref := commit(forge(t, src, ostree.ObjectDirTree, d.Marshal()))
 		want := "has not the size that its header tells"
-		if name == "larger than a disk" {
+		switch name {
+		case "larger than a disk":
 			want = "would be exceeded"
+		case "empty blocks":
+			want = "content of archived file of 0 bytes has more than 65536 bytes compressed"
 		}
 		for _, mode := range []repo.Mode{repo.BareUser, repo.Archive} {
-			if _, err := pull(ref, mode); err == nil || !strings.Contains(err.Error(), want) {
-				t.Errorf("%s: error %v, want %q", name, err, want)
+			if _, err := pull(ref, mode); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), file.String()[2:]) {
+				t.Errorf("%s: error %v, want %q and the object", name, err, want)
 			}
 		}
 	}
@@ -489,17 +506,23 @@ func TestMetalinkAndMirrors(t *testing.T) {
 	links.Handle("/metalink", answer(metalinkText(fmt.Sprintf("<size>%d</size>", len(summary)), `<hash type="sha256">`+ostree.ChecksumOf(summary).String()+`</hash>`,
 		`<url protocol="http" preference="9">`+dead.URL+`/summary</url><url protocol="http" preference="5">`+url+`/config</url><url protocol="http">`+url+`/summary</url>`)))
 	links.Handle("/mirrors", answer("# mirrors\nfile://"+src.Path()+"\n"+dead.URL+"\n"+url+"\n"+dead.URL+"\n"))
+	links.HandleFunc("/endless", endless)
+	links.HandleFunc("/to-endless", func(w http.ResponseWriter, req *http.Request) {
+		answer(metalinkText("<size>10</size>", `<hash type="sha256">`+ostree.ChecksumOf(summary).String()+`</hash>`, `<url protocol="http">http://`+req.Host+`/endless</url>`))(w, req)
+	})
 	links.Handle("/none", answer("file://"+src.Path()+"\n"+dead.URL+"\n"))
 	server := httptest.NewServer(links)
 	defer server.Close()
 	for remote, want := range map[string]string{
 		"metalink=" + server.URL + "/metalink": "", "mirrorlist=" + server.URL + "/mirrors": "",
 		"metalink=" + server.URL + "/mirrors": "Document must begin with an element", "mirrorlist=" + server.URL + "/none": "No valid mirrors were found in mirrorlist",
-		"mirrorlist=" + dead.URL: "While fetching mirrorlist", "gopher://x": "Invalid URI scheme in gopher://x",
+		"metalink=" + server.URL + "/endless": "/endless exceeded maximum size of 1048576 bytes", "mirrorlist=" + server.URL + "/endless": "/endless exceeded maximum size of 1048576 bytes",
+		"metalink=" + server.URL + "/to-endless": fmt.Sprintf("/endless exceeded maximum size of %d bytes", testMetadata),
+		"mirrorlist=" + dead.URL:                 "While fetching mirrorlist", "gopher://x": "Invalid URI scheme in gopher://x",
 	} {
 		r := newRepo(t, repo.BareUser)
 		addRemote(t, r, remote)
-		_, err := Pull(context.Background(), r, "origin", Options{Refs: []string{"x"}, Retries: -1})
+		_, err := Pull(context.Background(), r, "origin", Options{Refs: []string{"x"}, Retries: -1, MaxMetadataSize: testMetadata})
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", remote, err, want)
 		}

@@ -17,7 +17,6 @@ import (
 	"strings"
 
 	"rpmostree/internal/fetch"
-	"rpmostree/ostree"
 )
 
 // mirrors returns the base URLs that a configured URL stands for.
@@ -83,7 +82,7 @@ func (p *puller) followMetalink(ctx context.Context) error {
 	}
 	var last error
 	for _, target := range link.urls {
-		data, res, err := p.client.Bytes(ctx, fetch.Request{URL: target, MaxSize: ostree.MaxMetadataSize})
+		data, res, err := p.client.Bytes(ctx, fetch.Request{URL: target, MaxSize: p.o.maxMetadata()})
 		p.nBytes.Add(res.Size)
 		if err != nil {
 			err = fetchError(target, err)

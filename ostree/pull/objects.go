@@ -121,7 +121,7 @@ func (p *puller) commit(ctx context.Context, f *frontier, j job) error {
 // of the server may have new signatures.
 func (p *puller) detached(ctx context.Context, c ostree.Checksum) ([]byte, error) {
 	n := ostree.ObjectName{Type: ostree.ObjectCommitMeta, Checksum: c}
-	data, err := p.fetchMetadata(ctx, p.base, n, ostree.MaxMetadataSize)
+	data, err := p.fetchMetadata(ctx, p.base, n)
 	if err == nil {
 		p.nMeta.Add(1)
 		return data, nil
@@ -143,7 +143,7 @@ func (p *puller) checkTombstone(ctx context.Context, c ostree.Checksum) error {
 	if !p.tombstones {
 		return nil
 	}
-	_, err := p.fetchMetadata(ctx, p.content, ostree.ObjectName{Type: ostree.ObjectTombstoneCommit, Checksum: c}, ostree.MaxMetadataSize)
+	_, err := p.fetchMetadata(ctx, p.content, ostree.ObjectName{Type: ostree.ObjectTombstoneCommit, Checksum: c})
 	if err == nil {
 		p.nMeta.Add(1)
 	}
@@ -322,7 +322,7 @@ func (p *puller) metadata(ctx context.Context, n ostree.ObjectName) ([]byte, err
 			return data, nil
 		}
 	}
-	max := int64(ostree.MaxMetadataSize)
+	max := p.o.maxMetadata()
 	for _, t := range p.wanted[n.Checksum] {
 		if t.size > 0 && t.size < uint64(max) {
 			max = int64(t.size)
@@ -354,7 +354,7 @@ func actualChecksum(err error) (ostree.Checksum, bool) {
 	return c, err == nil
 }
 
-func (p *puller) fetchMetadata(ctx context.Context, from *fetch.Mirrors, n ostree.ObjectName, max int64) ([]byte, error) {
-	data, _, err := p.fetch(ctx, fetch.Request{Mirrors: from, Path: objectPath(n), MaxSize: max, Immutable: n.Type != ostree.ObjectCommitMeta})
+func (p *puller) fetchMetadata(ctx context.Context, from *fetch.Mirrors, n ostree.ObjectName) ([]byte, error) {
+	data, _, err := p.fetch(ctx, fetch.Request{Mirrors: from, Path: objectPath(n), MaxSize: p.o.maxMetadata(), Immutable: n.Type != ostree.ObjectCommitMeta})
 	return data, err
 }

@@ -20,14 +20,14 @@ import (
 	"rpmostree/internal/fetch"
 	"rpmostree/internal/keyfile"
 	"rpmostree/internal/progress"
+	"rpmostree/ostree"
 	"rpmostree/ostree/repo"
 )
 
-// Limits on what is read into memory besides metadata objects.
+// Limits on what is read into memory besides metadata, in bytes but for maxMirrors.
 const (
 	maxConfig     = 1 << 20
 	maxRef        = 4096
-	maxSummary    = 128 << 20
 	maxMirrorList = 1 << 20
 	maxMirrors    = 100
 	maxMetalink   = 1 << 20
@@ -96,6 +96,10 @@ type Options struct {
 	// LowSpeedBytes and LowSpeedSeconds end transfers that are slower for
 	// longer; 0 for the defaults of fetch.
 	LowSpeedBytes, LowSpeedSeconds int
+	// MaxMetadataSize is how many bytes the server may send of a metadata object, a
+	// commit's detached metadata, a summary, its signature, an index of deltas or a
+	// superblock; 0 for ostree.MaxMetadataSize, of which it cannot be more.
+	MaxMetadataSize int64
 	// NoFsync and PerObjectFsync are those of repo.TransactionOptions.
 	NoFsync, PerObjectFsync bool
 	// Journal is the socket of the journal that is told how pulls from a remote of the
@@ -251,6 +255,14 @@ func (o *Options) workers() int {
 		return o.Workers
 	}
 	return DefaultWorkers
+}
+
+// maxMetadata is MaxMetadataSize with its default.
+func (o *Options) maxMetadata() int64 {
+	if o.MaxMetadataSize <= 0 {
+		return ostree.MaxMetadataSize
+	}
+	return min(o.MaxMetadataSize, ostree.MaxMetadataSize)
 }
 
 // CookieFile is the name of the file, in the repository, with the cookies of a remote.

@@ -87,14 +87,14 @@ func (p *puller) readSummary(ctx context.Context) error {
 func (p *puller) fetchCached(ctx context.Context, c *cache, name string) (data []byte, a age, kept bool, err error) {
 	old := c.age(name)
 	data, res, err := p.fetch(ctx, fetch.Request{
-		Mirrors: p.base, Path: name, MaxSize: ostree.MaxMetadataSize, IfNoneMatch: old.etag, IfModifiedSince: old.modified,
+		Mirrors: p.base, Path: name, MaxSize: p.o.maxMetadata(), IfNoneMatch: old.etag, IfModifiedSince: old.modified,
 	})
 	if err == nil && res.NotModified {
 		if data = c.read(name); data != nil {
 			return data, old, true, nil
 		}
 		c.forget()
-		data, res, err = p.fetch(ctx, fetch.Request{Mirrors: p.base, Path: name, MaxSize: ostree.MaxMetadataSize})
+		data, res, err = p.fetch(ctx, fetch.Request{Mirrors: p.base, Path: name, MaxSize: p.o.maxMetadata()})
 	}
 	if notFound(err) {
 		return nil, age{}, false, nil

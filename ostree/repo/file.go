@@ -2,6 +2,7 @@ package repo
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -79,6 +80,8 @@ func (f fdFile) Close() error { return unix.Close(int(f)) }
 // Fd returns the descriptor, as that of an os.File does.
 func (f fdFile) Fd() uintptr { return uintptr(f) }
 
+var errNotRegular = errors.New("not a regular file")
+
 var noContent = io.NopCloser(bytes.NewReader(nil))
 
 // FileHeader reads the metadata of a file object.
@@ -113,7 +116,7 @@ func (o *Objects) File(c ostree.Checksum) (ostree.FileHeader, int64, io.ReadClos
 
 // openFile opens one object file. A missing file is a bare ENOENT.
 func (o *Objects) openFile(dir int, path string) (h ostree.FileHeader, size int64, content io.ReadCloser, err error) {
-	fd, err := dirfd.Openat(dir, path, unix.O_RDONLY|unix.O_NOFOLLOW, 0)
+	fd, err := dirfd.Openat(dir, path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err == unix.ELOOP && o.mode.links() {
 		h, err = o.readLink(dir, path)
 		return h, 0, noContent, err
@@ -172,7 +175,7 @@ func (o *Objects) readLink(dir int, path string) (h ostree.FileHeader, err error
 // which is a link to one that is named by their checksum.
 func readSplitXattrs(dir int, path string) ([]ostree.Xattr, error) {
 	path += "-xattrs-link"
-	fd, err := dirfd.Openat(dir, path, unix.O_RDONLY|unix.O_NOFOLLOW, 0)
+	fd, err := dirfd.Openat(dir, path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, pathError("open", path, err) // not a bare ENOENT: the file itself is there
 	}
@@ -217,7 +220,7 @@ func (o *Objects) readBare(fd int) (h ostree.FileHeader, size int64, err error) 
 		return h, 0, err
 	}
 	if !ostree.IsRegular(st.Mode) {
-		return h, 0, fmt.Errorf("not a regular file or symbolic link")
+		return h, 0, errNotRegular
 	}
 	h.Mode = st.Mode
 	if o.mode == BareUserOnly {

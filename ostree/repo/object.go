@@ -78,7 +78,7 @@ func pathError(op, path string, err error) error {
 func (o *Objects) ReadMetadata(t ostree.ObjectType, c ostree.Checksum) ([]byte, error) {
 	path := o.loosePath(t, c)
 	for _, dir := range o.dirs {
-		fd, err := dirfd.Openat(dir, path, unix.O_RDONLY|unix.O_NOFOLLOW, 0)
+		fd, err := dirfd.Openat(dir, path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 		if err == unix.ENOENT {
 			continue
 		}
@@ -95,14 +95,20 @@ func (o *Objects) ReadMetadata(t ostree.ObjectType, c ostree.Checksum) ([]byte, 
 	return nil, &MissingObjectError{ostree.ObjectName{Type: t, Checksum: c}}
 }
 
-// readAll reads a file of at most max bytes. The error is a bare errno.
+// readAll reads a regular file of at most max bytes. The error does not tell its name.
 func readAll(fd int, max int64) ([]byte, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return nil, err
 	}
+	switch {
+	case ostree.IsDir(st.Mode):
+		return nil, unix.EISDIR
+	case !ostree.IsRegular(st.Mode):
+		return nil, errNotRegular
+	}
 	if st.Size > max {
-		return nil, unix.EFBIG
+		return nil, dirfd.TooLarge(max)
 	}
 	buf := make([]byte, st.Size)
 	n, err := readFull(fd, buf)

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"math/bits"
 	"os"
 	"slices"
@@ -194,17 +195,29 @@ func (r *Repo) deltaDigests() ([]deltaDigest, error) {
 			return err
 		}
 		defer d.Close()
-		data, err := d.ReadFile("superblock", ostree.MaxMetadataSize)
+		digest := deltaDigest{from: from, to: to}
+		err = hashFile(d, "superblock", &digest.digest)
 		if isMissing(err) { // being written
 			return nil
 		}
-		if err == nil {
-			list = append(list, deltaDigest{from, to, sha256.Sum256(data)})
-		}
+		list = append(list, digest)
 		return err
 	})
 	slices.SortFunc(list, func(a, b deltaDigest) int { return cmp.Compare(a.name(), b.name()) })
 	return list, err
+}
+
+// hashFile computes the sha256 of a file, which may have parts of a delta in it.
+func hashFile(d *dirfd.Dir, name string, sum *[sha256.Size]byte) error {
+	f, err := d.OpenFile(name, unix.O_RDONLY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	h := sha256.New()
+	_, err = io.Copy(h, f)
+	h.Sum(sum[:0])
+	return err
 }
 
 func deltaDict(list []deltaDigest) gvariant.Value {

@@ -3,7 +3,9 @@ package repo
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
+	"math"
 	"math/bits"
 	"sync"
 
@@ -18,7 +20,7 @@ import (
 var errZSize = errors.New("content of archived file has not the size that its header tells")
 
 type inflater struct {
-	src  io.Reader
+	src  bounded
 	own  io.Closer // closed with the reader; may be nil
 	buf  *bufio.Reader
 	z    io.ReadCloser
@@ -29,6 +31,27 @@ var (
 	zBufs     = sync.Pool{New: func() any { return bufio.NewReaderSize(nil, 32<<10) }}
 	inflaters = sync.Pool{New: func() any { return flate.NewReader(nil) }}
 )
+
+// maxDeflated is how many bytes a DEFLATE stream of size bytes may have. No compressor
+// makes more of any byte than the 9 bits of its fixed code, nor needs more than 5 bytes
+// for a block; what is beyond a quarter more are blocks with nothing in them.
+func maxDeflated(size int64) int64 { return size + size/4 + 64<<10 }
+
+// A bounded reader fails when it is asked for more than left bytes.
+type bounded struct {
+	io.Reader
+	left int64
+	err  error
+}
+
+func (r *bounded) Read(b []byte) (int, error) {
+	if r.left == 0 && len(b) > 0 {
+		return 0, r.err
+	}
+	n, err := r.Reader.Read(b[:min(int64(len(b)), r.left)])
+	r.left -= int64(n)
+	return n, err
+}
 
 // openArchived reads the header of an archived file and returns its content,
 // which owns src from then on, as it does when there is an error.
@@ -45,7 +68,8 @@ func openArchived(src io.ReadCloser) (ostree.FileHeader, int64, io.ReadCloser, e
 // readArchived is openArchived for a reader that stays the caller's.
 func readArchived(src io.Reader) (ostree.FileHeader, int64, *inflater, error) {
 	buf := zBufs.Get().(*bufio.Reader)
-	buf.Reset(src)
+	r := &inflater{src: bounded{Reader: src, left: math.MaxInt64}, buf: buf}
+	buf.Reset(&r.src)
 	raw, err := ostree.ReadFramed(buf)
 	var z ostree.ZFileHeader
 	if err == nil {
@@ -59,7 +83,10 @@ func readArchived(src io.Reader) (ostree.FileHeader, int64, *inflater, error) {
 		zBufs.Put(buf)
 		return ostree.FileHeader{}, 0, nil, err
 	}
-	r := &inflater{src: src, buf: buf, left: int64(z.Size)}
+	r.left = int64(z.Size)
+	limit := maxDeflated(r.left)
+	r.src.left = limit - int64(buf.Buffered())
+	r.src.err = fmt.Errorf("content of archived file of %d bytes has more than %d bytes compressed", r.left, limit)
 	if ostree.IsRegular(z.Mode) {
 		r.z = inflaters.Get().(io.ReadCloser)
 		if err := r.z.(flate.Resetter).Reset(buf, nil); err != nil {
