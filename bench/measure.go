@@ -41,10 +41,9 @@ type benchCase struct {
 
 // A result is one measured run.
 type result struct {
-	wall      time.Duration
+	wall, cpu time.Duration
 	peak      int64 // bytes
 	note      string
-	user, sys float64
 }
 
 // measure runs a case below the new directory dir and prints its line.
@@ -70,7 +69,7 @@ func (c benchCase) measure(ctx context.Context, in *input, dir string) error {
 		for _, r := range list {
 			fmt.Printf(" %.2f", r.wall.Seconds())
 		}
-		cpu := median(list, func(r result) float64 { return r.user + r.sys })
+		cpu := median(list, func(r result) float64 { return r.cpu.Seconds() })
 		fmt.Printf(" s, cpu %.2f s\n", cpu)
 		if c.note != nil {
 			fmt.Printf("#   %s: %s\n", side(s), list[0].note)
@@ -78,7 +77,7 @@ func (c benchCase) measure(ctx context.Context, in *input, dir string) error {
 	}
 	spent := func(r result) float64 { return r.wall.Seconds() }
 	if c.cpu {
-		spent = func(r result) float64 { return r.user + r.sys }
+		spent = func(r result) float64 { return r.cpu.Seconds() }
 	}
 	peak := func(r result) float64 { return float64(r.peak) / 1e6 }
 	a, b := median(results[ours], spent), median(results[theirs], spent)
@@ -114,12 +113,14 @@ func (c benchCase) once(ctx context.Context, in *input, s side, dir string) (res
 	return r, err
 }
 
-// timed runs a program under time(1). The system's count of this process's children would
-// not do: what was resident here before exec counts there as the child's.
+// timed runs a program under time(1), for its peak: the system's count of this process's
+// children would not do, since what was resident here before exec counts there as the child's.
+// The CPU time is the system's count all the same, to a microsecond: that of time(1) has
+// hundredths of a second, and some runs take only a few.
 func timed(ctx context.Context, dir string, args command) (result, error) {
 	var r result
 	report := filepath.Join(dir, "time")
-	cmd := exec.CommandContext(ctx, "/usr/bin/time", append([]string{"-o", report, "-f", "%M %U %S"}, args...)...)
+	cmd := exec.CommandContext(ctx, "/usr/bin/time", append([]string{"-o", report, "-f", "%M"}, args...)...)
 	cmd.Dir, cmd.Env = dir, environ()
 	start := time.Now()
 	out, err := cmd.CombinedOutput()
@@ -127,11 +128,12 @@ func timed(ctx context.Context, dir string, args command) (result, error) {
 	if err != nil {
 		return r, fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, out)
 	}
+	r.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	text, err := os.ReadFile(report)
 	if err != nil {
 		return r, err
 	}
-	if _, err := fmt.Sscan(string(text), &r.peak, &r.user, &r.sys); err != nil {
+	if _, err := fmt.Sscan(string(text), &r.peak); err != nil {
 		return r, fmt.Errorf("time reported %q: %w", text, err)
 	}
 	r.peak <<= 10

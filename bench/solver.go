@@ -196,7 +196,7 @@ func (c solverCase) measure(ctx context.Context, dir string, names []string, rou
 			if err != nil {
 				return err
 			}
-			costs[s] = append(costs[s], (b.user+b.sys-a.user-a.sys)/float64(c.runs))
+			costs[s] = append(costs[s], (b.cpu-a.cpu).Seconds()/float64(c.runs))
 			loads[s], peaks[s] = append(loads[s], a), append(peaks[s], b)
 		}
 	}
@@ -207,7 +207,7 @@ func (c solverCase) measure(ctx context.Context, dir string, names []string, rou
 		for _, v := range list {
 			fmt.Printf(" %.3f", v)
 		}
-		fmt.Printf(" s, with loading %.2f s\n", median(loads[s], func(r result) float64 { return r.user + r.sys }))
+		fmt.Printf(" s, with loading %.2f s\n", median(loads[s], func(r result) float64 { return r.cpu.Seconds() }))
 	}
 	a, b := median(costs[ours], value), median(costs[theirs], value)
 	peak := func(s side) float64 { return median(peaks[s], func(r result) float64 { return float64(r.peak) / 1e6 }) }

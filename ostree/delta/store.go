@@ -9,8 +9,10 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
@@ -284,13 +286,26 @@ func (s *Superblock) checkWhole(tx *repo.Transaction) error {
 		from = *c
 	}
 	w := whole{tx: tx, seen: map[ostree.Checksum]bool{}}
-	return errors.Join(w.need(ostree.ObjectDirMeta, to.Meta), w.dir(to.Tree, from.Tree, 0))
+	w.g.SetLimit(runtime.GOMAXPROCS(0))
+	err = errors.Join(w.need(ostree.ObjectDirMeta, to.Meta), w.dir(to.Tree, from.Tree, 0))
+	return errors.Join(err, w.g.Wait())
 }
 
 // whole is the state of checkWhole.
 type whole struct {
 	tx   *repo.Transaction
+	g    errgroup.Group // of calls of dir
+	mu   sync.Mutex
 	seen map[ostree.Checksum]bool // dirtrees
+}
+
+// first reports whether a dirtree was not seen before.
+func (w *whole) first(sum ostree.Checksum) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	seen := w.seen[sum]
+	w.seen[sum] = true
+	return !seen
 }
 
 func (w *whole) need(t ostree.ObjectType, c ostree.Checksum) error {
@@ -303,13 +318,12 @@ func (w *whole) need(t ostree.ObjectType, c ostree.Checksum) error {
 
 // dir checks a directory; old is that in its place in the source commit, or zero.
 func (w *whole) dir(sum, old ostree.Checksum, depth int) error {
-	if sum == old || w.seen[sum] {
+	if sum == old || !w.first(sum) {
 		return nil
 	}
 	if depth > tree.MaxDepth {
 		return fmt.Errorf("static delta makes directories that are nested deeper than %d", tree.MaxDepth)
 	}
-	w.seen[sum] = true
 	if err := w.need(ostree.ObjectDirTree, sum); err != nil {
 		return err
 	}
@@ -346,7 +360,11 @@ func (w *whole) dir(sum, old ostree.Checksum, depth int) error {
 				return err
 			}
 		}
-		if err := w.dir(d.Tree, o.Tree, depth+1); err != nil {
+		check := func() error { return w.dir(d.Tree, o.Tree, depth+1) }
+		if w.g.TryGo(check) { // else all processors are busy
+			continue
+		}
+		if err := check(); err != nil {
 			return err
 		}
 	}
