@@ -8,7 +8,9 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/sync/errgroup"
 
@@ -32,7 +34,9 @@ type Options struct {
 	// Paths are the packages to be indexed, relative to the directory; nil means
 	// all below it.
 	Paths []string
-	// Exclude are shell patterns for names of files that are left out.
+	// Exclude are patterns for what is left out: packages by their paths relative to the directory, and,
+	// unless Paths are given, files and whole directories by their names. In a pattern "*" stands for
+	// any text, slashes too, "?" for one character, and nothing else is special.
 	Exclude []string
 	// SkipSymlinks leaves out symbolic links.
 	SkipSymlinks bool
@@ -44,6 +48,9 @@ type Options struct {
 	// KeepAll keeps the files of the old metadata that do not come from packages,
 	// unless Extra has one of the type.
 	KeepAll bool
+	// RetainOld leaves the files of the old metadata where they are, for clients that have just read
+	// the old repomd.xml. Files that no repomd.xml names always stay.
+	RetainOld bool
 	// Read, if not nil, is called with the path of each package that was read, perhaps
 	// from several goroutines at once.
 	Read func(path string)
@@ -54,7 +61,9 @@ type Options struct {
 	Revision string
 	// BaseURL is written to each package as the base of its location.
 	BaseURL string
-	// LocationPrefix is put before each package's location.
+	// CutDirs is how many directories are taken from the front of each package's location;
+	// LocationPrefix is then put before it, with a slash between them.
+	CutDirs        int
 	LocationPrefix string
 	// SimpleNames leaves the checksums out of the names of files.
 	SimpleNames bool
@@ -133,16 +142,14 @@ func (o *Options) check() error {
 }
 
 // find returns the packages below dir, relative to it, ordered by their file
-// names and then by their directories. Hidden directories are left out.
+// names and then by their directories.
 func find(dir string, opts *Options) (out []string, err error) {
-	for _, pattern := range opts.Exclude {
-		if _, err := filepath.Match(pattern, ""); err != nil {
-			return nil, fmt.Errorf("pattern %q: %w", pattern, err)
-		}
+	excluded := func(path string) bool {
+		return slices.ContainsFunc(opts.Exclude, func(pattern string) bool { return matches(pattern, path) })
 	}
 	if opts.Paths != nil {
 		out = slices.Clone(opts.Paths)
-	} else if out, err = walk(dir); err != nil {
+	} else if out, err = walk(dir, "", nil, excluded); err != nil {
 		return nil, err
 	}
 	out = slices.DeleteFunc(out, func(path string) bool {
@@ -151,11 +158,7 @@ func find(dir string, opts *Options) (out []string, err error) {
 				return true
 			}
 		}
-		return slices.ContainsFunc(opts.Exclude, func(pattern string) bool {
-			whole, _ := filepath.Match(pattern, path)
-			name, _ := filepath.Match(pattern, filepath.Base(path))
-			return whole || name
-		})
+		return excluded(path)
 	})
 	slices.SortFunc(out, func(a, b string) int {
 		return cmp.Or(cmp.Compare(filepath.Base(a), filepath.Base(b)), cmp.Compare(filepath.Dir(a), filepath.Dir(b)))
@@ -163,28 +166,83 @@ func find(dir string, opts *Options) (out []string, err error) {
 	return out, nil
 }
 
-// walk returns the packages below dir, relative to it.
-func walk(dir string) (out []string, err error) {
-	err = filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
-		if err != nil {
-			return err
+// matches reports whether a pattern of Options.Exclude matches the whole of s.
+func matches(pattern, s string) bool {
+	star, at := -1, 0 // the last star of the pattern, and what follows the text that it stands for
+	p, i := 0, 0
+	for i < len(s) {
+		_, size := utf8.DecodeRuneInString(s[i:])
+		switch {
+		case p < len(pattern) && pattern[p] == '*':
+			star, at = p, i
+			p++
+		case p < len(pattern) && pattern[p] == '?':
+			p, i = p+1, i+size
+		case p < len(pattern) && pattern[p] == s[i]:
+			p, i = p+1, i+1
+		case star >= 0:
+			at++
+			p, i = star+1, at
+		default:
+			return false
 		}
-		rel, err := filepath.Rel(dir, path)
-		if err != nil {
-			return err
+	}
+	return strings.Trim(pattern[p:], "*") == ""
+}
+
+// walk returns the packages below the directory rel of dir, relative to dir. Links to directories are
+// followed, except to one of those they are in, which are above. Links to nothing are left out.
+func walk(dir, rel string, above []os.FileInfo, excluded func(name string) bool) (out []string, err error) {
+	st, err := os.Stat(filepath.Join(dir, rel))
+	if err != nil {
+		return nil, err
+	}
+	if slices.ContainsFunc(above, func(a os.FileInfo) bool { return os.SameFile(a, st) }) {
+		return nil, nil
+	}
+	list, err := os.ReadDir(filepath.Join(dir, rel))
+	if err != nil {
+		return nil, err
+	}
+	for _, d := range list {
+		path := filepath.Join(rel, d.Name())
+		if excluded(d.Name()) {
+			continue
 		}
-		if d.IsDir() {
-			if rel != "." && (d.Name()[0] == '.' || rel == repodata) {
-				return filepath.SkipDir
+		mode := d.Type()
+		if mode&os.ModeSymlink != 0 {
+			to, err := os.Stat(filepath.Join(dir, path))
+			if err != nil {
+				continue
 			}
-			return nil
+			mode = to.Mode()
 		}
-		if filepath.Ext(path) == ".rpm" {
-			out = append(out, rel)
+		switch {
+		case mode.IsDir():
+			more, err := walk(dir, path, append(slices.Clip(above), st), excluded)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, more...)
+		case mode.IsRegular() && filepath.Ext(path) == ".rpm":
+			out = append(out, path)
 		}
-		return nil
-	})
-	return out, err
+	}
+	return out, nil
+}
+
+// location returns where metadata say that the package at a path is.
+func (o *Options) location(path string) string {
+	path = filepath.Clean(path)
+	for range o.CutDirs {
+		if _, rest, ok := strings.Cut(path, "/"); ok {
+			path = rest
+		}
+	}
+	if o.LocationPrefix == "" {
+		return path
+	}
+	return strings.TrimSuffix(o.LocationPrefix, "/") + "/" + path
 }
 
 // readAll reads packages in parallel, except those that the old metadata has.
@@ -198,7 +256,7 @@ func readAll(ctx context.Context, dir string, paths []string, old *oldMetadata, 
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			location := filepath.Join(opts.LocationPrefix, path)
+			location := opts.location(path)
 			p, err := old.find(filepath.Join(dir, path), location, opts)
 			if err != nil {
 				return err

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -62,7 +64,69 @@ func writeRepodata(dir string, pkgs []*Package, opts *Options) (*rpmmd.Repomd, e
 	if err := w.repomd(buf.Bytes()); err != nil {
 		return nil, err
 	}
+	if err := keepOthers(filepath.Join(dir, repodata), tmp, opts.RetainOld); err != nil {
+		return nil, err
+	}
 	return &w.md, replace(tmp, filepath.Join(dir, repodata))
+}
+
+// keepOthers puts into the directory of new metadata what is in that of the old and does not belong to
+// it, or, if all is to be retained, everything but repomd.xml. New files win.
+func keepOthers(from, to string, all bool) error {
+	gone := map[string]bool{"repomd.xml": true}
+	b, err := os.ReadFile(filepath.Join(from, "repomd.xml"))
+	if err == nil && !all {
+		// One that cannot be read names no files.
+		if md, err := rpmmd.ParseRepomd(b); err == nil {
+			for _, r := range md.Records {
+				gone[path.Base(r.Location)] = true
+			}
+		}
+	}
+	list, err := os.ReadDir(from)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	for _, d := range list {
+		if !gone[d.Name()] {
+			if err := keep(filepath.Join(from, d.Name()), filepath.Join(to, d.Name()), d); err != nil {
+				return fmt.Errorf("keeping what is not metadata: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// keep makes one more of a file, link or directory, if there is nothing of the new name.
+func keep(from, to string, d fs.DirEntry) error {
+	if _, err := os.Lstat(to); err == nil {
+		return nil
+	}
+	if d.IsDir() {
+		return os.CopyFS(to, os.DirFS(from))
+	}
+	err := os.Link(from, to)
+	if err == nil || !d.Type().IsRegular() {
+		return err
+	}
+	// A file system without hard links.
+	return copyFile(from, to)
+}
+
+func copyFile(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
 }
 
 // timestamp returns the given time, or that of the newest package.

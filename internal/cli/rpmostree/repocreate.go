@@ -24,7 +24,9 @@ type repoCreate struct {
 	group, updateinfo, modules    string
 	revision                      string
 	setTimestamp, xz, uniqueNames bool
-	pkglist, readList             string
+	pkglist, readList, baseDir    string
+	retainOld                     int
+	verbose                       bool
 	distro, include               []string
 }
 
@@ -38,13 +40,15 @@ func (a *app) repoCreateCommand() *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringVarP(&o.OutputDir, "outputdir", "o", "", "Write repodata below DIR")
-	f.StringArrayVarP(&o.Exclude, "excludes", "x", nil, "Leave out files that match the PATTERN; may be repeated")
+	f.StringArrayVarP(&o.Exclude, "excludes", "x", nil, "Leave out files and directories that match the PATTERN; may be repeated")
 	f.BoolVarP(&o.SkipSymlinks, "skip-symlinks", "S", false, "Leave out symbolic links")
 	f.StringVarP(&o.pkglist, "pkglist", "i", "", "Index only the packages that FILE lists, one a line")
 	f.StringArrayVarP(&o.include, "includepkg", "n", nil, "Index only this PACKAGE; may be repeated")
 	f.StringVarP(&o.BaseURL, "baseurl", "u", "", "Base URL of all packages")
 	f.StringVar(&o.LocationPrefix, "location-prefix", "", "Put PREFIX before the location of each package")
-	f.StringVarP(&o.group, "groupfile", "g", "", "Add the comps FILE")
+	f.IntVar(&o.CutDirs, "cut-dirs", 0, "Leave out the first NUM directories of the location of each package")
+	f.StringVar(&o.baseDir, "basedir", "", "DIRECTORY is below DIR")
+	f.StringVarP(&o.group, "groupfile", "g", "", "Add the comps FILE, of DIRECTORY if it is there")
 	f.StringVar(&o.updateinfo, "updateinfo", "", "Add the updateinfo FILE")
 	f.StringVar(&o.modules, "modules", "", "Add the modules FILE")
 	f.StringVarP(&o.ChecksumType, "checksum", "s", "sha256", "TYPE of the checksums of packages and metadata")
@@ -58,6 +62,7 @@ func (a *app) repoCreateCommand() *cobra.Command {
 	f.BoolVar(&o.SkipStat, "skip-stat", false, "With --update: a file of the same name has not changed")
 	f.StringVar(&o.readList, "read-pkgs-list", "", "Write to FILE which packages were read")
 	f.BoolVar(&o.KeepAll, "keep-all-metadata", false, "Keep old metadata that does not come from packages")
+	f.IntVar(&o.retainOld, "retain-old-md", 0, "Leave all old metadata where they are if NUM is not 0")
 	f.IntVar(&o.ChangelogLimit, "changelog-limit", createrepo.DefaultChangelogLimit, "List only the last NUM changes of each package")
 	f.BoolVar(&o.uniqueNames, "unique-md-filenames", false, "Put checksums into the names of files (the default)")
 	f.BoolVar(&o.SimpleNames, "simple-md-filenames", false, "Leave checksums out of the names of files")
@@ -67,6 +72,8 @@ func (a *app) repoCreateCommand() *cobra.Command {
 	f.StringVar(&o.revision, "revision", "", "Revision of the repository (default: the time of the newest package)")
 	f.BoolVar(&o.setTimestamp, "set-timestamp-to-revision", false, "The revision is the time of the metadata")
 	f.IntVar(&o.Workers, "workers", 0, "Read NUM packages at once")
+	f.BoolVarP(&o.verbose, "verbose", "v", false, "Tell which packages are read")
+	f.BoolP("pretty", "p", true, "Ignored: the metadata always have lines")
 	f.Bool("no-database", true, "Ignored: no databases are written")
 	c.MarkFlagsMutuallyExclusive("unique-md-filenames", "simple-md-filenames")
 	c.MarkFlagsMutuallyExclusive("compress-type", "general-compress-type", "xz")
@@ -74,12 +81,15 @@ func (a *app) repoCreateCommand() *cobra.Command {
 }
 
 func (a *app) repoCreate(cmd *cobra.Command, o *repoCreate, dir string) error {
+	if o.baseDir != "" && !filepath.IsAbs(dir) {
+		dir = filepath.Join(o.baseDir, dir)
+	}
 	if st, err := os.Stat(dir); err != nil {
 		return err
 	} else if !st.IsDir() {
 		return fmt.Errorf("%s: not a directory", dir)
 	}
-	if err := o.complete(cmd); err != nil {
+	if err := o.complete(cmd, dir); err != nil {
 		return err
 	}
 	var mu sync.Mutex
@@ -87,7 +97,10 @@ func (a *app) repoCreate(cmd *cobra.Command, o *repoCreate, dir string) error {
 	o.Read = func(path string) {
 		mu.Lock()
 		defer mu.Unlock()
-		read = append(read, filepath.Join(dir, path))
+		path = filepath.Join(dir, path)
+		if read = append(read, path); o.verbose {
+			fmt.Fprintln(a.err, path)
+		}
 	}
 	md, err := createrepo.Write(cmd.Context(), dir, o.Options)
 	if err != nil {
@@ -105,7 +118,8 @@ func (a *app) repoCreate(cmd *cobra.Command, o *repoCreate, dir string) error {
 }
 
 // complete sets the options that are not taken as they are written.
-func (o *repoCreate) complete(cmd *cobra.Command) error {
+func (o *repoCreate) complete(cmd *cobra.Command, dir string) error {
+	o.RetainOld = o.retainOld != 0
 	if o.xz {
 		o.Compression = "xz"
 	}
@@ -125,6 +139,11 @@ func (o *repoCreate) complete(cmd *cobra.Command) error {
 			cpe, name = "", d
 		}
 		o.DistroTags = append(o.DistroTags, rpmmd.DistroTag{CPEID: cpe, Value: name})
+	}
+	if below := filepath.Join(dir, o.group); o.group != "" && !filepath.IsAbs(o.group) {
+		if _, err := os.Stat(below); err == nil {
+			o.group = below
+		}
 	}
 	for _, x := range []struct{ typ, file string }{{"group", o.group}, {"updateinfo", o.updateinfo}, {"modules", o.modules}} {
 		if x.file == "" {
