@@ -18,7 +18,7 @@ const module = "rpmostree"
 // A package is defined by its one appearance on a right-hand side. Do not relax to fix a build.
 var depsRules = `
 # leaf: nothing of this module
-NONE < gvariant, rpm/evr, treefile, internal/dirfd, internal/keyfile, internal/compress/xz, internal/unxz,
+NONE < gvariant, rpm/evr, internal/yaml, internal/dirfd, internal/keyfile, internal/compress/xz, internal/unxz,
        internal/progress, internal/openpgp, internal/failpoint, internal/goption, internal/background,
        internal/journal;
 # system helpers
@@ -26,10 +26,11 @@ internal/unxz < internal/compress;
 internal/progress < internal/fetch;
 internal/goption < internal/manual;
 internal/dirfd < internal/selinux, internal/sandbox, composefs;
+internal/yaml < treefile;
 # formats: bytes <-> values; no files, no network
 gvariant < ostree < ostree/tree;
 rpm/evr, internal/compress, internal/openpgp < rpm;
-rpm < rpmmd;
+rpm, internal/yaml < rpmmd;
 rpm/evr < solv;
 rpm/evr < internal/lua;
 solv, internal/compress < solv/testcase;

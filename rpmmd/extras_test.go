@@ -345,39 +345,41 @@ func TestModulesReal(t *testing.T) {
 	}
 }
 
-// Documents that would grow, or take long, are refused.
-func TestModuleLimits(t *testing.T) {
-	bomb := "---\ndocument: modulemd-defaults\na: &a [x, x]\nb: &b [*a, *a]\ndata:\n  modified: *b\n"
-	lines := func(n int, format string) string {
-		var b strings.Builder
-		b.WriteString("---\ndata:\n")
-		for i := range n {
-			fmt.Fprintf(&b, format, i)
-		}
-		return b.String()
-	}
-	for _, tt := range []struct{ name, text, want string }{
-		{"aliases", bomb, "aliases are not supported"},
-		{"anchors only", strings.NewReplacer("*a", "y", "*b", "y").Replace(bomb), ""},
-		{"as many keys as may be", lines(MaxModuleKeys, "  k%d: v\n"), ""},
-		{"one key more", lines(MaxModuleKeys+1, "  k%d: v\n"), "too many keys"},
-		{"explicit keys", lines(MaxModuleKeys+1, "  ? k%d\n  : v\n"), "too many keys"},
-		{"keys with nothing behind", lines(MaxModuleKeys+1, "  k%d:\n"), "too many keys"},
-		{"keys of mappings inside", lines(MaxModuleKeys+1, "  k%d:\n    a: b\n"), "too many keys"},
-		{"explicit keys alone", lines(MaxModuleKeys+1, "  ? k%d\n"), "too many keys"},
-		{"keys before tabs", lines(MaxModuleKeys+1, "  k%d:\tv\n"), "too many keys"},
-		{"lines that carriage returns end", lines(MaxModuleKeys+1, "  k%d:\r"), "too many keys"},
-		{"brackets that close", "---\ndata:\n  x: " + strings.Repeat("[", 20_000) + strings.Repeat("]", 20_000) + "\n", "nested too deeply"},
-		{"tags of tags", "---\ndata:\n  x: " + strings.Repeat("!a\n   ", 20_000) + "b\n", "nested too deeply"},
-		{"tags and anchors", "---\ndata:\n  x: " + strings.Repeat("&a !b\n   ", 20_000) + "b\n", "nested too deeply"},
-		{"brackets in a text", "---\ndata:\n  x: '" + strings.Repeat("[", 20_000) + "'\n", ""},
-		{"a text", "---\ndata:\n  description: |\n" + strings.Repeat("    Note: a text\n", MaxModuleKeys+1), ""},
-		{"mappings of a list", lines(5000, "  - k%d: v\n    l: w\n"), "invalid YAML"}, // data is no list
-		{"a list", "---\ndata:\n  artifacts:\n    rpms:\n" + strings.Repeat("    - a-0:1-1.noarch\n", 20000), ""},
+// What libmodulemd leaves out is left out, with a warning; the other documents count.
+func TestModuleWarnings(t *testing.T) {
+	const good = "document: modulemd\nversion: 2\ndata: {name: %s, stream: '1'}\n"
+	first, last := fmt.Sprintf(good, "first"), fmt.Sprintf(good, "last")
+	for _, tt := range []struct{ name, text, warning, err string }{
+		{"comments at the marks", "--- # c\nFIRST ... # end\n---\t# d\r\nLAST", "", ""},
+		{"directives", "%YAML 1.2\n---\nFIRST ...\n# c\n%YAML 1.1\n%TAG ! tag:x\n---\nLAST", "", ""},
+		{"content at the mark", "--- {document: modulemd, version: 2, data: {name: first, stream: '1'}}\n---\nLAST", "", ""},
+		{"no mark", "FIRST ---\nLAST...\n", "", ""},
+		{"wrong type", "---\nFIRST ---\ndocument: modulemd\nversion: 2\ndata: []\n---\nLAST", "modules: document 2 is ignored: unexpected value: ", ""},
+		{"list", "---\nFIRST ---\n- a\n---\nLAST", "modules: document 2 is ignored: unexpected value: ", ""},
+		{"unknown kind", "---\nFIRST ---\ndocument: x\nversion: 2\ndata: {}\n---\nLAST", `document: "x"`, ""},
+		{"no kind", "---\nFIRST ---\nversion: 2\ndata: {}\n---\nLAST", `document: ""`, ""},
+		{"no version", "---\nFIRST ---\ndocument: modulemd-defaults\ndata: {module: x}\n---\nLAST", "version is missing", ""},
+		{"no name", "---\nFIRST ---\ndocument: modulemd\nversion: 2\ndata: {stream: 1}\n---\nLAST", "data.name is missing", ""},
+		{"no stream", "---\nFIRST ---\ndocument: modulemd\nversion: 2\ndata: {name: x}\n---\nLAST", "data.stream is missing", ""},
+		{"no module", "---\nFIRST ---\ndocument: modulemd-defaults\nversion: 1\ndata: {stream: x}\n---\nLAST", "data.module is missing", ""},
+		{"other version", "---\nFIRST ---\ndocument: modulemd\nversion: 1\ndata: {name: x, stream: 1}\n---\nLAST", "version 1 of a module", ""},
+		{"aliases", "---\nFIRST ---\na: &a [x, x]\nb: &b [*a, *a]\n---\nLAST", "document 2 is ignored: unexpected value: line 3: aliases are not supported", ""},
+		{"no YAML", "---\nFIRST ---\na: 'x\n---\nLAST", "", "modules metadata: document 2: invalid YAML: "},
+		{"too deep", "---\nFIRST ---\na: " + strings.Repeat("[", 20_000) + "\n", "", "modules metadata: document 2: limit exceeded: line 2: values are nested too deeply"},
 	} {
-		_, err := ParseModules(strings.NewReader(tt.text))
-		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
-			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		m, err := ParseModules(strings.NewReader(strings.NewReplacer("FIRST ", first, "LAST", last).Replace(tt.text)))
+		if tt.err != "" {
+			if err == nil || !strings.Contains(err.Error(), tt.err) {
+				t.Errorf("%s: error %v, want %q", tt.name, err, tt.err)
+			}
+			continue
+		}
+		if err != nil || len(m.Modules) != 2 || m.Modules[0].Name != "first" || m.Modules[1].Name != "last" {
+			t.Errorf("%s: %+v, error %v", tt.name, m, err)
+			continue
+		}
+		if w := strings.Join(m.Warnings, "\n"); len(m.Warnings) > 1 || tt.warning == "" && w != "" || !strings.Contains(w, tt.warning) {
+			t.Errorf("%s: warnings %q, want %q", tt.name, w, tt.warning)
 		}
 	}
 }

@@ -15,25 +15,14 @@ import (
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/lexer"
-	"github.com/goccy/go-yaml/parser"
-	yamltoken "github.com/goccy/go-yaml/token"
-
+	"rpmostree/internal/yaml"
 	"rpmostree/rpm/evr"
 )
 
 // Limits of modules.yaml.
 const (
-	// MaxModuleDocument is the size of one document, in bytes.
-	MaxModuleDocument = 4 << 20
-	// MaxModuleNesting is how deep values may be nested.
-	MaxModuleNesting = 1000
-	// MaxModuleKeys is how many keys a mapping may have: the YAML library compares each
-	// with all others.
-	MaxModuleKeys = 4096
-	// MaxModuleDocuments is how many documents a file may have.
-	MaxModuleDocuments = 1 << 16
+	MaxModuleDocument  = 4 << 20 // bytes of one document
+	MaxModuleDocuments = 1 << 16 // documents of a file
 )
 
 // Modules are the module streams of a repository: sets of packages of which only
@@ -42,6 +31,8 @@ type Modules struct {
 	Modules   []Module
 	Defaults  []ModuleDefault
 	Obsoletes []ModuleObsoletes
+	// Warnings tell which documents are left out, and why.
+	Warnings []string
 }
 
 // A Module is one build of a stream of a module.
@@ -104,23 +95,64 @@ type moduleDocument struct {
 }
 
 // ParseModules reads modules.yaml: documents of the kinds modulemd (version 2),
-// modulemd-defaults and modulemd-obsoletes; others are ignored.
+// modulemd-defaults and modulemd-obsoletes; translations and what packagers write
+// are ignored. As by libmodulemd, documents with contents that make no sense are left
+// out, with a warning, and what is no YAML is an error.
 func ParseModules(r io.Reader) (*Modules, error) {
 	m := &Modules{}
 	number := 0
 	err := eachDocument(r, func(b []byte) error {
 		number++
-		d, err := parseDocument(b)
-		if err != nil {
-			return fmt.Errorf("document %d: %w", number, err)
+		var d moduleDocument
+		err := yaml.Decode(b, yaml.Aliases{}, &d)
+		if err == nil {
+			err = d.check()
 		}
-		m.add(&d, streamName(b, d.Data.Stream))
+		switch {
+		case errors.Is(err, yaml.ErrType):
+			m.Warnings = append(m.Warnings, fmt.Sprintf("modules: document %d is ignored: %v", number, err))
+		case err != nil:
+			return fmt.Errorf("document %d: %w", number, err)
+		default:
+			m.add(&d, streamName(b, d.Data.Stream))
+		}
 		return nil
 	})
 	if err != nil {
 		return nil, &ParseError{"modules", err}
 	}
 	return m, nil
+}
+
+// check reports what libmodulemd would leave out: documents of an unknown kind or
+// without what they are about.
+func (d *moduleDocument) check() error {
+	missing := ""
+	switch d.Document {
+	case "modulemd", "modulemd-stream":
+		switch {
+		case d.Version != 2 && d.Version != 0:
+			return fmt.Errorf("%w: version %d of a module", yaml.ErrType, d.Version)
+		case d.Data.Name == "":
+			missing = "name"
+		case d.Data.Stream == nil:
+			missing = "stream"
+		}
+	case "modulemd-defaults", "modulemd-obsoletes":
+		if d.Data.Module == "" {
+			missing = "module"
+		}
+	case "modulemd-translations", "modulemd-packager":
+	default:
+		return fmt.Errorf("%w: document: %q", yaml.ErrType, d.Document)
+	}
+	switch {
+	case d.Version == 0:
+		return fmt.Errorf("%w: version is missing", yaml.ErrType)
+	case missing != "":
+		return fmt.Errorf("%w: data.%s is missing", yaml.ErrType, missing)
+	}
+	return nil
 }
 
 func (m *Modules) add(d *moduleDocument, stream string) {
@@ -134,7 +166,7 @@ func (m *Modules) add(d *moduleDocument, stream string) {
 			Module: x.Module, Stream: stream, Context: x.Context, Modified: moduleTime(x.Modified), EOL: moduleTime(x.EOL),
 			Message: x.Message, ByModule: x.ObsoletedBy.Module, ByStream: x.ObsoletedBy.Stream, Reset: x.Reset,
 		})
-	case d.Document == "modulemd" && d.Version == 2:
+	case d.Document == "modulemd" || d.Document == "modulemd-stream":
 		mod := Module{Name: x.Name, Stream: stream, Version: x.Version, Context: x.Context, Arch: x.Arch, Artifacts: x.Artifacts.RPMs}
 		for _, dep := range x.Dependencies {
 			if len(dep.Requires) > 0 {
@@ -160,102 +192,6 @@ func moduleTime(v any) time.Time {
 	return time.Time{}
 }
 
-// parseDocument parses one document. The YAML library panics for some malformed
-// ones, and its recursion must be bounded. Aliases, which libmodulemd does not know
-// either, are refused: with them a small document could become a large one.
-func parseDocument(b []byte) (d moduleDocument, err error) {
-	bad := errors.New("invalid YAML") // the library's errors quote the document
-	defer func() {
-		if recover() != nil {
-			err = bad
-		}
-	}()
-	tokens := lexer.Tokenize(string(b))
-	if slices.ContainsFunc(tokens, func(t *yamltoken.Token) bool { return t.Type == yamltoken.AliasType }) {
-		return d, errors.New("aliases are not supported")
-	}
-	if keys(tokens) > MaxModuleKeys {
-		return d, fmt.Errorf("%w: too many keys in a mapping", errLimit)
-	}
-	if nesting(tokens) > MaxModuleNesting {
-		return d, fmt.Errorf("%w: values are nested too deeply", errLimit)
-	}
-	f, err := parser.Parse(tokens, 0)
-	if err != nil || len(f.Docs) > 1 {
-		return d, bad
-	}
-	for _, doc := range f.Docs {
-		if doc.Body != nil && yaml.NodeToValue(doc.Body, &d) != nil {
-			return d, bad
-		}
-	}
-	return d, nil
-}
-
-// nesting returns an upper bound of how deep a document is nested by brackets, on one
-// line, or by tags, anchors and "?", of which modules have few.
-func nesting(tokens yamltoken.Tokens) int {
-	most, open, line, indicators, others := 0, 0, 0, 0, 0
-	for _, t := range tokens {
-		if t.Position.Line != line {
-			line, indicators = t.Position.Line, 0
-		}
-		switch t.Type {
-		case yamltoken.MappingStartType, yamltoken.SequenceStartType:
-			open++
-		case yamltoken.MappingEndType, yamltoken.SequenceEndType:
-			open = max(open-1, 0)
-		case yamltoken.SequenceEntryType, yamltoken.MappingValueType:
-			indicators++
-		case yamltoken.TagType, yamltoken.AnchorType, yamltoken.MappingKeyType:
-			others++
-		}
-		most = max(most, open, indicators, others)
-	}
-	return most
-}
-
-// keys returns how many keys the largest mapping of a document may have, by the
-// columns they are in. Mappings in braces do not count.
-func keys(tokens yamltoken.Tokens) int {
-	type mapping struct{ column, keys int }
-	var open []mapping
-	most, braces := 0, 0
-	for _, t := range tokens {
-		at := t.Position.Column
-		switch t.Type {
-		case yamltoken.MappingStartType, yamltoken.SequenceStartType:
-			braces++
-		case yamltoken.MappingEndType, yamltoken.SequenceEndType:
-			braces--
-		case yamltoken.MappingValueType:
-			if t.Prev == nil {
-				continue
-			}
-			at = t.Prev.Position.Column
-		case yamltoken.SequenceEntryType, yamltoken.MappingKeyType:
-		default:
-			continue
-		}
-		if braces > 0 {
-			continue
-		}
-		for len(open) > 0 && open[len(open)-1].column > at {
-			open = open[:len(open)-1]
-		}
-		if t.Type == yamltoken.SequenceEntryType {
-			continue
-		}
-		if len(open) == 0 || open[len(open)-1].column < at {
-			open = append(open, mapping{column: at})
-		}
-		m := &open[len(open)-1]
-		m.keys++
-		most = max(most, m.keys)
-	}
-	return most
-}
-
 // streamName returns the stream as it is written: 1.10 without quotes is a name,
 // not the number 1.1.
 func streamName(doc []byte, v any) string {
@@ -274,34 +210,56 @@ func streamName(doc []byte, v any) string {
 	return fmt.Sprint(v)
 }
 
+// separated reports whether a line ends a document, and returns what the next one
+// has on that line, which is counted as its first.
+func separated(line []byte) ([]byte, bool) {
+	rest, ok := bytes.CutPrefix(line, []byte("---"))
+	if !ok {
+		rest, ok = bytes.CutPrefix(line, []byte("..."))
+	}
+	if !ok || len(rest) > 0 && !bytes.ContainsRune([]byte(" \t\r"), rune(rest[0])) {
+		return nil, false
+	}
+	if rest = bytes.TrimSpace(rest); len(rest) > 0 && rest[0] == '#' {
+		rest = nil
+	}
+	return rest, true
+}
+
 // eachDocument calls fn for each YAML document of a stream.
 func eachDocument(r io.Reader, fn func([]byte) error) error {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, 1<<20)
 	var doc []byte
+	content := false // there is more than comments
 	count := 0
 	flush := func() error {
-		if len(bytes.TrimSpace(doc)) == 0 {
-			return nil
+		if content {
+			if count++; count > MaxModuleDocuments {
+				return errLimit
+			}
+			if err := fn(doc); err != nil {
+				return err
+			}
 		}
-		if count++; count > MaxModuleDocuments {
-			return errLimit
-		}
-		err := fn(doc)
-		doc = doc[:0]
-		return err
+		doc, content = doc[:0], false
+		return nil
 	}
 	for lines.Scan() {
 		line := lines.Bytes()
-		if s := string(bytes.TrimRight(line, " \r")); s == "---" || s == "..." {
+		if rest, ok := separated(line); ok {
 			if err := flush(); err != nil {
 				return err
 			}
-			continue
+			line = rest
+		} else if len(line) > 0 && line[0] == '%' && !content {
+			continue // a directive
 		}
 		if len(doc)+len(line) > MaxModuleDocument {
 			return errLimit
 		}
+		text := bytes.TrimSpace(line)
+		content = content || len(text) > 0 && text[0] != '#'
 		doc = append(append(doc, line...), '\n')
 	}
 	if err := lines.Err(); err != nil {

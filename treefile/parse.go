@@ -12,17 +12,14 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
+	"rpmostree/internal/yaml"
 )
 
 // Limits of a manifest.
 const (
-	MaxSize       = 1 << 20 // bytes of one file
-	MaxAnchors    = 100     // YAML anchors in one file
-	MaxExpansion  = 4 << 20 // bytes that YAML aliases stand for
-	maxAnchorNest = "aliases inside of anchors are not supported"
+	MaxSize      = 1 << 20 // bytes of one file
+	MaxAnchors   = 100     // YAML anchors in one file
+	MaxExpansion = 4 << 20 // bytes that YAML aliases stand for
 )
 
 // Format is the syntax of a manifest.
@@ -213,60 +210,17 @@ func renameLegacy(keys map[string]json.RawMessage) error {
 }
 
 // yamlToJSON converts a document. Comments and the order of keys are lost.
-func yamlToJSON(data []byte) (out []byte, err error) {
-	// The YAML library has panicked on malformed documents before.
-	defer func() {
-		if r := recover(); r != nil {
-			out, err = nil, fmt.Errorf("yaml: malformed document: %v", r)
-		}
-	}()
-	file, err := parser.ParseBytes(data, 0)
-	if err != nil {
-		return nil, fmt.Errorf("yaml: %s", firstLine(err))
-	}
-	if len(file.Docs) > 1 {
-		return nil, errors.New("yaml: more than one document")
-	}
-	if len(file.Docs) == 0 || file.Docs[0].Body == nil {
-		return []byte("{}"), nil
-	}
-	if err := checkAliases(file); err != nil {
+func yamlToJSON(data []byte) ([]byte, error) {
+	v := map[string]any{}
+	if err := yaml.Decode(data, yaml.Aliases{Anchors: MaxAnchors, Expansion: MaxExpansion}, &v); err != nil {
 		return nil, fmt.Errorf("yaml: %w", err)
 	}
-	var v map[string]any
-	if err := yaml.UnmarshalWithOptions(data, &v); err != nil {
-		return nil, fmt.Errorf("yaml: %s", firstLine(err))
-	}
 	if v == nil {
-		v = map[string]any{}
+		return []byte("{}"), nil
 	}
-	if out, err = json.Marshal(v); err != nil {
+	out, err := json.Marshal(v)
+	if err != nil {
 		return nil, fmt.Errorf("yaml: %w", err)
 	}
 	return out, nil
-}
-
-// firstLine leaves out the quotation of the source that follows.
-func firstLine(err error) string {
-	line, _, _ := strings.Cut(err.Error(), "\n")
-	return line
-}
-
-// checkAliases bounds what aliases expand to.
-func checkAliases(file *ast.File) error {
-	anchors := ast.FilterFile(ast.AnchorType, file)
-	if len(anchors) > MaxAnchors {
-		return fmt.Errorf("%d anchors exceed the limit of %d", len(anchors), MaxAnchors)
-	}
-	longest := 0
-	for _, a := range anchors {
-		if len(ast.Filter(ast.AliasType, a)) > 0 {
-			return errors.New(maxAnchorNest)
-		}
-		longest = max(longest, len(a.String()))
-	}
-	if n := longest * len(ast.FilterFile(ast.AliasType, file)); n > MaxExpansion {
-		return fmt.Errorf("aliases stand for up to %d bytes, the limit is %d", n, MaxExpansion)
-	}
-	return nil
 }

@@ -89,7 +89,7 @@ func (c *Core) loadRepos(ctx context.Context, spec Spec, s *sack.Sack) (*repos, 
 	if err := c.loadCached(r, spec, s); err != nil {
 		return nil, err
 	}
-	return r, r.loadModules(ctx, c.Root)
+	return r, c.loadModules(ctx, r)
 }
 
 // loadCached does its work only when nothing may be downloaded. It notes which packages
@@ -142,24 +142,28 @@ func (r *repos) isCached(n evr.NEVRA) bool { return r.cached == nil || r.cached[
 
 // loadModules finds out which packages belong to module streams that are not
 // active.
-func (r *repos) loadModules(ctx context.Context, root string) error {
+func (c *Core) loadModules(ctx context.Context, r *repos) error {
 	var all []*rpmmd.Modules
 	for _, s := range r.list {
 		m, err := s.Modules(ctx)
 		if err != nil {
 			return err
 		}
-		if m != nil {
-			all = append(all, m)
+		if m == nil {
+			continue
+		}
+		all = append(all, m)
+		for _, w := range m.Warnings {
+			c.progress().Message(fmt.Sprintf("warning: repository '%s': %s", s.ID(), w))
 		}
 	}
 	if len(all) == 0 {
 		return nil
 	}
 	var state rpmmd.ModuleState
-	if root != "" { // else there is no system yet, and only default streams are active
+	if c.Root != "" { // else there is no system yet, and only default streams are active
 		var err error
-		if state, err = rpmmd.LoadModuleState(os.DirFS(root)); err != nil {
+		if state, err = rpmmd.LoadModuleState(os.DirFS(c.Root)); err != nil {
 			return err
 		}
 	}
