@@ -382,6 +382,9 @@ func applyWhiteouts(d *dirfd.Dir, entries []tree.Entry) ([]tree.Entry, error) {
 			out = append(out, e)
 		case e.Name == opaqueWhiteout: // makeRoom has seen it
 		default:
+			if name == "" {
+				return nil, errors.New("Invalid empty whiteout ''")
+			}
 			if err := ostree.ValidateName(name); err != nil {
 				return nil, err
 			}

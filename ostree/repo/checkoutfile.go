@@ -321,6 +321,9 @@ func (co *checkout) createLink(dir int, name string, h ostree.FileHeader) error 
 // whiteout makes the character device 0:0 that overlayfs takes for a removed
 // name, with the metadata of the file that stands for it.
 func (co *checkout) whiteout(d *dirfd.Dir, e tree.Entry, name string) error {
+	if name == "" {
+		return errors.New("Invalid empty overlayfs whiteout ''")
+	}
 	if err := ostree.ValidateName(name); err != nil {
 		return err
 	}

@@ -19,6 +19,9 @@ import (
 
 // TarOptions say how a tar file becomes a tree.
 type TarOptions struct {
+	// Base is the tree that the entries are added to. The zero Tree has no root yet: if no
+	// entry is one, the result has none either (see tree.Tree.HasMeta).
+	Base tree.Tree
 	// AutocreateParents makes the missing directories of a path, with mode 0755 and
 	// the owner of the entry. Without it they are an error.
 	AutocreateParents bool
@@ -43,7 +46,7 @@ func (tx *Transaction) ImportTar(r io.Reader, o ImportOptions, t TarOptions) (tr
 		return tree.Tree{}, err
 	}
 	defer plain.Close()
-	im := &tarImporter{importer: tx.newImporter(o), t: t, b: tree.NewBuilder(tree.Tree{}), rootMissing: true}
+	im := &tarImporter{importer: tx.newImporter(o), t: t, b: tree.NewBuilder(t.Base), rootMissing: !t.Base.HasMeta()}
 	in, err := newArchiveReader(plain)
 	if err != nil {
 		return tree.Tree{}, err
@@ -68,6 +71,9 @@ func (tx *Transaction) ImportTar(r io.Reader, o ImportOptions, t TarOptions) (tr
 			return tree.Tree{}, err
 		}
 	}
+	if im.rootMissing && !t.AutocreateParents {
+		return im.b.Tree().WithoutMeta(), nil
+	}
 	return im.b.Tree(), nil
 }
 
@@ -76,7 +82,7 @@ type tarImporter struct {
 	t           TarOptions
 	b           *tree.Builder
 	links       []tarLink
-	rootMissing bool // no entry made the root so far
+	rootMissing bool // nothing made the root so far
 }
 
 // tarLink is a hard link: it is resolved when all files are there.

@@ -46,10 +46,11 @@ const (
 
 // Lock takes the repository's lock and returns the function that releases it.
 // It waits as long as core.lock-timeout-secs allows. Locks inside one Repo
-// count: they keep other processes out, not other goroutines.
+// count: they keep other processes out, not other goroutines. Who cannot write to
+// the repository gets no lock, and needs none.
 func (r *Repo) Lock(ctx context.Context, kind LockKind) (unlock func() error, err error) {
 	l := &r.lock
-	if l.off {
+	if l.off || r.CheckWritable() != nil {
 		return func() error { return nil }, nil
 	}
 	deadline := time.Now().Add(l.timeout)

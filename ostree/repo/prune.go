@@ -52,7 +52,7 @@ type PruneStats struct {
 // Prune removes objects that are not needed, with the repository's lock held
 // exclusively.
 func (r *Repo) Prune(ctx context.Context, o PruneOptions) (PruneStats, error) {
-	if err := r.CheckWritable(); err != nil {
+	if err := r.CheckWritable(); err != nil && !o.DryRun {
 		return PruneStats{}, err
 	}
 	unlock, err := r.Lock(ctx, Exclusive)

@@ -2,6 +2,7 @@ package repo
 
 import (
 	"fmt"
+	"os"
 	"strings"
 	"sync/atomic"
 
@@ -17,14 +18,29 @@ type budget struct {
 	blocks  atomic.Int64 // left
 }
 
-func (b *budget) init(limit minFree, st unix.Statfs_t) {
+// init computes the budget. What the file system keeps for root is there for root only.
+func (b *budget) init(limit minFree, st unix.Statfs_t, root bool) {
 	b.limited = limit.bytes > 0 || limit.percent > 0
 	b.limit, b.block = limit, max(int64(st.Frsize), 1)
 	reserved := int64(float64(st.Blocks) * float64(limit.percent) / 100)
 	if limit.bytes > 0 {
 		reserved = int64(limit.bytes) / b.block
 	}
-	b.blocks.Store(max(int64(st.Bavail)-reserved, 0))
+	free := int64(st.Bavail)
+	if root {
+		free = int64(st.Bfree)
+	}
+	b.blocks.Store(max(free-reserved, 0))
+}
+
+// Privileged reports whether this process may change the running system: root may
+// not in a container that lacks CAP_SYS_ADMIN.
+func Privileged() bool {
+	if os.Geteuid() != 0 {
+		return false
+	}
+	has, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, unix.CAP_SYS_ADMIN, 0, 0, 0)
+	return err == nil && has == 1
 }
 
 // A NoSpaceError reports that a transaction would leave less space free than
@@ -38,19 +54,26 @@ func (e *NoSpaceError) Error() string {
 	return fmt.Sprintf("%s would be exceeded, at least %s requested", e.limit, FormatSize(uint64(e.requested)))
 }
 
+// needs is how many blocks a file of size bytes takes, with one for what belongs to it.
+func (b *budget) needs(size int64) int64 { return size/b.block + 1 }
+
+// credit gives back what debit took for an object that was there already.
+func (b *budget) credit(size int64) {
+	if b.limited {
+		b.blocks.Add(b.needs(size))
+	}
+}
+
 // debit takes size bytes from the budget.
 func (b *budget) debit(size int64) error {
 	if !b.limited {
 		return nil
 	}
-	blocks := size/b.block + 1
-	if size%b.block == 0 {
-		blocks = size / b.block
-	}
+	blocks := b.needs(size)
 	if b.blocks.Add(-blocks) >= 0 {
 		return nil
 	}
-	e := &NoSpaceError{fmt.Sprintf("min-free-space-percent '%d%%'", b.limit.percent), size}
+	e := &NoSpaceError{fmt.Sprintf("min-free-space-percent '%d%%'", b.limit.percent), blocks * b.block}
 	if b.limit.bytes > 0 {
 		e.limit = fmt.Sprintf("min-free-space-size %dMB", b.limit.bytes>>20)
 	}

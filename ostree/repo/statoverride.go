@@ -57,7 +57,8 @@ type ModeOverride struct {
 
 // ParseStatOverride reads the lines "[=]MODE /path" of a statoverride file.
 // MODE is decimal, or hexadecimal after "0x"; with "=" it replaces the
-// permission bits, without it is added to them. Blank lines and those that
+// permission bits, without it is added to them. Paths with "=" need not be there:
+// Unmatched leaves them out, as libostree does. Blank lines and those that
 // start with "#" are skipped.
 func ParseStatOverride(text string) (*PathSet[ModeOverride], error) {
 	var s PathSet[ModeOverride]
@@ -80,6 +81,7 @@ func ParseStatOverride(text string) (*PathSet[ModeOverride], error) {
 			return nil, fmt.Errorf("Malformed statoverride file (invalid mode): %s", line)
 		}
 		s.put(path, ModeOverride{uint32(n), set})
+		s.met[path] = set
 	}
 	return &s, nil
 }

@@ -122,7 +122,7 @@ func (tx *Transaction) open(s *settings) error {
 	if err != nil {
 		return err
 	}
-	tx.budget.init(s.minFree, st)
+	tx.budget.init(s.minFree, st, Privileged())
 	return nil
 }
 

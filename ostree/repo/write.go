@@ -246,6 +246,7 @@ func (tx *Transaction) writeLarge(want *ostree.Checksum, h ostree.FileHeader, si
 	}
 	digest.Sum(sum[:0])
 	if ok, err := tx.known(want, sum); ok || err != nil {
+		tx.budget.credit(size)
 		return sum, err
 	}
 	return sum, tx.finishFile(t, sum, h, size)
@@ -464,6 +465,7 @@ func (tx *Transaction) WriteArchivedFunc(want ostree.Checksum, src io.Reader, ch
 		return errors.Join(err, errors.New("data after the end of archived file"))
 	}
 	if ok, err := tx.known(&want, sum); ok || err != nil {
+		tx.budget.credit(size)
 		return err
 	}
 	return tx.finishFile(t, sum, h, size)

@@ -19,6 +19,14 @@ import (
 
 var errZSize = errors.New("content of archived file has not the size that its header tells")
 
+// cutOff says of an error that a file ended too early what ended.
+func cutOff(err error) error {
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		err = fmt.Errorf("archived file is cut off: %w", io.ErrUnexpectedEOF)
+	}
+	return err
+}
+
 type inflater struct {
 	src  bounded
 	own  io.Closer // closed with the reader; may be nil
@@ -81,7 +89,7 @@ func readArchived(src io.Reader) (ostree.FileHeader, int64, *inflater, error) {
 	if err != nil {
 		buf.Reset(nil)
 		zBufs.Put(buf)
-		return ostree.FileHeader{}, 0, nil, err
+		return ostree.FileHeader{}, 0, nil, cutOff(err)
 	}
 	r.left = int64(z.Size)
 	limit := maxDeflated(r.left)
@@ -118,6 +126,8 @@ func (r *inflater) Read(b []byte) (int, error) {
 		err = errZSize
 	} else if err == io.EOF && n > 0 {
 		err = nil
+	} else if err == io.ErrUnexpectedEOF {
+		err = cutOff(err)
 	}
 	return n, err
 }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"runtime"
 
+	"rpmostree/ostree/repo"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -29,18 +31,8 @@ func EnsureRepoWritable() error { return ensureWritable("/", unix.MS_SLAVE, "sys
 // which other processes then do see.
 func EnsureWritableShared() error { return ensureWritable("/", 0, "sysroot", "boot") }
 
-// Privileged reports whether this process may change the running system: root may
-// not in a container that lacks CAP_SYS_ADMIN.
-func Privileged() bool {
-	if os.Geteuid() != 0 {
-		return false
-	}
-	has, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, unix.CAP_SYS_ADMIN, 0, 0, 0)
-	return err == nil && has == 1
-}
-
 func ensureWritable(root string, propagation uintptr, names ...string) error {
-	if !Privileged() || !lexists(filepath.Join(root, "run/ostree-booted")) {
+	if !repo.Privileged() || !lexists(filepath.Join(root, "run/ostree-booted")) {
 		return nil
 	}
 	var readonly []string

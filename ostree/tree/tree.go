@@ -41,6 +41,13 @@ func (t Tree) entry() Entry {
 	return e
 }
 
+// HasMeta tells whether anybody said what the metadata of the root is. If not, it reads as that
+// of the zero Tree.
+func (t Tree) HasMeta() bool { return t.meta != nil }
+
+// WithoutMeta returns the tree with a root whose metadata nobody said.
+func (t Tree) WithoutMeta() Tree { return Tree{t.node, nil} }
+
 // Root returns the root as an entry.
 func (t Tree) Root() Entry { return t.entry() }
 

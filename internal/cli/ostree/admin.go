@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"rpmostree/internal/progress"
+	"rpmostree/ostree/repo"
 	"rpmostree/ostree/sysroot"
 )
 
@@ -59,7 +60,7 @@ func (c *command) stateroot(p *string, name, value string) {
 // openAsRoot is openSysroot for those who may change the running system.
 func (e *env) openAsRoot() (*sysroot.Sysroot, error) {
 	s, err := e.openSysroot()
-	if err == nil && s.IsBooted() && !sysroot.Privileged() {
+	if err == nil && s.IsBooted() && !repo.Privileged() {
 		s.Close()
 		return nil, errors.New("You must be root to perform this command")
 	}

@@ -286,6 +286,14 @@ func (m *committer) source(tx *repo.Transaction) (tree.Tree, error) {
 		empty = false
 	}
 	for _, spec := range trees {
+		if tar, ok := strings.CutPrefix(spec, "tar="); ok {
+			var err error
+			if t, err = m.importTar(tx, tar, t); err != nil {
+				return t, err
+			}
+			empty = false
+			continue
+		}
 		next, err := m.sourceTree(tx, spec)
 		if err != nil {
 			return t, err
@@ -297,6 +305,9 @@ func (m *committer) source(tx *repo.Transaction) (tree.Tree, error) {
 		if t, err = t.Overlay(next, tree.OverlayOptions{TheirMeta: true, Conflict: replaceFiles}); err != nil {
 			return t, overlayError(err)
 		}
+	}
+	if !t.HasMeta() {
+		return t, errors.New("Can't commit an empty tree")
 	}
 	return t, nil
 }
@@ -337,8 +348,6 @@ func (m *committer) sourceTree(tx *repo.Transaction, spec string) (tree.Tree, er
 			return t, err
 		}
 		return tx.ImportTree(t, m.importOptions)
-	case kind == "tar":
-		return m.importTar(tx, value)
 	}
 	return tree.Tree{}, fmt.Errorf("Invalid tree type specification '%s'", kind)
 }
@@ -454,16 +463,25 @@ func addBootable(d *gvariant.Dict, t tree.Tree) error {
 	if err != nil {
 		return err
 	}
+	release := ""
 	for _, v := range versions {
-		if ok, err := t.Exists("/usr/lib/modules/" + v.Name + "/vmlinuz"); err != nil {
+		ok, err := t.Exists("/usr/lib/modules/" + v.Name + "/vmlinuz")
+		switch {
+		case err != nil:
 			return err
-		} else if ok {
-			d.Set(ostree.KeyBootable, gvariant.Bool(true))
-			d.Set(ostree.KeyLinux, gvariant.String(v.Name))
-			return nil
+		case !ok:
+			continue
+		case release != "":
+			return errors.New("Multiple kernels found in /usr/lib/modules")
 		}
+		release = v.Name
 	}
-	return errors.New("No kernel found in /usr/lib/modules")
+	if release == "" {
+		return errors.New("No kernel found in /usr/lib/modules")
+	}
+	d.Set(ostree.KeyBootable, gvariant.Bool(true))
+	d.Set(ostree.KeyLinux, gvariant.String(release))
+	return nil
 }
 
 // writeDetached writes the detached metadata: what options say, and signatures.
@@ -512,9 +530,9 @@ func (m *committer) time() (uint64, error) {
 	return uint64(time.Now().Unix()), nil
 }
 
-// importTar adds the tree of a tar file; "-" is the standard input.
-func (m *committer) importTar(tx *repo.Transaction, path string) (tree.Tree, error) {
-	o := repo.TarOptions{AutocreateParents: m.autoParents}
+// importTar adds what is in a tar file to a tree; "-" is the standard input.
+func (m *committer) importTar(tx *repo.Transaction, path string, base tree.Tree) (tree.Tree, error) {
+	o := repo.TarOptions{Base: base, AutocreateParents: m.autoParents}
 	if m.pathFilter != "" {
 		pattern, replacement, ok := strings.Cut(m.pathFilter, ",")
 		if !ok {

@@ -1,6 +1,8 @@
 package ostree
 
 import (
+	"archive/tar"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,6 +40,16 @@ const likeC = `
 --repo=r commit -b x tree --sign=abc --sign-type=nope
 --repo=r commit -b y --base=x --tree=ref=x --timestamp=@1500000002 --canonical-permissions
 --repo=r commit -b x --keep-metadata=nope tree
+--repo=r commit -b z --tree=tar=empty.tar
+--repo=r commit -b z --tree=tar=layer.tar
+--repo=r commit -b z --tree=dir=tree --tree=tar=layer.tar --timestamp=@1500000003 --canonical-permissions
+--repo=r ls -R z
+--repo=r commit -b z --tree=dir=tree --tree=tar=empty.tar --timestamp=@1500000003 --canonical-permissions
+--repo=r commit -b z --base=x --tree=tar=layer.tar --timestamp=@1500000003 --canonical-permissions
+--repo=r commit --orphan --statoverride=override --timestamp=@1500000003 --canonical-permissions tree
+--repo=r commit --orphan --bootable kernels
+--repo=r commit --orphan --bootable tree/sub
+--repo=r refs --delete z
 --repo=r show x --print-sizes
 --repo=r refs x
 --repo=r refs nope
@@ -133,6 +145,7 @@ const likeC = `
 --repo=u remote add --set=foo=bar --no-gpg-verify s1 http://localhost:1
 --repo=u remote add --no-sign-verify s2 http://localhost:1
 --repo=u remote add --sign-verify=foo=inline:x s3 http://localhost:1
+--repo=u remote add --sign-verify=ed25519=inline:x --no-sign-verify s3 http://localhost:1
 --repo=u remote add --custom-backend=zz cb http://x/y
 --repo=u remote list
 --repo=u remote list -u
@@ -159,13 +172,18 @@ const likeC = `
 func TestCommandsLikeC(t *testing.T) {
 	c := needC(t)
 	dirs := [2]string{t.TempDir(), t.TempDir()}
+	var layer strings.Builder // one file of a directory that is not in it
+	tw := tar.NewWriter(&layer)
+	if err := errors.Join(tw.WriteHeader(&tar.Header{Name: "sub/c", Mode: 0o644}), tw.Close()); err != nil {
+		t.Fatal(err)
+	}
 	for _, dir := range dirs {
-		if err := os.MkdirAll(filepath.Join(dir, "tree/sub"), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		for name, data := range map[string]string{"a": "one\n", "sub/b": "two\n",
+		for name, data := range map[string]string{"a": "one\n", "sub/b": "two\n", "../override": "=420 /nope\n",
+			"../kernels/usr/lib/modules/1/vmlinuz": "", "../kernels/usr/lib/modules/2/vmlinuz": "",
+			"../empty.tar": strings.Repeat("\x00", 1024), "../layer.tar": layer.String(),
 			"../last": "x\x00/sub\x00x", "../wrong": "x\x00/\x00nope\x00/sub\x00", "../wrongpath": "x\x00/nope\x00x\x00/\x00"} {
-			if err := os.WriteFile(filepath.Join(dir, "tree", name), []byte(data), 0o644); err != nil {
+			path := filepath.Join(dir, "tree", name)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(data), 0o644)); err != nil {
 				t.Fatal(err)
 			}
 		}

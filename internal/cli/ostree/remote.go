@@ -116,6 +116,9 @@ func (a *remoteAdder) keys(url string, branches []string) ([][2]string, error) {
 		set("gpg-verify", "false")
 	}
 	if a.noSign {
+		if len(a.signVerify) > 0 {
+			return nil, errors.New("Cannot specify both --sign-verify and --no-sign-verify")
+		}
 		set("sign-verify", "false")
 	}
 	signKeys, err := a.signKeys()
