@@ -259,6 +259,7 @@ func (c RepoConfig) under(main iniSection, overrides []iniSection, vars Vars) Re
 	for _, key := range []string{"excludepkgs", "exclude"} {
 		out.ExcludePkgs = append(out.ExcludePkgs, splitList(vars.Expand(main.values[key]))...)
 	}
+	out.IncludePkgs = append(out.IncludePkgs, splitList(vars.Expand(main.values["includepkgs"]))...)
 	return out
 }
 

@@ -160,7 +160,7 @@ func TestLoadRepos(t *testing.T) {
 func TestLoadSystem(t *testing.T) {
 	file := func(s string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(s)} }
 	fsys := fstest.MapFS{
-		"etc/dnf/dnf.conf":                        file("[main]\ngpgcheck=1\nretries=3\nexcludepkgs=kernel*\nname=no\nthrottle=50%\nbandwidth=1k\nsslverify=0\n[x]\ngpgcheck=0\n"),
+		"etc/dnf/dnf.conf":                        file("[main]\ngpgcheck=1\nretries=3\nexcludepkgs=kernel*\nincludepkgs=a b*\nname=no\nthrottle=50%\nbandwidth=1k\nsslverify=0\n[x]\ngpgcheck=0\n"),
 		"etc/yum.repos.d/a.repo":                  file("[a]\nbaseurl=http://$v/\n[b]\nbaseurl=http://b/\ngpgcheck=0\nretries=7\nexcludepkgs=vim\n[c]\nbaseurl=http://c/\n"),
 		"usr/share/dnf5/repos.override.d/10.repo": file("[*]\nretries=1\n"),
 		"usr/share/dnf5/repos.override.d/20.repo": file("[b]\npriority=5\n"),
@@ -172,12 +172,12 @@ func TestLoadSystem(t *testing.T) {
 	}
 	var got []string
 	for _, r := range repos {
-		got = append(got, fmt.Sprint(r.ID+" "+r.Name, r.BaseURL, r.Enabled, r.GPGCheck, r.Retries, r.ExcludePkgs, r.Priority, r.Cost, r.MaxRate, r.SSL.Insecure))
+		got = append(got, fmt.Sprint(r.ID+" "+r.Name, r.BaseURL, r.Enabled, r.GPGCheck, r.Retries, r.ExcludePkgs, r.IncludePkgs, r.Priority, r.Cost, r.MaxRate, r.SSL.Insecure))
 	}
 	want := []string{
-		"a a[http://7/] true true 1 [kernel*] 99 1000 512 true",
-		"b b[http://b/] true false 1 [vim kernel*] 99 1000 512 true",
-		"c c[http://c/] false true 1 [kernel*] 99 7 512 true",
+		"a a[http://7/] true true 1 [kernel*] [a b*] 99 1000 512 true",
+		"b b[http://b/] true false 1 [vim kernel*] [a b*] 99 1000 512 true",
+		"c c[http://c/] false true 1 [kernel*] [a b*] 99 7 512 true",
 	}
 	if d := gocmp.Diff(want, got); d != "" {
 		t.Errorf("(-want +got):\n%s", d)

@@ -83,10 +83,12 @@ func (c *Core) importAll(ctx context.Context, tx *repo.Transaction, plan *Plan, 
 		return nil
 	}
 	var total uint64
-	for _, i := range todo {
-		total += uint64(size(plan.Install[i]))
+	steps := make([]Step, len(todo))
+	for k, i := range todo {
+		steps[k] = plan.Install[i]
+		total += uint64(size(steps[k]))
 	}
-	if err := plan.repos.loadKeys(ctx, plan.Install); err != nil {
+	if err := plan.repos.loadKeys(ctx, c.Root, steps); err != nil {
 		return err
 	}
 	plural := "s"

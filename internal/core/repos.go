@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,7 +64,10 @@ func (c *Core) loadRepos(ctx context.Context, spec Spec, s *sack.Sack) (*repos, 
 	task := c.progress().Begin("Updating metadata")
 	configs := make([]rpmmd.RepoConfig, len(spec.Repos))
 	for i, config := range spec.Repos {
-		configs[i] = c.localKeys(config)
+		for _, w := range config.Warnings {
+			c.progress().Message("warning: " + w)
+		}
+		configs[i] = c.localFiles(config)
 		configs[i].SkipIfUnavailable = config.SkipIfUnavailable || c.CacheOnly
 	}
 	list, skipped, err := r.downloader.RefreshAll(ctx, configs)
@@ -178,16 +182,25 @@ func needsRepos(spec Spec) bool {
 		len(spec.Replace)+len(spec.ReplaceRemote) > 0
 }
 
-// localKeys returns a configuration whose key files are those of c.Root.
-func (c *Core) localKeys(config rpmmd.RepoConfig) rpmmd.RepoConfig {
+// localFiles returns a configuration whose files, keys and certificates, are those of c.Root.
+func (c *Core) localFiles(config rpmmd.RepoConfig) rpmmd.RepoConfig {
 	if c.Root == "" || c.Root == "/" {
 		return config
 	}
 	config = config.Clone()
-	for i, key := range config.GPGKey {
-		if p, ok := strings.CutPrefix(key, "file://"); ok && !strings.HasPrefix(p, c.Root+"/") {
-			config.GPGKey[i] = "file://" + path.Join(c.Root, path.Clean("/"+p))
+	below := func(p string) string {
+		if p == "" || strings.HasPrefix(p, c.Root+"/") {
+			return p
 		}
+		return path.Join(c.Root, path.Clean("/"+p))
+	}
+	for i, key := range config.GPGKey {
+		if p, ok := strings.CutPrefix(key, "file://"); ok {
+			config.GPGKey[i] = "file://" + below(p)
+		}
+	}
+	for _, ssl := range []*rpmmd.SSLConfig{&config.SSL, &config.ProxySSL} {
+		ssl.CACert, ssl.ClientCert, ssl.ClientKey = below(ssl.CACert), below(ssl.ClientCert), below(ssl.ClientKey)
 	}
 	return config
 }
@@ -298,25 +311,57 @@ func (r *repos) retry(src sack.Source, err error, tries int) bool {
 	return ok && s.Retry(src.Package(), err, tries)
 }
 
-// loadKeys fetches the keys of the repositories that packages of the plan come
-// from, where packages must be signed.
-func (r *repos) loadKeys(ctx context.Context, steps []Step) error {
+// keyDir is where a system has the keys of its vendor.
+const keyDir = "etc/pki/rpm-gpg"
+
+// loadKeys fetches the keys of the repositories that packages come from, where packages must be
+// signed. A repository that names no keys has those of the system below root.
+func (r *repos) loadKeys(ctx context.Context, root string, steps []Step) error {
 	for _, step := range steps {
 		id := step.Source.Repo
 		s, ok := r.byID[id]
 		if !ok || !s.Config.GPGCheck || r.keys[id] != nil {
 			continue
 		}
-		if len(s.Config.GPGKey) == 0 {
-			return fmt.Errorf("repo '%s': packages must be signed (gpgcheck=1), but no gpgkey= is configured", id)
+		var data [][]byte
+		var err error
+		if len(s.Config.GPGKey) > 0 {
+			data, err = r.downloader.Keys(ctx, s.Config)
+		} else {
+			data, err = systemKeys(os.DirFS(cmp.Or(root, "/")))
 		}
-		data, err := r.downloader.Keys(ctx, s.Config)
 		if err != nil {
 			return err
+		}
+		if len(data) == 0 {
+			return fmt.Errorf("repo '%s': packages must be signed (gpgcheck=1), but no gpgkey= is configured, and there are no keys in /%s", id, keyDir)
 		}
 		if r.keys[id], err = openpgp.NewKeyring(data...); err != nil {
 			return fmt.Errorf("repo '%s': %w", id, err)
 		}
 	}
 	return nil
+}
+
+// systemKeys returns the files of a system that hold keys.
+func systemKeys(root fs.FS) (keys [][]byte, err error) {
+	list, err := fs.ReadDir(root, keyDir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for _, d := range list {
+		// Links, and files that are none, are what programs leave there beside keys.
+		st, err := fs.Stat(root, path.Join(keyDir, d.Name()))
+		if err != nil || !st.Mode().IsRegular() || st.Size() > download.MaxKey {
+			continue
+		}
+		b, err := fs.ReadFile(root, path.Join(keyDir, d.Name()))
+		if err != nil {
+			return nil, err
+		}
+		if _, err := openpgp.NewKeyring(b); err == nil {
+			keys = append(keys, b)
+		}
+	}
+	return keys, nil
 }
