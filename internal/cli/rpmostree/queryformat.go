@@ -24,6 +24,7 @@ func formatValues() map[string]func(p query.Package) string {
 		"release":     func(p query.Package) string { return p.Release },
 		"arch":        func(p query.Package) string { return p.Arch },
 		"evr":         func(p query.Package) string { return p.EVR },
+		"full_nevra":  fullNEVRA,
 		"nevra":       func(p query.Package) string { return p.NEVRA },
 		"repoid":      func(p query.Package) string { return p.Repo },
 		"reponame":    func(p query.Package) string { return p.Repo },
@@ -34,6 +35,11 @@ func formatValues() map[string]func(p query.Package) string {
 		"sourcerpm":   func(p query.Package) string { return p.SourceRPM },
 		"size":        func(p query.Package) string { return strconv.FormatUint(p.Size, 10) },
 	}
+}
+
+// fullNEVRA names a package with its epoch, even if that is 0.
+func fullNEVRA(p query.Package) string {
+	return fmt.Sprintf("%s-%d:%s-%s.%s", p.Name, p.Epoch, p.Version, p.Release, p.Arch)
 }
 
 // formatTags returns the names of all tags, sorted.

@@ -18,7 +18,7 @@ type repoquery struct {
 	kinds   []query.DepKind // dependencies
 	files   bool
 	resolve bool   // the packages that have what the dependencies ask for
-	format  string // of each package; "" is its NEVRA
+	format  string // of each package; "" is its NEVRA with the epoch, as dnf has it
 	info    bool   // as the command "info"
 }
 
@@ -121,25 +121,16 @@ func (a *app) repoquery(ctx context.Context, x query.Index, q repoquery, list []
 		for _, p := range list {
 			lines = append(lines, expandFormat(q.format, x, p))
 		}
+	case q.json:
+		return a.printList(list)
 	default:
-		return a.printPackages(list, q.json)
+		for _, p := range list {
+			lines = append(lines, fullNEVRA(p))
+		}
+		lines = slices.Compact(lines) // installed, and in a repository too
 	}
 	for _, l := range lines {
 		fmt.Fprintln(a.out, l)
-	}
-	return nil
-}
-
-func (a *app) printPackages(list []query.Package, asJSON bool) error {
-	if asJSON {
-		return a.printList(list)
-	}
-	last := ""
-	for _, p := range list {
-		if p.NEVRA != last { // installed, and in a repository too
-			fmt.Fprintln(a.out, p.NEVRA)
-		}
-		last = p.NEVRA
 	}
 	return nil
 }
