@@ -462,10 +462,15 @@ func (c *runner) finish() {
 		c.noop(id)
 	}
 	if in := c.pool.Installed(); in != nil && len(c.autoinst) > 0 {
+		var names []string // all others
 		for _, id := range in.IDs() {
-			if !slices.Contains(c.autoinst, c.pool.Info(id).Name) {
-				c.cur.Jobs = append(c.cur.Jobs, solv.Job{Action: solv.UserInstalled, Select: solv.SelectPackage(id)})
+			if name := c.pool.Info(id).Name; !slices.Contains(c.autoinst, name) {
+				names = append(names, name)
 			}
+		}
+		slices.Sort(names)
+		for _, name := range slices.Compact(names) {
+			c.cur.Jobs = append(c.cur.Jobs, solv.Job{Action: solv.UserInstalled, Select: solv.SelectName(c.pool.Intern(name))})
 		}
 	}
 }

@@ -21,6 +21,9 @@ type universe struct {
 	rich  bool // boolean dependencies
 	weak  bool
 	arch  bool // two architectures
+	// What only wide cases have:
+	vendors  bool
+	parallel bool // several versions of a name are installed
 }
 
 func (u *universe) pick(list []string) string { return list[u.rng.Intn(len(list))] }
@@ -40,8 +43,14 @@ func (u *universe) dep() string {
 
 // need is any dependency.
 func (u *universe) need() string {
+	if wide && u.chance(8) {
+		return u.pick([]string{"namespace:language(de)", "namespace:modalias(pci)", "namespace:language(xx)", "/usr/bin/f", "/opt/g"})
+	}
 	if !u.rich || u.chance(75) {
 		return u.dep()
+	}
+	if wide && u.chance(30) {
+		return u.nested(2)
 	}
 	a, b := u.dep(), u.dep()
 	switch u.rng.Intn(7) {
@@ -59,6 +68,31 @@ func (u *universe) need() string {
 		return "(" + a + " & " + b + ") | " + u.dep()
 	}
 	return u.pick(u.names) + " + " + u.pick(u.caps)
+}
+
+// nested is a boolean dependency of boolean dependencies.
+func (u *universe) nested(depth int) string {
+	if depth == 0 || u.chance(20) {
+		return u.dep()
+	}
+	part := func() string { return "(" + u.nested(depth-1) + ")" }
+	switch u.rng.Intn(8) {
+	case 0:
+		return part() + " & " + part()
+	case 1:
+		return part() + " | " + part()
+	case 2:
+		return part() + " <IF> " + part()
+	case 3:
+		return part() + " <UNLESS> " + part()
+	case 4:
+		return part() + " <IF> (" + part() + " <ELSE> " + part() + ")"
+	case 5:
+		return part() + " <UNLESS> (" + part() + " <ELSE> " + part() + ")"
+	case 6:
+		return u.dep() + " + " + u.dep()
+	}
+	return u.dep() + " - " + u.dep()
 }
 
 func (u *universe) tag(name string, percent, max int, dep func() string) {
@@ -79,7 +113,7 @@ func (u *universe) repo(name, prio string, packages int) {
 		}
 		id := fmt.Sprintf("%s %d 1 %s", u.pick(u.names), 1+u.rng.Intn(3), arch)
 		key := id
-		if name == "system" { // one version of a name may be installed
+		if name == "system" && !u.parallel { // one version of a name may be installed
 			key = strings.Fields(id)[0]
 		}
 		if have[key] {
@@ -87,6 +121,13 @@ func (u *universe) repo(name, prio string, packages int) {
 		}
 		have[key] = true
 		u.b.WriteString("#>=Pkg: " + id + "\n")
+		if u.vendors && u.chance(80) {
+			u.b.WriteString("#>=Vnd: " + u.pick([]string{"red", "green", "blue"}) + "\n")
+		}
+		if wide {
+			u.tag("Prv", 8, 1, func() string { return u.pick([]string{"/usr/bin/f", "/opt/g", "namespace:language(xx)"}) })
+			u.tag("Prq", 8, 1, u.need)
+		}
 		u.tag("Prv", 20, 2, func() string {
 			if u.chance(40) {
 				return u.pick(u.caps) + " = " + strconv.Itoa(1+u.rng.Intn(3))
@@ -96,6 +137,9 @@ func (u *universe) repo(name, prio string, packages int) {
 		u.tag("Req", 30, 3, u.need)
 		u.tag("Con", 7, 2, u.need)
 		u.tag("Obs", 7, 1, u.dep)
+		if wide {
+			u.tag("Obs", 6, 2, u.need)
+		}
 		if u.weak {
 			u.tag("Rec", 20, 2, u.need)
 			u.tag("Sug", 15, 1, u.dep)
@@ -114,20 +158,29 @@ func randomCase(seed int64) string {
 	u.caps = []string{"x", "y", "z"}
 	u.rich, u.weak, u.arch = u.chance(30), u.chance(60), u.chance(25)
 	installed := u.chance(60)
+	if wide {
+		u.vendors, u.parallel = u.chance(30), u.chance(15)
+	}
 	if installed {
 		u.repo("system", "0", 2+u.rng.Intn(6))
 	}
 	u.repo("avail", "0", 4+u.rng.Intn(20))
 	if u.chance(40) {
-		u.repo("other", u.pick([]string{"0", "0", "1", "-1", "0.1"}), 2+u.rng.Intn(10))
+		u.repo("other", u.priority(), 2+u.rng.Intn(10))
 	}
-	u.b.WriteString("system x86_64 rpm")
+	if wide && u.chance(25) {
+		u.repo("third", u.priority(), 2+u.rng.Intn(10))
+	}
+	u.b.WriteString("system " + u.machine() + " rpm")
 	if installed {
 		u.b.WriteString(" system")
 	}
 	u.b.WriteString("\n")
 	if u.chance(70) {
 		u.b.WriteString("poolflags implicitobsoleteusescolors\n")
+	}
+	if wide {
+		u.setting(installed)
 	}
 	for _, f := range []string{"keeporphans", "bestobeypolicy", "yumobsoletes", "allowvendorchange", "allowdowngrade", "ignorerecommended",
 		"allowuninstall", "allownamechange", "focusbest", "focusinstalled", "addalreadyrecommended", "noinfarchcheck", "keepexplicitobsoletes"} {
@@ -152,7 +205,7 @@ func randomCase(seed int64) string {
 	u.jobs(installed)
 	kinds := "transaction,problems"
 	if wide {
-		kinds += ",proof,alternatives,recommended,cleandeps,rules,orphaned,unneeded,userinstalled,reason"
+		kinds += ",jobs,proof,alternatives,recommended,cleandeps,rules,orphaned,unneeded,userinstalled,reason"
 	}
 	u.b.WriteString("result " + kinds + " /dev/null\n")
 	return u.b.String()
@@ -194,11 +247,67 @@ func (u *universe) jobs(installed bool) {
 // newest one.
 var wide = os.Getenv("SOLV_WIDE") != ""
 
+// priority is a repository's priority and cost.
+func (u *universe) priority() string {
+	if wide && u.chance(30) {
+		return u.pick([]string{"0.5", "1.2", "-1.7", "2", "-3"})
+	}
+	return u.pick([]string{"0", "0", "1", "-1", "0.1"})
+}
+
+// machine is the architecture of the system.
+func (u *universe) machine() string {
+	if wide && u.arch && u.chance(20) {
+		return u.pick([]string{"i686", "noarch", "x86_64:i686,x86_64", "unset"})
+	}
+	return "x86_64"
+}
+
+// setting is what is around the packages.
+func (u *universe) setting(installed bool) {
+	for _, f := range []string{"forbidselfconflicts", "obsoleteusesprovides", "implicitobsoleteusesprovides", "obsoleteusescolors",
+		"noinstalledobsoletes", "noobsoletesmultiversion", "whatprovideswithdisabled", "promoteepoch"} {
+		if u.chance(6) {
+			u.b.WriteString("poolflags " + f + "\n")
+		}
+	}
+	if u.chance(20) {
+		u.b.WriteString("disable " + u.pick([]string{"name " + u.dep(), "provides " + u.dep()}) + "\n")
+	}
+	if u.vendors && u.chance(40) {
+		u.b.WriteString("vendorclass red green\n")
+	}
+	if u.chance(40) {
+		u.b.WriteString("namespace namespace:language(de) @SYSTEM\n")
+	}
+	if u.chance(20) {
+		u.b.WriteString("namespace namespace:modalias(pci) @SYSTEM\n")
+	}
+	for installed && u.chance(25) {
+		u.b.WriteString("autoinst name " + u.pick(u.names) + "\n")
+	}
+}
+
+var selectionFlags = []string{"name", "name", "provides", "canon", "dotarch", "rel", "installedonly", "glob", "flat", "nocase", "withdisabled",
+	"withbadarch", "filelist", "skipkind", "depstr"}
+
+// pattern is a pattern of the selection language with its flags.
+func (u *universe) pattern() string {
+	pattern := u.pick([]string{u.dep(), u.pick(u.names) + "*", "[A-C]", "?", u.pick(u.names) + "-1", u.pick(u.names) + "-2-1", strings.ToLower(u.pick(u.names)),
+		u.pick(u.names) + ".x86_64", u.pick(u.names) + "-1-1.noarch", u.pick(u.names) + ".i686 > 1", u.pick(u.names) + "=2-1", "/usr/bin/*", "/opt/g", "x", "[xy]"})
+	flags := "name"
+	for range u.rng.Intn(6) {
+		flags += "," + u.pick(selectionFlags)
+	}
+	return pattern + " " + flags
+}
+
 func (u *universe) wideJobs(installed bool) {
-	for range u.rng.Intn(3) {
-		action := u.pick([]string{"install", "erase", "update", "distupgrade", "verify", "userinstalled", "droporphaned", "blacklist",
+	for range u.rng.Intn(4) {
+		action := u.pick([]string{"install", "erase", "update", "distupgrade", "verify", "userinstalled", "droporphaned", "blacklist", "weakendeps",
 			"excludefromweak", "lock", "favor", "disfavor", "multiversion", "allowuninstall"})
-		sel := u.pick([]string{"name " + u.pick(u.names), "provides " + u.dep(), "name " + u.dep(), "repo avail", "all packages"})
+		sel := u.pick([]string{"name " + u.pick(u.names), "provides " + u.dep(), "name " + u.dep(), "repo avail", "all packages",
+			"oneof " + u.id() + " " + u.id(), "pkg " + u.id(), "selection " + u.pattern(), "selection " + u.pattern()})
 		if installed && u.chance(10) {
 			sel = "repo system"
 		}
@@ -208,10 +317,22 @@ func (u *universe) wideJobs(installed bool) {
 		flags := ""
 		if u.chance(60) {
 			flags = " [" + u.pick([]string{"weak", "forcebest", "cleandeps", "orupdate", "targeted", "essential", "setevr", "setarch", "forcebest,cleandeps",
-				"forcebest,targeted"}) + "]"
+				"forcebest,targeted", "setvendor", "setrepo", "setev", "notbyuser", "noautoset", "targeted,cleandeps"}) + "]"
 		}
 		u.b.WriteString("job " + action + " " + sel + flags + "\n")
 	}
+	if u.chance(15) {
+		u.b.WriteString("job noop selection_matchdeps solvable:" + u.pick([]string{"requires", "provides", "obsoletes", "recommends", "name"}) + " " + u.pattern() + "\n")
+	}
+}
+
+// id names a package of a repository, which there may be.
+func (u *universe) id() string {
+	arch := "noarch"
+	if u.arch {
+		arch = u.pick([]string{"x86_64", "i686", "noarch"})
+	}
+	return fmt.Sprintf("%s-%d-1.%s@%s", u.pick(u.names), 1+u.rng.Intn(3), arch, u.pick([]string{"avail", "avail", "system", "other"}))
 }
 
 // solveText runs a case that is in memory.

@@ -118,5 +118,6 @@ func (s *selector) matchDep(d solv.Ref, pattern string, r evr.Range) bool {
 		_, o, alt, _ := s.pool.Relation(right)
 		return s.matchDep(left, pattern, r) || o == solv.OpElse && s.matchDep(alt, pattern, r)
 	}
-	return false
+	// Other relations are looked at by what they are about; versions do not fit them.
+	return r.Op == 0 && s.matchDep(left, pattern, r)
 }

@@ -35,7 +35,11 @@ func (c *runner) selectionJob(job solv.Job, f []string) error {
 		if len(f) < 2 {
 			return fmt.Errorf("%w: %s", errUsage, kind)
 		}
-		key, f = strings.TrimPrefix(f[0], "solvable:"), f[1:]
+		key, _ = strings.CutPrefix(f[0], "solvable:")
+		if key == f[0] {
+			key = "" // no list of a package
+		}
+		f = f[1:]
 	}
 	if len(f) < 2 {
 		return fmt.Errorf("%w: selection without flags", errUsage)
