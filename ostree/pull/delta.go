@@ -312,6 +312,7 @@ func (p *puller) addPart(f *frontier, file *delta.File, i int) error {
 	p.countPart(meta.Size, meta.USize, here)
 	if here {
 		p.nParts.Add(1)
+		p.nPartBytes.Add(meta.Size)
 	}
 	if here || p.o.DryRun {
 		return nil
@@ -333,6 +334,7 @@ func (p *puller) addPart(f *frontier, file *delta.File, i int) error {
 			return fmt.Errorf("Executing static delta part %d: %w", i, err)
 		}
 		p.nParts.Add(1)
+		p.nPartBytes.Add(meta.Size)
 		return failpoint.At("pull.part")
 	})
 	return nil

@@ -31,8 +31,18 @@ type frontier struct {
 	applying int // parts
 	done     int // files and parts
 	total    int
+	state    frontierState
+	reading  int // metadata
 	stopped  bool
 	task     progress.Task
+	watch    func(frontierState) // may be nil
+}
+
+// A frontierState is how far a frontier is.
+type frontierState struct {
+	scanned  int  // metadata objects
+	files    int  // all that were queued
+	scanning bool // there is metadata to do
 }
 
 // maxParts is how many parts of deltas are unpacked at once (libostree).
@@ -65,6 +75,7 @@ func (f *frontier) push(j job) {
 	if j.do == nil && j.name.Type == ostree.ObjectFile {
 		f.files = append(f.files, j)
 		f.total++
+		f.state.files++
 	} else {
 		f.metadata = append(f.metadata, j)
 	}
@@ -101,6 +112,7 @@ func (f *frontier) next() (job, kind, bool) {
 			return job{}, 0, false
 		case len(f.metadata) > 0:
 			list, k = &f.metadata, kindMetadata
+			f.reading++
 		case len(f.parts) > 0 && f.applying < maxParts:
 			list, k = &f.parts, kindPart
 			f.applying++
@@ -126,20 +138,27 @@ func (f *frontier) end(k kind, err error) {
 	if err != nil {
 		f.stopped = true
 	}
-	if k != kindMetadata {
+	if k == kindMetadata {
+		f.reading--
+		f.state.scanned++
+	} else {
 		f.done++
 	}
 	if k == kindPart {
 		f.applying--
 		f.cond.Signal()
 	}
-	done, total := f.done, f.total
+	done, total, state := f.done, f.total, f.state
+	state.scanning = f.reading+len(f.metadata) > 0
 	if f.stopped || f.running == 0 {
 		f.cond.Broadcast()
 	}
 	f.mu.Unlock()
 	if k != kindMetadata {
 		f.task.Update(uint64(done), uint64(total))
+	}
+	if f.watch != nil {
+		f.watch(state)
 	}
 }
 

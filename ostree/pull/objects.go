@@ -23,6 +23,9 @@ func (p *puller) fetchAll(ctx context.Context, want []target) error {
 	task := sink.Begin("Receiving objects")
 	defer task.End("")
 	f := newFrontier(task)
+	if p.o.Watch != nil {
+		f.watch = func(s frontierState) { p.o.Watch(p.state(s)) }
+	}
 	for _, t := range want {
 		p.start(f, t)
 	}

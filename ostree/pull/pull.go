@@ -107,6 +107,21 @@ type Options struct {
 	Journal string
 	// Progress, if not nil, is told about the objects.
 	Progress progress.Sink
+	// Watch, if not nil, is told how far the pull is, whenever an object is done. It is called
+	// from several goroutines.
+	Watch func(State)
+}
+
+// A State is how far a pull is.
+type State struct {
+	Scanned             int  // metadata objects that were looked at
+	Metadata            int  // metadata objects received
+	Scanning            bool // more metadata is to come, hence maybe more of the rest
+	Content, AllContent int  // files received; to be received, as far as known
+	// Parts of deltas that are here, of AllParts, and their sizes.
+	Parts, AllParts         int
+	PartBytes, AllPartBytes uint64
+	Transferred             uint64 // bytes over the network
 }
 
 // A Verifier checks signatures with the keys that a remote's configuration

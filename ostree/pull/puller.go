@@ -50,6 +50,7 @@ type puller struct {
 	unpacker    delta.Unpacker
 
 	nMeta, nContent, nBytes, nParts, nDeltaBytes atomic.Int64
+	nPartBytes                                   atomic.Uint64
 	nCachedMetadata, nCachedContent              atomic.Int64
 	local                                        repo.PullStats // of a pull from a directory
 }
@@ -116,6 +117,19 @@ func (p *puller) stats() Stats {
 		s.ContentBytes = p.tx.Stats().ContentBytesWritten - uint64(p.nDeltaBytes.Load())
 	}
 	return s
+}
+
+// state is how far the frontier is.
+func (p *puller) state(f frontierState) State {
+	p.mu.Lock()
+	d := p.delta
+	p.mu.Unlock()
+	return State{
+		Scanned: f.scanned, Metadata: int(p.nMeta.Load()), Scanning: f.scanning,
+		Content: int(p.nContent.Load()), AllContent: f.files,
+		Parts: int(p.nParts.Load()), AllParts: d.Parts, PartBytes: p.nPartBytes.Load(), AllPartBytes: d.Size,
+		Transferred: uint64(p.nBytes.Load()),
+	}
 }
 
 func notFound(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -37,6 +37,8 @@ type FsckOptions struct {
 	// AddTombstones writes tombstones for missing parents of commits, and makes
 	// the repository keep them from then on.
 	AddTombstones bool
+	// Message, if not nil, is told what is done next, in the words of upstream.
+	Message func(text string)
 	// Progress, if not nil, is called with how many of total objects are done.
 	// It may be called from several goroutines.
 	Progress func(done, total int)
@@ -114,6 +116,12 @@ func (r *Repo) Fsck(ctx context.Context, o FsckOptions) (*FsckReport, error) {
 		}
 		defer unlock()
 	}
+	if o.Message == nil {
+		o.Message = func(string) {}
+	}
+	if o.Progress == nil {
+		o.Progress = func(int, int) {}
+	}
 	f := &fsck{r: r, o: o, ctx: ctx, report: &FsckReport{}, seen: ObjectSet{}}
 	if err := f.refs(); err != nil {
 		return f.report, err
@@ -157,6 +165,7 @@ func (f *fsck) stopped() bool {
 
 // refs checks that every ref names a commit that is there.
 func (f *fsck) refs() error {
+	f.o.Message("Validating refs...")
 	refs, err := f.r.Refs()
 	if err != nil {
 		return err
@@ -164,6 +173,7 @@ func (f *fsck) refs() error {
 	for _, ref := range refs {
 		f.ref(ref.Name, "", ref.Name, ref.Checksum)
 	}
+	f.o.Message("Validating refs in collections...")
 	mirrors, err := f.r.MirrorRefs()
 	if err != nil {
 		return err
@@ -238,6 +248,7 @@ func VerifyRefBinding(c *ostree.Commit, ref string) error {
 
 // commits verifies all metadata objects and collects the file objects.
 func (f *fsck) commits() error {
+	f.o.Message("Enumerating commits...")
 	list, err := f.r.commits()
 	if err != nil {
 		return err
@@ -416,7 +427,11 @@ func (f *fsck) dir(treeSum, metaSum ostree.Checksum, depth int) {
 
 // files verifies the file objects, in parallel.
 func (f *fsck) files() error {
+	f.o.Message(fmt.Sprintf("Verifying content integrity of %d commit objects...", f.report.Commits))
 	total := f.report.Objects + len(f.todo)
+	for i := range f.report.Objects {
+		f.o.Progress(i+1, total)
+	}
 	done := atomic.Int64{}
 	done.Store(int64(f.report.Objects))
 	next := atomic.Int64{}
@@ -431,9 +446,7 @@ func (f *fsck) files() error {
 				if err := f.r.verifyFile(f.todo[i]); err != nil {
 					f.problem(ostree.ObjectName{Type: ostree.ObjectFile, Checksum: f.todo[i]}, err)
 				}
-				if n := int(done.Add(1)); f.o.Progress != nil {
-					f.o.Progress(n, total)
-				}
+				f.o.Progress(int(done.Add(1)), total)
 			}
 			return context.Cause(f.ctx)
 		})

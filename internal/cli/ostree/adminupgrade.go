@@ -182,9 +182,9 @@ func (u *upgrader) pull(what, notOlderThan string) error {
 	}
 	verifier := sign.NewVerifier(u.s.Repo())
 	o := pull.Options{Refs: []string{what}, TimestampCheckFrom: notOlderThan, Verify: verifier, Journal: journal.Socket}
-	if t, ok := u.terminalProgress(0); ok {
-		o.Progress, verifier.OnGPG = t, t.signatures
-	}
+	c := u.console()
+	defer c.end()
+	c.watch(&o, verifier)
 	_, err := pull.Pull(u.ctx, u.s.Repo(), u.remote, o)
 	return err
 }

@@ -27,7 +27,7 @@ type IO struct {
 // status.
 func Main(ctx context.Context, args []string, streams IO) int {
 	out := bufio.NewWriter(streams.Out)
-	env := &env{ctx: ctx, in: streams.In, out: out, err: streams.Err, terminal: isTerminal(streams.Out)}
+	env := &env{ctx: ctx, in: streams.In, out: out, err: streams.Err, terminal: isTerminal(streams.Out), columns: columns(streams.Out)}
 	err := env.dispatch(commands(), args)
 	env.close()
 	if flushErr := out.Flush(); err == nil && flushErr != nil {
@@ -51,6 +51,17 @@ func Main(ctx context.Context, args []string, streams IO) int {
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// columns is how wide a terminal is.
+func columns(w io.Writer) int {
+	const usual, most = 80, 256
+	if f, ok := w.(*os.File); ok {
+		if n, _, err := term.GetSize(int(f.Fd())); err == nil && n > 0 {
+			return min(n, most)
+		}
+	}
+	return usual
 }
 
 // errorText gives a system error at the end of a message the spelling of C, which

@@ -20,6 +20,7 @@ type env struct {
 	in                    io.Reader
 	out, err              io.Writer
 	terminal              bool // out is one
+	columns               int  // of the terminal
 	cmd                   *command
 	args                  []string
 	verbose               bool

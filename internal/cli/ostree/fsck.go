@@ -18,26 +18,17 @@ func fsckCommand() *command {
 	c.flag(&o.VerifyBindings, "verify-bindings", 0, "Verify ref bindings")
 	c.flag(&o.VerifyBackRefs, "verify-back-refs", 0, "Verify back-references (implies --verify-bindings)")
 	c.run = func(e *env) error {
-		say := e.printf
-		if quiet {
-			say = func(string, ...any) {}
-		}
-		say("Validating refs...\nValidating refs in collections...\nEnumerating commits...\n")
-		if err := e.flush(); err != nil {
-			return err
-		}
-		end := func() {}
-		if t, ok := e.terminalProgress(0); ok && !quiet {
-			task := t.Begin("fsck objects")
-			o.Progress = func(done, total int) { task.Update(uint64(done), uint64(total)) }
-			end = func() { task.End("") }
+		c := e.console()
+		defer c.end()
+		if !quiet {
+			o.Message = func(text string) { c.message(text) }
+			o.Progress = func(done, total int) { c.count("fsck objects", done, total) }
 		}
 		report, err := e.repo.Fsck(e.ctx, o)
-		end()
+		c.end()
 		if err != nil {
 			return err
 		}
-		say("Verifying content integrity of %d commit objects...\n", report.Commits)
 		if report.Partial > 0 && !o.AddTombstones {
 			e.printf("%d partial commits not verified\n", report.Partial)
 		}

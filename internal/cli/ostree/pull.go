@@ -96,9 +96,6 @@ func (p *pullCmd) run(remote string, refs []string) error {
 	o.Refs = refs
 	verifier := sign.NewVerifier(p.repo)
 	o.Verify = verifier
-	if t, ok := p.terminalProgress(time.Duration(p.frequency) * time.Millisecond); ok {
-		o.Progress, verifier.OnGPG = t, t.signatures
-	}
 	for _, h := range p.headers {
 		name, value, ok := strings.Cut(h, "=")
 		if !ok {
@@ -117,13 +114,19 @@ func (p *pullCmd) run(remote string, refs []string) error {
 		defer cache.Close()
 		o.LocalCaches = append(o.LocalCaches, cache)
 	}
-	return p.pull(remote, o)
+	return p.pull(remote, o, verifier, time.Duration(p.frequency)*time.Millisecond)
 }
 
-// pull pulls and prints what was done.
-func (e *env) pull(remote string, o pull.Options) error {
+// pull pulls and prints what was done. A terminal shows every now and then what it is at.
+func (e *env) pull(remote string, o pull.Options, verifier *sign.Verifier, every time.Duration) error {
 	start := time.Now()
 	o.Journal = journal.Socket
+	c := e.console()
+	defer c.end()
+	c.every = max(c.every, every)
+	if !o.DryRun {
+		c.watch(&o, verifier)
+	}
 	stats, err := pull.Pull(e.ctx, e.repo, remote, o)
 	if err != nil {
 		return err
@@ -134,11 +137,16 @@ func (e *env) pull(remote string, o pull.Options) error {
 			repo.FormatSize(d.HaveSize), repo.FormatSize(d.Size), repo.FormatSize(d.USize))
 		return nil
 	}
-	e.printf("%s\n", pullStatus(stats, time.Since(start)))
+	status := pullStatus(stats, time.Since(start))
+	if e.terminal {
+		c.text(status, true)
+	} else {
+		e.printf("%s\n", status)
+	}
 	return nil
 }
 
-// pullStatus is the line that ends a pull when it is not shown on a terminal.
+// pullStatus is the line that ends a pull.
 func pullStatus(s pull.Stats, took time.Duration) string {
 	var b strings.Builder
 	switch {

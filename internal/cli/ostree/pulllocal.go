@@ -36,14 +36,14 @@ func pullLocalCommand() *command {
 		if err != nil {
 			return err
 		}
-		o.Verify = sign.NewVerifier(e.repo)
+		o.Verify = sign.NewVerifier(e.repo) // upstream does not show signatures here
 		o.Refs = e.args[1:]
 		if len(o.Refs) == 0 {
 			if o.Refs, err = allRefs(path); err != nil || len(o.Refs) == 0 {
 				return err
 			}
 		}
-		return e.pull((&url.URL{Scheme: "file", Path: path}).String(), o)
+		return e.pull((&url.URL{Scheme: "file", Path: path}).String(), o, nil, 0)
 	}
 	return c
 }

@@ -2,81 +2,69 @@ package ostree
 
 import (
 	"fmt"
-	"io"
-	"os"
-	"sync"
+	"strings"
 	"time"
 
-	"rpmostree/internal/progress"
+	"rpmostree/ostree/pull"
+	"rpmostree/ostree/repo"
 	"rpmostree/ostree/sign"
-
-	"golang.org/x/term"
 )
 
-// terminalProgress shows on one line of a terminal how far a pull is.
-type terminalProgress struct {
-	mu    sync.Mutex
-	w     io.Writer
-	every time.Duration // between two updates
-	text  string        // of the task
-	last  time.Time
-}
-
-const clearLine = "\r\x1b[K"
-
-// terminalProgress returns where progress is to be shown, if it is a terminal.
-func (e *env) terminalProgress(every time.Duration) (*terminalProgress, bool) {
-	f, ok := e.err.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return nil, false
-	}
-	if every <= 0 {
-		every = time.Second
-	}
-	return &terminalProgress{w: f, every: every}, true
-}
-
-// Message prints a line.
-func (p *terminalProgress) Message(text string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	fmt.Fprintf(p.w, "%s%s\n", clearLine, text)
-}
-
-// Begin starts a task.
-func (p *terminalProgress) Begin(text string) progress.Task {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.text, p.last = text, time.Time{}
-	return p
-}
-
-// Update shows how much is done, now and then.
-func (p *terminalProgress) Update(done, total uint64) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if total == 0 || done < total && time.Since(p.last) < p.every {
+// watch shows on a terminal how far the pull of the options is, and which signatures it finds.
+// The caller ends the console.
+func (c *console) watch(o *pull.Options, verifier *sign.Verifier) {
+	if !c.e.terminal {
 		return
 	}
-	p.last = time.Now()
-	fmt.Fprintf(p.w, "%s%s: %d%% (%d/%d)", clearLine, p.text, 100*done/total, done, total)
-}
-
-// End clears the line.
-func (p *terminalProgress) End(text string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	fmt.Fprint(p.w, clearLine)
-	if text != "" {
-		fmt.Fprintf(p.w, "%s: %s\n", p.text, text)
+	start := time.Now()
+	o.Watch = func(s pull.State) { c.text(pullState(s, time.Since(start)), false) }
+	if verifier == nil {
+		return
+	}
+	verifier.OnGPG = func(res *sign.GPGResult) {
+		plural := "s"
+		if len(res.Signatures) == 1 {
+			plural = ""
+		}
+		c.message(fmt.Sprintf("\nGPG: Verification enabled, found %d signature%s:\n%s", len(res.Signatures), plural, res.Describe("  ")))
 	}
 }
 
-// signatures shows those of a commit.
-func (p *terminalProgress) signatures(res *sign.GPGResult) {
-	plural := "s"
-	if len(res.Signatures) == 1 {
-		plural = ""
+// pullState says what a pull is at, took after its start.
+func pullState(s pull.State, took time.Duration) string {
+	rate, shown := uint64(0), "-"
+	if secs := uint64(took / time.Second); secs > 0 && s.Transferred > 0 { // before, it says nothing
+		rate = s.Transferred / secs
+		shown = repo.FormatSize(rate)
 	}
-	p.Message(fmt.Sprintf("\nGPG: Verification enabled, found %d signature%s:\n%s", len(res.Signatures), plural, res.Describe("  ")))
+	fetched := s.Metadata + s.Content
+	switch {
+	case s.AllParts > 0:
+		text := fmt.Sprintf("Receiving delta parts: %d/%d %s/%s", s.Parts, s.AllParts, repo.FormatSize(s.PartBytes), repo.FormatSize(s.AllPartBytes))
+		if rate > 0 {
+			text += fmt.Sprintf(" %s/s %sremaining", shown, timeText((s.AllPartBytes-min(s.PartBytes, s.AllPartBytes))/rate))
+		}
+		return text
+	case fetched == 0 && s.AllContent == 0:
+		return fmt.Sprintf("Scanning metadata: %d", s.Scanned)
+	case s.Scanning:
+		return fmt.Sprintf("Receiving metadata objects: %d/(estimating) %s/s %s", s.Metadata, shown, repo.FormatSize(s.Transferred))
+	}
+	all := max(s.Metadata+s.AllContent, 1)
+	return fmt.Sprintf("Receiving objects: %d%% (%d/%d) %s/s %s", 100*fetched/all, fetched, all, shown, repo.FormatSize(s.Transferred))
+}
+
+// timeText is a number of seconds in words, with a space at the end.
+func timeText(secs uint64) string {
+	var b strings.Builder
+	for _, u := range []struct {
+		name      string
+		secs, max uint64 // of one unit; of it in the next larger one
+	}{{"days", 86400, 1 << 62}, {"hours", 3600, 24}, {"minutes", 60, 60}} {
+		if n := secs / u.secs; n > 0 {
+			fmt.Fprintf(&b, "%d %s ", n%u.max, u.name)
+		}
+	}
+	fmt.Fprintf(&b, "%d seconds ", secs%60)
+	return b.String()
 }
