@@ -186,7 +186,7 @@ func (s *solver) pruneToArch(list []ID) []ID {
 	}
 	out := filterIDs(list, func(id ID) bool {
 		r := p.archRank(p.sols[id].arch)
-		return r == 1 || r != 0 && (r^best)&0xffff0000 == 0
+		return id == System || r == 1 || r != 0 && (r^best)&0xffff0000 == 0
 	})
 	if len(out) == 0 {
 		return list

@@ -33,6 +33,7 @@ type Pool struct {
 
 	installed  *Repo
 	considered bitmap // packages that may be used; nil = all
+	exclusion  func(ID) string
 	flags      PoolFlags
 	vendors    []vendorClass
 	namespaces map[Ref][]ID
@@ -282,6 +283,10 @@ func (p *Pool) SetConsidered(keep func(ID) bool) {
 	}
 	p.invalidate()
 }
+
+// NameExclusions says by what packages are left out with SetConsidered, for what is told of
+// problems: libdnf has "modular" besides "exclude", which "" stands for.
+func (p *Pool) NameExclusions(by func(ID) string) { p.exclusion = by }
 
 // Add adds a package to the repository and returns its ID.
 func (r *Repo) Add(pkg Package) ID {

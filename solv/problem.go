@@ -155,7 +155,11 @@ func (c Cause) DnfString() string {
 		return c.String()
 	case ReasonNotInstallable:
 		if p.excluded(c.From) {
-			return "package " + from(c.From) + " is filtered out by exclude filtering"
+			by := ""
+			if p.exclusion != nil {
+				by = p.exclusion(c.From)
+			}
+			return "package " + from(c.From) + " is filtered out by " + cmp.Or(by, "exclude") + " filtering"
 		}
 	case ReasonInstalledObsoletes:
 		return "installed package " + p.String(c.From) + " obsoletes " + p.DepString(c.Dep) + " provided by " + from(c.To)

@@ -1,6 +1,7 @@
 package solv
 
 import (
+	"cmp"
 	"strings"
 	"testing"
 )
@@ -112,9 +113,13 @@ func TestConsideredAndUnmetWeak(t *testing.T) {
 	if got := steps(p, tr); len(problems) > 0 || got != "install new-1-1.noarch, install later-1.noarch" {
 		t.Error(got, Format(problems))
 	}
-	_, problems = Solve(p, []Job{installJob(p, "a")}, Options{})
-	if got := Format(problems); !strings.Contains(got, "package a-1-1.noarch from repo is filtered out by exclude filtering") {
-		t.Error(got)
+	for _, by := range []string{"", "modular"} {
+		p.NameExclusions(func(ID) string { return by })
+		_, problems = Solve(p, []Job{installJob(p, "a")}, Options{})
+		want := "package a-1-1.noarch from repo is filtered out by " + cmp.Or(by, "exclude") + " filtering"
+		if got := Format(problems); !strings.Contains(got, want) {
+			t.Error(got, want)
+		}
 	}
 }
 

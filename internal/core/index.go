@@ -22,7 +22,7 @@ type Index struct {
 	Sack *sack.Sack
 
 	repos  *repos
-	hidden map[solv.ID]bool
+	hidden map[solv.ID]exclusion
 }
 
 // Index makes the index of packages that are installed and those of the
@@ -39,8 +39,11 @@ func (c *Core) Index(ctx context.Context, installed []rpmdb.Installed, repos []r
 	if x.repos, err = c.loadRepos(ctx, Spec{Repos: repos, Base: &Base{}}, x.Sack); err != nil {
 		return nil, err
 	}
-	x.hidden = hide(x.Sack, func(src sack.Source) bool {
-		return !x.repos.isCached(src.NEVRA()) || x.repos.excludes(src)
+	x.hidden = hide(x.Sack, func(src sack.Source) exclusion {
+		if !x.repos.isCached(src.NEVRA()) {
+			return byExclude
+		}
+		return x.repos.excludes(src)
 	})
 	return x, nil
 }
@@ -49,7 +52,7 @@ func (c *Core) Index(ctx context.Context, installed []rpmdb.Installed, repos []r
 func (x *Index) IDs() []solv.ID {
 	var ids []solv.ID
 	for id := solv.ID(2); int(id) < x.Sack.Pool.Len(); id++ {
-		if !x.hidden[id] {
+		if x.hidden[id] == "" {
 			ids = append(ids, id)
 		}
 	}
@@ -58,7 +61,7 @@ func (x *Index) IDs() []solv.ID {
 
 // Hidden reports whether the configuration of a package's repository, or
 // modularity, hides it.
-func (x *Index) Hidden(id solv.ID) bool { return x.hidden[id] }
+func (x *Index) Hidden(id solv.ID) bool { return x.hidden[id] != "" }
 
 // Installed reports whether a package is installed.
 func (x *Index) Installed(id solv.ID) bool { return x.Sack.Source(id).Installed != nil }

@@ -157,22 +157,36 @@ func (p *planner) needFiles(ctx context.Context) error {
 
 // exclude hides the packages that must not be used.
 func (p *planner) exclude() {
-	hide(p.sack, func(src sack.Source) bool {
-		n := src.NEVRA()
-		return !p.repos.isCached(n) || sack.Matches(p.spec.Exclude, n) || p.repos.excludes(src)
+	hide(p.sack, func(src sack.Source) exclusion {
+		if n := src.NEVRA(); !p.repos.isCached(n) || sack.Matches(p.spec.Exclude, n) {
+			return byExclude
+		}
+		return p.repos.excludes(src)
 	})
 }
 
+// An exclusion is what hides a package, in libdnf's words.
+type exclusion string
+
+// Kinds of exclusions; "" hides nothing.
+const (
+	byExclude exclusion = "exclude"
+	byModule  exclusion = "modular"
+)
+
 // hide hides the packages of repositories that are unwanted, and returns them.
-func hide(s *sack.Sack, unwanted func(sack.Source) bool) map[solv.ID]bool {
-	hidden := map[solv.ID]bool{}
+func hide(s *sack.Sack, unwanted func(sack.Source) exclusion) map[solv.ID]exclusion {
+	hidden := map[solv.ID]exclusion{}
 	for id := solv.ID(2); int(id) < s.Pool.Len(); id++ {
-		if src := s.Source(id); src.Remote() && unwanted(src) {
-			hidden[id] = true
+		if src := s.Source(id); src.Remote() {
+			if by := unwanted(src); by != "" {
+				hidden[id] = by
+			}
 		}
 	}
 	if len(hidden) > 0 {
-		s.Pool.SetConsidered(func(id solv.ID) bool { return !hidden[id] })
+		s.Pool.SetConsidered(func(id solv.ID) bool { return hidden[id] == "" })
+		s.Pool.NameExclusions(func(id solv.ID) string { return string(hidden[id]) })
 	}
 	return hidden
 }

@@ -238,12 +238,15 @@ func (r *repos) byPkgID(ctx context.Context, snapshot *download.Snapshot) (map[s
 
 // excludes reports whether a repository's configuration, or modularity, hides
 // a package.
-func (r *repos) excludes(src sack.Source) bool {
+func (r *repos) excludes(src sack.Source) exclusion {
 	config, n := &r.byID[src.Repo].Config, src.NEVRA()
 	if r.modules != nil && !config.ModuleHotfixes && r.modules.Hides(n, src.Provided()) {
-		return true
+		return byModule
 	}
-	return sack.Matches(config.ExcludePkgs, n) || len(config.IncludePkgs) > 0 && !sack.Matches(config.IncludePkgs, n)
+	if sack.Matches(config.ExcludePkgs, n) || len(config.IncludePkgs) > 0 && !sack.Matches(config.IncludePkgs, n) {
+		return byExclude
+	}
+	return ""
 }
 
 // provideFiles looks paths up in the file lists of all repositories. It reports

@@ -12,6 +12,8 @@ type Link struct {
 	Package string `json:"package"` // NEVRA
 	Dep     string `json:"dep,omitempty"`
 	Weak    bool   `json:"weak,omitempty"` // a recommendation
+	// Supplements says that it is the next package that has the dependency, and supplements this one.
+	Supplements bool `json:"supplements,omitempty"`
 }
 
 // A Reason says why a package is installed.
@@ -69,9 +71,10 @@ func (x Index) Why(names []string, in Installation) []Reason {
 
 // A need is an installed package that wants another.
 type need struct {
-	from solv.ID
-	dep  string
-	weak bool
+	from        solv.ID
+	dep         string
+	weak        bool
+	supplements bool // the other package has the dependency
 }
 
 // needs returns for each installed package who needs it.
@@ -86,13 +89,32 @@ func (x Index) needs() map[solv.ID][]need {
 			for _, d := range deps {
 				for _, id := range x.providers(depString(d)) {
 					if id != from && x.Installed(id) {
-						out[id] = append(out[id], need{from, depString(d), i == 1})
+						out[id] = append(out[id], need{from: from, dep: depString(d), weak: i == 1})
 					}
+				}
+			}
+		}
+		for _, d := range m.Supplements {
+			for _, id := range x.parts(d.Ref) {
+				if id != from && x.Installed(id) {
+					out[from] = append(out[from], need{from: id, dep: depString(d), weak: true, supplements: true})
 				}
 			}
 		}
 	}
 	return out
+}
+
+// parts returns the packages that provide a dependency, or a part of a rich one.
+func (x Index) parts(d solv.Ref) []solv.ID {
+	left, op, right, isRel := x.Sack.Pool.Relation(d)
+	switch op {
+	case solv.OpAnd, solv.OpOr, solv.OpIf, solv.OpUnless, solv.OpElse, solv.OpWith, solv.OpWithout:
+		if isRel {
+			return append(slices.Clone(x.parts(left)), x.parts(right)...)
+		}
+	}
+	return x.Sack.Pool.Providers(d)
 }
 
 // chain finds the shortest way from a requested package to id, or, if there is
@@ -130,7 +152,7 @@ func (x Index) chain(id solv.ID, needs map[solv.ID][]need, requested map[solv.ID
 	var links []Link
 	for at := root; at != id; at = came[at].next {
 		s := came[at]
-		links = append(links, Link{Package: x.Sack.NEVRA(at).String(), Dep: s.dep, Weak: s.weak})
+		links = append(links, Link{Package: x.Sack.NEVRA(at).String(), Dep: s.dep, Weak: s.weak, Supplements: s.supplements})
 	}
 	return append(links, Link{Package: x.Sack.NEVRA(id).String()})
 }

@@ -73,7 +73,11 @@ func (s *selector) matchDeps(key, pattern string, dep solv.Ref) selection {
 		if key == "name" {
 			return s.matchSelf(id, pattern, dep, r)
 		}
-		return slices.ContainsFunc(listOf(&k, key), func(d solv.Dep) bool {
+		list := listOf(&k, key)
+		if key == "provides" {
+			list = s.withPaths(id, list)
+		}
+		return slices.ContainsFunc(list, func(d solv.Dep) bool {
 			switch {
 			case dep != 0 && s.flags["depstr"]:
 				return d.Ref == dep
@@ -85,6 +89,16 @@ func (s *selector) matchDeps(key, pattern string, dep solv.Ref) selection {
 			return s.matchDep(d.Ref, pattern, r)
 		})
 	})
+}
+
+// withPaths adds those of a package's files that it provides because somebody asks for them.
+func (s *selector) withPaths(id solv.ID, list []solv.Dep) []solv.Dep {
+	for _, f := range s.pool.Package(id).Files {
+		if r := s.pool.Intern(f); slices.Contains(s.pool.Providers(r), id) {
+			list = append(list, solv.Dep{Ref: r})
+		}
+	}
+	return list
 }
 
 // matchSelf compares what a package is.

@@ -181,6 +181,10 @@ func (a *app) printReason(r query.Reason) {
 		if l.Weak {
 			verb = "recommends"
 		}
+		if l.Supplements {
+			fmt.Fprintf(a.out, "  %s supplements %s\n    which %s has a part in\n", r.Chain[i+1].Package, l.Dep, l.Package)
+			continue
+		}
 		fmt.Fprintf(a.out, "  %s %s %s\n", l.Package, verb, l.Dep)
 		if next := r.Chain[i+1].Package; i+2 < len(r.Chain) || l.Dep != next {
 			fmt.Fprintf(a.out, "    which %s provides\n", next)

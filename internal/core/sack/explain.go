@@ -129,16 +129,22 @@ type trail struct {
 	lines  []string
 }
 
-// start follows the newest of the packages that would meet a request; for the others the same
-// holds, or something like it.
+// start follows the newest of the packages that would meet a request. Those that are hidden or of
+// another architecture are followed only if there are no others.
 func (t *trail) start(ids []solv.ID) {
 	ids = slices.DeleteFunc(slices.Clone(ids), func(id solv.ID) bool { return len(t.causes[id]) == 0 })
 	if len(ids) == 0 {
 		return
 	}
-	t.follow(t.newest(ids))
+	open := slices.DeleteFunc(slices.Clone(ids), func(id solv.ID) bool {
+		return slices.ContainsFunc(t.causes[id], func(c solv.Cause) bool { return c.Kind == solv.ReasonNotInstallable })
+	})
+	if len(open) == 0 {
+		open = ids
+	}
+	t.follow(t.newest(open))
 	if n := len(ids) - 1; n > 0 && len(t.lines) < maxLines {
-		t.lines = append(t.lines, fmt.Sprintf("and so it is for %d other package%s that would do", n, plural(n)))
+		t.lines = append(t.lines, fmt.Sprintf("%d other package%s that would do cannot be installed either", n, plural(n)))
 	}
 }
 
@@ -243,7 +249,10 @@ func (t *trail) beside(id solv.ID) bool {
 		}
 		switch c.Kind {
 		case solv.ReasonSameName:
-			t.add(t.sack.name(id) + " cannot be installed beside " + t.sack.name(other))
+			const beside = " cannot be installed beside "
+			if !slices.Contains(t.lines, t.sack.name(other)+beside+t.sack.name(id)) {
+				t.add(t.sack.name(id) + beside + t.sack.name(other))
+			}
 		case solv.ReasonConflicts:
 			t.add(t.sack.name(c.From) + " conflicts with " + t.sack.name(c.To))
 		default:
@@ -252,6 +261,14 @@ func (t *trail) beside(id solv.ID) bool {
 		return true
 	}
 	return false
+}
+
+// isa returns the end of a name that is an architecture, such as "(x86-64)".
+func isa(name string) string {
+	if i := strings.IndexByte(name, '('); i > 0 && strings.HasSuffix(name, ")") {
+		return name[i:]
+	}
+	return ""
 }
 
 // requires tells of a requirement, with the others of the package that need the same packages, and
@@ -274,8 +291,12 @@ func (t *trail) requires(id solv.ID, first solv.Cause) {
 		}
 	}
 	line := t.sack.name(id) + " requires " + list(deps)
-	if len(owners) > 0 && !strings.HasPrefix(deps[0], owners[0]) {
-		line += ", which is in " + list(owners)
+	if name, _, _ := strings.Cut(deps[0], " "); len(owners) > 0 && strings.TrimSuffix(name, isa(name)) != owners[0] {
+		verb := "is"
+		if len(deps) > 1 {
+			verb = "are"
+		}
+		line += ", which " + verb + " in " + list(owners)
 	}
 	t.add(line)
 	next := slices.DeleteFunc(slices.Clone(p.Providers(first.Dep)), func(o solv.ID) bool { return len(t.causes[o]) == 0 })

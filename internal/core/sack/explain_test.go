@@ -158,6 +158,21 @@ Works without vim
 `,
 		},
 		{
+			"two versions of one", "shell 1", "app 1\napp 2\n", []string{"app-1", "app-2"},
+			`Blocked: app-1, app-2 (requested)
+  app-1-1.noarch from updates cannot be installed beside app-2-1.noarch from updates
+Works without app-1
+Works without app-2
+`,
+		},
+		{
+			"several would do", "shell 1", "app 1 gone\napp 2 lib\nlib-two 1 nothing nowhere lib\nlibrary 1 nothing\n", []string{"app"},
+			`Blocked: app (requested)
+  app-2-1.noarch from updates needs lib, which nothing provides
+  1 other package that would do cannot be installed either
+`,
+		},
+		{
 			"conflict with the base", "editor 1", "vim 2 !editor\nother 1\n", []string{"vim", "other"},
 			`Blocked: vim (requested)
   vim-2-1.noarch from updates conflicts with base package editor-1-1.noarch
