@@ -192,7 +192,7 @@ func FuzzPayload(f *testing.F) {
 	f.Add(archive("./usr/bin/sample=x", cpioTrailer))
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		seen := map[int]bool{}
-		p, err := Open(io.MultiReader(bytes.NewReader(pkg[:start]), bytes.NewReader(payload)), Options{Level: LevelNone})
+		p, err := Open(io.MultiReader(bytes.NewReader(pkg[:start]), bytes.NewReader(payload)), Options{Level: LevelNone, MaxMemory: 1 << 20})
 		if err != nil {
 			t.Fatal(err)
 		}

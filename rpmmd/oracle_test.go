@@ -93,6 +93,9 @@ type xmlFile struct {
 func (d xmlDeps) deps() []Dep {
 	var out []Dep
 	for _, e := range d.Entries {
+		if e.Name == "" {
+			continue
+		}
 		var p evrParts
 		p.set(0, []byte(e.Epoch))
 		p.set(1, []byte(e.Ver))
@@ -279,13 +282,22 @@ func TestPrimaryRejects(t *testing.T) {
 		"latin1":              `<?xml version="1.0" encoding="ISO-8859-1"?>` + pkg(""),
 		"no name":             "<metadata><package><arch>a</arch><checksum type='md5'>0</checksum></package></metadata>",
 		"bad epoch":           pkg(`<version epoch="-1" ver="1"/>`),
-		"dep without name":    pkg(`<format><requires><entry flags="EQ"/></requires></format>`),
 		"too deep":            "<metadata>" + strings.Repeat("<a>", MaxDepth) + strings.Repeat("</a>", MaxDepth) + "</metadata>",
 		"too many attributes": pkg("<time" + strings.Repeat(` a="1"`, MaxAttrs+1) + "/>"),
 	} {
 		if _, err := parseAll(strings.NewReader(doc)); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
+	}
+}
+
+// One package that says nothing sensible does not spoil a repository.
+func TestEntriesWithoutName(t *testing.T) {
+	doc := `<metadata><package><name>n</name><arch>a</arch><checksum type='md5'>0</checksum><version ver="1"/><location href="x"/>` +
+		`<format><requires><entry flags="EQ"/><entry name="" ver="1"/><entry name="b"/></requires></format></package></metadata>`
+	pkgs, err := parseAll(strings.NewReader(doc))
+	if err != nil || len(pkgs) != 1 || len(pkgs[0].Requires) != 1 || pkgs[0].Requires[0].Name != "b" {
+		t.Errorf("%+v, %v", pkgs, err)
 	}
 }
 

@@ -235,7 +235,9 @@ func (p *primaryParser) depList(list *[]rawDep) error {
 			if len(*list) >= MaxDeps {
 				return p.errorf("%w: too many dependencies", errLimit)
 			}
-			*list = append(*list, d)
+			if d.name != 0 { // one without a name asks for nothing, and one package must not spoil the repository
+				*list = append(*list, d)
+			}
 		}
 		if err := p.skip(); err != nil {
 			return err
@@ -265,9 +267,6 @@ func (p *primaryParser) dep() (d rawDep, err error) {
 		case "pre":
 			d.pre = len(v) > 0 && string(v) != "0"
 		}
-	}
-	if d.name == 0 {
-		return d, p.errorf("entry without name")
 	}
 	d.evr = p.strs.id(p.evr.text())
 	return d, nil

@@ -3,6 +3,7 @@ package createrepo
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 	"unicode/utf8"
 
@@ -34,6 +35,9 @@ func FromHeaders(signature, h *rpm.Header, limit int) (*Package, error) {
 		e.Epoch, e.HasEpoch = epoch, true
 	}
 	p.Name, p.Arch, p.EVR = text(h.Name()), text(h.Arch()), e
+	if p.Name == "" { // then nobody could read the metadata
+		return nil, fmt.Errorf("%v is missing", rpm.TagName)
+	}
 	p.Summary = text(h.String(rpm.TagSummary))
 	p.Description = text(h.String(rpm.TagDescription))
 	p.Packager = text(h.String(rpm.TagPackager))

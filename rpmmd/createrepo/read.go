@@ -63,6 +63,9 @@ func read(f *os.File, opts *Options) (*Package, error) {
 	if lead.Source { // old packages say so nowhere else
 		p.Arch = "src"
 	}
+	if p.Arch == "" {
+		return nil, fmt.Errorf("%v is missing", rpm.TagArch)
+	}
 	p.Checksum = rpmmd.Checksum{Type: opts.checksumType(), Hex: fmt.Sprintf("%x", sum.Sum(nil))}
 	p.Size, p.FileTime = st.Size(), st.ModTime().Unix()
 	p.HeaderStart, p.HeaderEnd = start, end
