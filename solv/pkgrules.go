@@ -249,7 +249,11 @@ func (g *packageRules) obsoletes(n ID, s *solvable, keep bool) {
 			if other == n || installed && keep && p.isInstalled(other) || !p.obsoletesBy(s, d, &p.sols[other]) {
 				continue
 			}
-			g.emit(-n, []int32{-other}, kind, d)
+			if other == System {
+				g.emit(-n, nil, kind, d)
+			} else {
+				g.emit(-n, []int32{-other}, kind, d)
+			}
 		}
 	}
 }

@@ -469,7 +469,7 @@ func (p *Pool) Info(id ID) Info {
 // String returns NAME-EVR.ARCH.
 func (p *Pool) String(id ID) string {
 	if id == System {
-		return "system"
+		return "system:system.noarch" // as libsolv names it
 	}
 	if id <= 0 || int(id) >= len(p.sols) {
 		return "unknown"

@@ -102,7 +102,8 @@ type runner struct {
 	reuseNext bool
 	index     map[string]solv.ID // packages below indexed, by their names with and without repository
 	indexed   int
-	autoinst  []string // names of packages that the user did not ask for
+	spaces    []solv.Ref // namespaces that have packages
+	autoinst  []string   // names of packages that the user did not ask for
 }
 
 func newRunner(fsys fs.FS, dir string, text []byte) *runner {
@@ -129,6 +130,7 @@ func (c *runner) resetFlags() {
 func (c *runner) resetOptions() { c.cur.Options = solv.Options{DropExplicitObsoletes: true} }
 
 func (c *runner) endStep(more bool) {
+	c.forgetNamespaces()
 	done := c.cur
 	c.cur = Step{Pool: c.pool}
 	c.resetOptions()
@@ -356,8 +358,19 @@ func (c *runner) namespace(f []string) error {
 			ids = append(ids, id)
 		}
 	}
-	c.pool.SetNamespace(c.pool.Relate(c.pool.Intern(name), solv.OpNamespace, c.pool.Intern(arg)), ids)
+	space := c.pool.Relate(c.pool.Intern(name), solv.OpNamespace, c.pool.Intern(arg))
+	c.spaces = append(c.spaces, space)
+	c.pool.SetNamespace(space, ids)
 	return nil
+}
+
+// forgetNamespaces empties all namespaces. As in libsolv they last until the next step, or until
+// packages are disabled.
+func (c *runner) forgetNamespaces() {
+	for _, r := range c.spaces {
+		c.pool.SetNamespace(r, nil)
+	}
+	c.spaces = nil
 }
 
 // solvable finds a package by NAME-EVR.ARCH[@REPO].
@@ -413,6 +426,7 @@ func (c *runner) disable(f []string) error {
 	if err != nil {
 		return err
 	}
+	c.forgetNamespaces()
 	if c.disabled == nil {
 		c.disabled = map[solv.ID]bool{}
 	}

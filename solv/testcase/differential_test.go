@@ -1,6 +1,7 @@
 package testcase
 
 import (
+	"errors"
 	"fmt"
 	"math/rand"
 	"os"
@@ -383,7 +384,10 @@ func TestAsTestsolv(t *testing.T) {
 			t.Fatal(err)
 		}
 		out, err := exec.Command(tool, "-r", file).Output()
-		if err != nil {
+		if exit := (*exec.ExitError)(nil); wide && errors.As(err, &exit) && !exit.Exited() {
+			t.Logf("seed %d: libsolv: %v", seed, err) // some cases of no use make it crash
+			continue
+		} else if err != nil {
 			t.Fatal(err)
 		}
 		want := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")

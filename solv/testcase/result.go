@@ -174,7 +174,7 @@ func (w *writer) ruleID(r solv.Rule) string {
 func (w *writer) problems(problems []solv.Problem) {
 	for _, pr := range problems {
 		prefix := "problem " + w.problemID(pr) + " "
-		w.add(prefix + "info " + pr.Reason.String())
+		w.add(prefix + "info " + pr.Reason.String() + byNobody(pr.Reason))
 		for _, sol := range pr.Solutions {
 			id := hash(4, w.ruleID(sol.Rule))
 			if sol.Job >= 0 {
@@ -185,6 +185,17 @@ func (w *writer) problems(problems []solv.Problem) {
 			}
 		}
 	}
+}
+
+// byNobody is what libsolv says of a conflict with a rich dependency, which no package provides.
+func byNobody(c solv.Cause) string {
+	switch c.Kind {
+	case solv.ReasonConflicts, solv.ReasonObsoletes, solv.ReasonInstalledObsoletes:
+		if c.To == 0 {
+			return " provided by <NULL>"
+		}
+	}
+	return ""
 }
 
 // problemID identifies a problem by the rules behind it.

@@ -286,7 +286,7 @@ func withoutKind(name string) string {
 }
 
 func (s *selector) capabilities(id solv.ID) (names []string) {
-	for _, d := range s.pool.Package(id).Provides {
+	for _, d := range s.withPaths(id, s.pool.Package(id).Provides) {
 		r := d.Ref
 		for {
 			left, _, _, isRel := s.pool.Relation(r)
