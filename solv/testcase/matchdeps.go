@@ -93,12 +93,40 @@ func (s *selector) matchDeps(key, pattern string, dep solv.Ref) selection {
 
 // withPaths adds those of a package's files that it provides because somebody asks for them.
 func (s *selector) withPaths(id solv.ID, list []solv.Dep) []solv.Dep {
-	for _, f := range s.pool.Package(id).Files {
-		if r := s.pool.Intern(f); slices.Contains(s.pool.Providers(r), id) {
+	files := s.pool.Package(id).Files
+	if len(files) == 0 {
+		return list
+	}
+	if s.asked == nil {
+		s.asked = map[solv.Ref]bool{}
+		for other := solv.ID(2); int(other) < s.pool.Len(); other++ {
+			k := s.pool.Package(other)
+			for _, key := range []string{"requires", "conflicts", "obsoletes", "recommends", "suggests", "supplements", "enhances"} {
+				for _, d := range listOf(&k, key) {
+					s.ask(d.Ref)
+				}
+			}
+		}
+	}
+	for _, f := range files {
+		if r := s.pool.Intern(f); s.asked[r] {
 			list = append(list, solv.Dep{Ref: r})
 		}
 	}
 	return list
+}
+
+// ask notes the names in a dependency.
+func (s *selector) ask(d solv.Ref) {
+	left, op, right, isRel := s.pool.Relation(d)
+	if !isRel {
+		s.asked[d] = true
+		return
+	}
+	s.ask(left)
+	if op >= 8 {
+		s.ask(right)
+	}
 }
 
 // matchSelf compares what a package is.

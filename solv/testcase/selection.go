@@ -21,6 +21,7 @@ type selection []solv.Job
 type selector struct {
 	pool  *solv.Pool
 	flags selFlags
+	asked map[solv.Ref]bool // names in dependencies; see withPaths
 }
 
 // setFlagsMask are the flags of a job that belong to its selection.

@@ -155,9 +155,16 @@ func plural(n int) string {
 	return "s"
 }
 
+// newest returns the newest of the packages of the first name, of the system's architecture if it can be.
 func (t *trail) newest(ids []solv.ID) solv.ID {
+	native := func(id solv.ID) int {
+		if t.sack.Pool.Info(id).Arch == t.sack.arch {
+			return 1
+		}
+		return 0
+	}
 	return slices.MaxFunc(ids, func(a, b solv.ID) int {
-		return cmp.Or(strings.Compare(t.sack.Pool.Info(b).Name, t.sack.Pool.Info(a).Name), t.sack.Pool.Compare(a, b), int(b-a))
+		return cmp.Or(strings.Compare(t.sack.Pool.Info(b).Name, t.sack.Pool.Info(a).Name), t.sack.Pool.Compare(a, b), native(a)-native(b), int(b-a))
 	})
 }
 

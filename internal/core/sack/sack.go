@@ -56,6 +56,7 @@ type Sack struct {
 	others  map[solv.ID]Source // of packages that are in no index
 	repos   map[string]*solv.Repo
 	locals  *solv.Repo
+	arch    string
 }
 
 // An indexed is where the packages of an index are in the pool.
@@ -70,7 +71,7 @@ type indexed struct {
 func New(arch string) *Sack {
 	p := solv.NewPool(arch)
 	p.SetFlags(solv.PoolFlags{ImplicitObsoletesUseColors: true})
-	return &Sack{Pool: p, others: map[solv.ID]Source{}, repos: map[string]*solv.Repo{}}
+	return &Sack{Pool: p, arch: arch, others: map[solv.ID]Source{}, repos: map[string]*solv.Repo{}}
 }
 
 // Source returns where a package comes from; the zero Source for an ID that is
