@@ -18,7 +18,8 @@ import (
 )
 
 // ErrSkip is returned for cases that need what is not here: a packaging system other than rpm's,
-// or repositories in the formats of libsolv's own cache or of Helix.
+// repositories in the formats of libsolv's own cache or of Helix, SUSE's rewriting of dependencies,
+// or the graph from which libsolv derives its order.
 var ErrSkip = errors.New("case is out of scope")
 
 // MaxFile bounds the size of a case or of a repository file, in bytes.
@@ -282,6 +283,8 @@ func (c *runner) resultKinds() error {
 	var kinds, unknown []string
 	for _, k := range c.cur.Kinds {
 		switch {
+		case k == "orderedges":
+			return fmt.Errorf("%w: result orderedges: packages are put in rpm's order, so that there are no edges of libsolv's graph", ErrSkip)
 		case !slices.Contains(resultKinds, k):
 			unknown = append(unknown, k)
 		case !slices.Contains(kinds, k):
@@ -307,18 +310,18 @@ func (c *runner) repo(f []string) error {
 	if f[3] == "empty" || len(f) < 5 {
 		return nil
 	}
+	if f[3] == "solv" || f[3] == "helix" {
+		return fmt.Errorf("%w: repository type %s", ErrSkip, f[3])
+	}
 	text, err := c.data(f[4])
 	if err != nil {
 		return err
 	}
-	switch f[3] {
-	case "testtags":
-		AddTestTags(c.pool, r, text)
-		return nil
-	case "solv", "helix":
-		return fmt.Errorf("%w: repository type %s", ErrSkip, f[3])
+	if f[3] != "testtags" {
+		return fmt.Errorf("%w: repository type %s", errUsage, f[3])
 	}
-	return fmt.Errorf("%w: repository type %s", errUsage, f[3])
+	AddTestTags(c.pool, r, text)
+	return nil
 }
 
 func (c *runner) system(f []string) error {

@@ -10,10 +10,9 @@ import (
 	"rpmostree/solv"
 )
 
-// resultKinds are the kinds of result lines. Packages are put in rpm's order, not in libsolv's, so
-// that there are no edges of its graph to show.
+// resultKinds are the kinds of result lines. Packages are put in rpm's order, not in libsolv's.
 var resultKinds = []string{"transaction", "problems", "orphaned", "recommended", "unneeded", "alternatives", "rules", "genid", "reason",
-	"cleandeps", "jobs", "userinstalled", "order", "orderedges", "proof"}
+	"cleandeps", "jobs", "userinstalled", "order", "proof"}
 
 // Solve runs the solver and returns the result lines of the wanted kinds, sorted.
 func (st *Step) Solve() []string {
