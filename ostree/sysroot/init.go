@@ -20,7 +20,7 @@ import (
 func InitFS(path string, epoch int) error {
 	dir, err := dirfd.Open(path)
 	if err != nil {
-		return err
+		return fmt.Errorf("opendir(%s): %w", path, cause(err))
 	}
 	defer dir.Close()
 	type entry struct {
@@ -81,7 +81,7 @@ func (s *Sysroot) InitStateroot(osname string) error {
 	}
 	defer dir.Close()
 	if err := dir.Mkdir(osname, 0o777); err != nil {
-		return fmt.Errorf("Creating ostree/deploy/%s: %w", osname, err)
+		return fmt.Errorf("Creating ostree/deploy/%s: %w", osname, cause(err))
 	}
 	root, err := dir.Open(osname)
 	if err != nil {
@@ -89,7 +89,7 @@ func (s *Sysroot) InitStateroot(osname string) error {
 	}
 	defer root.Close()
 	if err := root.Mkdir("var", 0o777); err != nil {
-		return fmt.Errorf("Creating var: %w", err)
+		return fmt.Errorf("Creating var: %w", cause(err))
 	}
 	return s.touch()
 }

@@ -98,18 +98,32 @@ type Sysroot struct {
 // Open opens the sysroot at path, "/" for that of the running system. It
 // writes nothing.
 func Open(path string, o Options) (*Sysroot, error) {
-	s, err := open(path, o)
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := dirfd.Open(abs)
+	if err != nil {
+		return nil, fmt.Errorf("opendir(%s): %w", abs, cause(err))
+	}
+	defer dir.Close()
+	s, err := open(dir, abs, o)
 	if err != nil {
 		return nil, fmt.Errorf("loading sysroot: %w", err)
 	}
 	return s, nil
 }
 
-func open(path string, o Options) (_ *Sysroot, err error) {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return nil, err
+// cause is the error of a system call without what it was called for.
+func cause(err error) error {
+	var at *fs.PathError
+	if errors.As(err, &at) {
+		return at.Err
 	}
+	return err
+}
+
+func open(dir *dirfd.Dir, abs string, o Options) (_ *Sysroot, err error) {
 	s := &Sysroot{path: abs, opts: o, host: o.host.orDefault()}
 	if s.opts.Progress == nil {
 		s.opts.Progress = progress.Discard
@@ -119,11 +133,6 @@ func open(path string, o Options) (_ *Sysroot, err error) {
 			s.Close()
 		}
 	}()
-	dir, err := dirfd.Open(abs)
-	if err != nil {
-		return nil, err
-	}
-	defer dir.Close()
 	if s.booted, err = s.isRunning(dir); err != nil {
 		return nil, err
 	}
