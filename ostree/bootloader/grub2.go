@@ -102,7 +102,7 @@ func (g *grub2) Write(ctx context.Context, t Target) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w: %s", cmd.Args[0], err, text)
 	}
-	if t.env("OSTREE_DEBUG_GRUB2") != "" {
+	if t.env("OSTREE_DEBUG_GRUB2") != "" || t.env("INVOCATION_ID") != "" { // a unit of systemd has a journal
 		_, _ = os.Stderr.Write(text)
 	}
 	if err := syncFile(file); err != nil {

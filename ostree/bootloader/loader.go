@@ -32,7 +32,7 @@ type Target struct {
 	// Chroot is the path of a deployment to run programs in, if the sysroot is
 	// not that of the running system; else empty.
 	Chroot string
-	// Env is where OSTREE_GRUB2_EXEC and OSTREE_DEBUG_GRUB2 are looked up; nil is
+	// Env is where OSTREE_GRUB2_EXEC, OSTREE_DEBUG_GRUB2 and INVOCATION_ID are looked up; nil is
 	// nowhere.
 	Env func(string) string
 }

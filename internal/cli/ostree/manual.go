@@ -80,7 +80,7 @@ var environment = items(map[string]string{
 	"OSTREE_SKIP_CACHE":                  "Set, the repository keeps no summaries of remotes; see --cache-dir.",
 	"OSTREE_DEBUG_HTTP":                  "Set, pulls show their requests and the answers on standard error.",
 	"OSTREE_GRUB2_EXEC":                  "The program that writes the configuration of GRUB 2, in place of grub2-mkconfig.",
-	"OSTREE_DEBUG_GRUB2":                 "Set, what that program prints is shown.",
+	"OSTREE_DEBUG_GRUB2":                 "Set, what that program prints is shown, as it always is in a unit of systemd.",
 	"OSTREE_EX_STAGE_DEPLOYMENTS":        "Set, admin upgrade and admin switch stage deployments as with --stage.",
 	"OSTREE_SKIP_NEXTROOT_CLEANUP":       "Set, what a soft reboot that was given up has mounted stays.",
 	"OSTREE_EDITOR, VISUAL, EDITOR":      "The editor of commit --editor, the first one that is set.",
