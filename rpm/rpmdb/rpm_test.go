@@ -3,6 +3,7 @@ package rpmdb
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -125,6 +126,18 @@ func TestRPMUsesOurs(t *testing.T) {
 		}
 	}
 	ours := []string{"--root", root, "--dbpath", "/ours"}
+	list := run(t, "rpmdb", append(ours, "--exportdb")...)
+	if theirs := run(t, "rpmdb", "--root", root, "--dbpath", "/theirs", "--exportdb"); list != theirs {
+		t.Errorf("rpmdb --exportdb: %d bytes, %d of the other database", len(list), len(theirs))
+	}
+	imported := exec.Command("rpmdb", "--root", root, "--dbpath", "/imported", "--importdb")
+	imported.Stdin = strings.NewReader(list)
+	if out, err := imported.CombinedOutput(); err != nil {
+		t.Fatalf("rpmdb --importdb: %v\n%s", err, out)
+	}
+	if again := run(t, "rpmdb", "--root", root, "--dbpath", "/imported", "--exportdb"); again != list {
+		t.Error("what rpmdb --importdb made of ours is something else")
+	}
 	run(t, "rpm", append(ours, "-e", "--justdb", "b")...)
 	run(t, "rpm", append(ours, "-i", "--justdb", packages[1])...)
 	run(t, "rpmdb", append(ours, "--verifydb")...)
