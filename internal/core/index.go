@@ -154,7 +154,8 @@ func (x *Index) matching(ctx context.Context, pattern string) ([]Provider, error
 	return list, nil
 }
 
-// Files calls fn with the paths of each of the packages, in no particular order.
+// Files calls fn with the paths of each of the packages, in no particular order. Of a package that no file
+// list has, these are those in its primary metadata.
 func (x *Index) Files(ctx context.Context, ids []solv.ID, fn func(solv.ID, []string)) error {
 	wanted := map[solv.ID]bool{}
 	for _, id := range ids {
@@ -167,7 +168,7 @@ func (x *Index) Files(ctx context.Context, ids []solv.ID, fn func(solv.ID, []str
 			wanted[id] = true
 		}
 	}
-	return x.EachFilelist(ctx, func(id solv.ID, list *rpmmd.Filelist) {
+	err := x.EachFilelist(ctx, func(id solv.ID, list *rpmmd.Filelist) {
 		if !wanted[id] {
 			return
 		}
@@ -178,6 +179,13 @@ func (x *Index) Files(ctx context.Context, ids []solv.ID, fn func(solv.ID, []str
 		fn(id, paths)
 		delete(wanted, id)
 	}, func() bool { return len(wanted) > 0 })
+	if err != nil {
+		return err
+	}
+	for id := range wanted {
+		fn(id, x.Sack.Pool.Package(id).Files)
+	}
+	return nil
 }
 
 // EachFilelist calls fn with the file list of each package of the repositories,

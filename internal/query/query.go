@@ -192,7 +192,7 @@ func (x Index) newestInstalled() map[[2]string]solv.ID {
 	return newest
 }
 
-// latest leaves the newest package of each name and architecture.
+// latest leaves the newest package of each name and architecture, of every repository that has it.
 func (x Index) latest(ids []solv.ID) []solv.ID {
 	newest := map[[2]string]solv.ID{}
 	for _, id := range ids {
@@ -200,7 +200,7 @@ func (x Index) latest(ids []solv.ID) []solv.ID {
 			newest[x.key(id)] = id
 		}
 	}
-	return slices.DeleteFunc(ids, func(id solv.ID) bool { return newest[x.key(id)] != id })
+	return slices.DeleteFunc(ids, func(id solv.ID) bool { return x.Sack.Pool.Compare(id, newest[x.key(id)]) != 0 })
 }
 
 // newer leaves the installed packages, and the newest of each name and architecture that is newer or
