@@ -147,10 +147,20 @@ func (a *app) whyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			reasons := x.Why(args, query.Installation{Requests: in.Requests, Base: in.Base})
-			if len(reasons) == 0 {
-				return fmt.Errorf("Not installed: %s; rpm-ostree why-not tells whether it can be", args[0])
+			var missing []string
+			for _, arg := range args {
+				list, err := x.List(cmd.Context(), query.Filter{Patterns: []string{arg}, Installed: true})
+				if err != nil {
+					return err
+				}
+				if len(list) == 0 {
+					missing = append(missing, arg)
+				}
 			}
+			if len(missing) > 0 {
+				return fmt.Errorf("Not installed: %s; rpm-ostree why-not tells whether it can be", strings.Join(missing, ", "))
+			}
+			reasons := x.Why(args, query.Installation{Requests: in.Requests, Base: in.Base})
 			if f.json {
 				return a.printList(reasons)
 			}
