@@ -288,7 +288,10 @@ func (s *Superblock) checkWhole(tx *repo.Transaction) error {
 	w := whole{tx: tx, seen: map[ostree.Checksum]bool{}}
 	w.g.SetLimit(runtime.GOMAXPROCS(0))
 	err = errors.Join(w.need(ostree.ObjectDirMeta, to.Meta), w.dir(to.Tree, from.Tree, 0))
-	return errors.Join(err, w.g.Wait())
+	if err = errors.Join(err, w.g.Wait()); err != nil {
+		return err
+	}
+	return tree.CheckDepth(tx, to.Tree)
 }
 
 // whole is the state of checkWhole.
@@ -322,7 +325,7 @@ func (w *whole) dir(sum, old ostree.Checksum, depth int) error {
 		return nil
 	}
 	if depth > tree.MaxDepth {
-		return fmt.Errorf("static delta makes directories that are nested deeper than %d", tree.MaxDepth)
+		return tree.ErrTooDeep
 	}
 	if err := w.need(ostree.ObjectDirTree, sum); err != nil {
 		return err

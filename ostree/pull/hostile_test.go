@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"compress/flate"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -343,6 +344,21 @@ func TestForgedTrees(t *testing.T) {
 	}
 	if n := asked.count(".dirtree") - before; n != tree.MaxDepth+1 {
 		t.Errorf("too deep: asked for %d directories", n)
+	}
+
+	// What is not deep where it is met first may be elsewhere.
+	far := chain[tree.MaxDepth-10]
+	for range 10 {
+		far = forge(t, src, ostree.ObjectDirTree, ostree.DirTree{Dirs: []ostree.TreeDir{{Name: "e", Tree: far, Meta: c.Meta}}}.Marshal())
+	}
+	for name, want := range map[string]bool{"d": true, "e": false} {
+		dirs := []ostree.TreeDir{{Name: "a", Tree: chain[tree.MaxDepth-10], Meta: c.Meta}, {Name: "z", Tree: far, Meta: c.Meta}}
+		if want { // not in a directory more
+			dirs[1].Tree = chain[tree.MaxDepth-1]
+		}
+		if _, err := pull(commit(forge(t, src, ostree.ObjectDirTree, ostree.DirTree{Dirs: dirs}.Marshal())), repo.BareUser); (err == nil) != want || err != nil && !errors.Is(err, tree.ErrTooDeep) {
+			t.Errorf("deep elsewhere, %s: error %v", name, err)
+		}
 	}
 
 	var many ostree.DirTree

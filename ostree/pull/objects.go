@@ -43,7 +43,15 @@ func (p *puller) fetchAll(ctx context.Context, want []target) error {
 			return err
 		}
 	}
-	return f.work(ctx, p.o.workers(), process)
+	if err := f.work(ctx, p.o.workers(), process); err != nil {
+		return err
+	}
+	for commit, root := range p.scanned {
+		if err := p.nested.Check(root); err != nil {
+			return fmt.Errorf("Commit %s: %w", commit, err)
+		}
+	}
+	return nil
 }
 
 func (p *puller) process(ctx context.Context, f *frontier, j job) error {
@@ -158,6 +166,9 @@ func (p *puller) scan(ctx context.Context, f *frontier, sum ostree.Checksum, c *
 	if p.o.CommitMetadataOnly {
 		return nil
 	}
+	p.mu.Lock()
+	p.scanned[sum] = c.Tree
+	p.mu.Unlock()
 	dir := func(tree, meta ostree.Checksum) error {
 		f.add(job{name: ostree.ObjectName{Type: ostree.ObjectDirMeta, Checksum: meta}})
 		f.add(job{name: ostree.ObjectName{Type: ostree.ObjectDirTree, Checksum: tree}})
@@ -206,7 +217,11 @@ func (p *puller) loadTree(ctx context.Context, c ostree.Checksum) (*ostree.DirTr
 	if ok, err := p.tx.Has(n.Type, c); err != nil {
 		return nil, err
 	} else if ok {
-		return p.tx.DirTree(c)
+		d, err := p.tx.DirTree(c)
+		if err == nil {
+			p.nested.Add(c, d)
+		}
+		return d, err
 	}
 	data, err := p.metadata(ctx, n)
 	if err != nil {
@@ -216,6 +231,7 @@ func (p *puller) loadTree(ctx context.Context, c ostree.Checksum) (*ostree.DirTr
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", n, err)
 	}
+	p.nested.Add(c, &d)
 	_, err = p.tx.WriteMetadata(n.Type, data)
 	return &d, err
 }
@@ -224,7 +240,7 @@ func (p *puller) loadTree(ctx context.Context, c ostree.Checksum) (*ostree.DirTr
 // earlier pull may not have fetched all that is in it.
 func (p *puller) dirTree(ctx context.Context, f *frontier, j job) error {
 	if j.depth > tree.MaxDepth {
-		return fmt.Errorf("%s: directories are nested deeper than %d", j.name, tree.MaxDepth)
+		return fmt.Errorf("%s: %w", j.name, tree.ErrTooDeep)
 	}
 	d, err := p.loadTree(ctx, j.name.Checksum)
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"rpmostree/ostree"
 	"rpmostree/ostree/delta"
 	"rpmostree/ostree/repo"
+	"rpmostree/ostree/tree"
 )
 
 func seconds(n int) time.Duration { return time.Duration(n) * time.Second }
@@ -41,9 +42,12 @@ type puller struct {
 
 	wanted map[ostree.Checksum][]target
 
+	nested tree.Nesting // of directories that were scanned
+
 	mu       sync.Mutex
-	complete []ostree.Checksum // commits whose every object will be here
-	byDelta  []ostree.Checksum // commits that deltas lead to
+	scanned  map[ostree.Checksum]ostree.Checksum // the roots of commits
+	complete []ostree.Checksum                   // commits whose every object will be here
+	byDelta  []ostree.Checksum                   // commits that deltas lead to
 	delta    DeltaStats
 
 	superblocks []*delta.File // that are open
@@ -56,7 +60,7 @@ type puller struct {
 }
 
 func newPuller(ctx context.Context, r *repo.Repo, m *repo.Remote, o Options) (*puller, error) {
-	p := &puller{r: r, m: m, o: o, unpacker: delta.Unpacker{Dir: filepath.Join(r.Path(), "tmp")}, deltas: map[delta.Name]ostree.Checksum{}, wanted: map[ostree.Checksum][]target{}}
+	p := &puller{r: r, m: m, o: o, unpacker: delta.Unpacker{Dir: filepath.Join(r.Path(), "tmp")}, deltas: map[delta.Name]ostree.Checksum{}, wanted: map[ostree.Checksum][]target{}, scanned: map[ostree.Checksum]ostree.Checksum{}}
 	if err := p.connect(ctx); err != nil {
 		p.close()
 		return nil, err

@@ -118,7 +118,7 @@ func (o *Objects) CheckoutAt(ctx context.Context, t tree.Tree, parent *dirfd.Dir
 	}
 	err := co.tasks.run(func() error {
 		if root.IsDir {
-			return co.dir(parent, name, co.subpath, root)
+			return co.dir(parent, name, co.subpath, root, 0)
 		}
 		return co.singleFile(parent, name, root)
 	})
@@ -185,7 +185,10 @@ const checkoutChunk = 128
 
 // dir makes the directory name with all that is in it. Its own metadata come
 // last, so that nobody else can get at a directory that is not complete.
-func (co *checkout) dir(parent *dirfd.Dir, name, path string, e tree.Entry) error {
+func (co *checkout) dir(parent *dirfd.Dir, name, path string, e tree.Entry, depth int) error {
+	if depth > tree.MaxDepth {
+		return fmt.Errorf("Checking out %.64s...: %w", path, tree.ErrTooDeep)
+	}
 	entries, err := e.Tree().ReadDir("/")
 	if err != nil {
 		return err
@@ -213,7 +216,7 @@ func (co *checkout) dir(parent *dirfd.Dir, name, path string, e tree.Entry) erro
 			return err
 		}
 	}
-	if err := co.children(d, path, entries); err != nil || existed {
+	if err := co.children(d, path, depth, entries); err != nil || existed {
 		return err
 	}
 	return co.dirMetadata(d, path, e)
@@ -293,7 +296,7 @@ func (co *checkout) selected(path string, entries []tree.Entry) ([]tree.Entry, e
 	return out, nil
 }
 
-func (co *checkout) children(d *dirfd.Dir, path string, entries []tree.Entry) error {
+func (co *checkout) children(d *dirfd.Dir, path string, depth int, entries []tree.Entry) error {
 	g := co.tasks.group()
 	files := make([]tree.Entry, 0, len(entries))
 	for _, e := range entries {
@@ -301,7 +304,7 @@ func (co *checkout) children(d *dirfd.Dir, path string, entries []tree.Entry) er
 			files = append(files, e)
 			continue
 		}
-		g.do(func() error { return co.dir(d, e.Name, joinPath(path, e.Name), e) })
+		g.do(func() error { return co.dir(d, e.Name, joinPath(path, e.Name), e, depth+1) })
 	}
 	for i := 0; i < len(files); i += checkoutChunk {
 		chunk := files[i:min(i+checkoutChunk, len(files))]

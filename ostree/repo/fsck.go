@@ -17,10 +17,6 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-const maxTreeDepth = tree.MaxDepth
-
-var errTooDeep = fmt.Errorf("directories are nested deeper than %d", maxTreeDepth)
-
 // FsckOptions say what Fsck does about problems. By default it stops at the
 // first corrupted object.
 type FsckOptions struct {
@@ -141,6 +137,7 @@ type fsck struct {
 	ctx    context.Context
 	report *FsckReport
 	seen   ObjectSet
+	nested tree.Nesting
 	sound  []ostree.Checksum // commits that are not partial
 	todo   []ostree.Checksum // file objects
 	mu     sync.Mutex
@@ -292,6 +289,9 @@ func (f *fsck) commits() error {
 			continue
 		}
 		f.dir(commit.Tree, commit.Meta, 0)
+		if err := f.nested.Check(commit.Tree); err != nil {
+			f.problem(n, structureError(n, err))
+		}
 		if err := f.backRefs(c, &commit); err != nil {
 			return err
 		}
@@ -393,7 +393,7 @@ func (f *fsck) metadata(t ostree.ObjectType, c ostree.Checksum) ([]byte, bool) {
 func structureError(n ostree.ObjectName, err error) error { return fmt.Errorf("%s: %w", n, err) }
 
 func (f *fsck) dir(treeSum, metaSum ostree.Checksum, depth int) {
-	if f.stopped() {
+	if f.stopped() || depth > tree.MaxDepth { // which is a problem of the commit
 		return
 	}
 	if data, ok := f.metadata(ostree.ObjectDirMeta, metaSum); ok {
@@ -407,14 +407,12 @@ func (f *fsck) dir(treeSum, metaSum ostree.Checksum, depth int) {
 		return
 	}
 	d, err := ostree.ParseDirTree(data)
-	if err == nil && depth > maxTreeDepth {
-		err = errTooDeep
-	}
 	if err != nil {
 		n := ostree.ObjectName{Type: ostree.ObjectDirTree, Checksum: treeSum}
 		f.problem(n, structureError(n, err))
 		return
 	}
+	f.nested.Add(treeSum, &d)
 	for _, file := range d.Files {
 		if f.seen.Add(ostree.ObjectFile, file.Checksum) {
 			f.todo = append(f.todo, file.Checksum)
@@ -544,7 +542,7 @@ func (r *Repo) collect(c ostree.Checksum, set ObjectSet) {
 
 func (r *Repo) collectTree(treeSum, metaSum ostree.Checksum, set ObjectSet, depth int) {
 	set.Add(ostree.ObjectDirMeta, metaSum)
-	if !set.Add(ostree.ObjectDirTree, treeSum) || depth > maxTreeDepth {
+	if !set.Add(ostree.ObjectDirTree, treeSum) || depth > tree.MaxDepth {
 		return
 	}
 	d, err := r.DirTree(treeSum)

@@ -77,7 +77,7 @@ func (tx *Transaction) ImportOpenDir(d *dirfd.Dir, o ImportOptions) (tree.Tree, 
 	im := tx.newImporter(o)
 	var t ostree.TreeDir
 	err := im.tasks.run(func() (err error) {
-		keep, t2, err := im.dir(d, "/")
+		keep, t2, err := im.dir(d, "/", 0)
 		if t = t2; err == nil && !keep {
 			err = errors.New("the root of the tree was filtered out")
 		}
@@ -115,8 +115,11 @@ func joinPath(dir, name string) string {
 }
 
 // dir adds an open directory. It reports whether the options keep it.
-func (im *importer) dir(d *dirfd.Dir, path string) (bool, ostree.TreeDir, error) {
+func (im *importer) dir(d *dirfd.Dir, path string, depth int) (bool, ostree.TreeDir, error) {
 	var t ostree.TreeDir
+	if depth > tree.MaxDepth {
+		return false, t, fmt.Errorf("%.64s...: %w", path, tree.ErrTooDeep)
+	}
 	keep, err := im.dirMeta(d, path, &t.Meta)
 	if !keep || err != nil {
 		return false, t, err
@@ -131,7 +134,7 @@ func (im *importer) dir(d *dirfd.Dir, path string) (bool, ostree.TreeDir, error)
 		return false, t, err
 	}
 	var out ostree.DirTree
-	if out, err = im.children(d, path, files, dirs); err != nil {
+	if out, err = im.children(d, path, depth, files, dirs); err != nil {
 		return false, t, err
 	}
 	t.Tree, err = im.tx.WriteDirTree(&out)
@@ -162,7 +165,7 @@ func (im *importer) split(d *dirfd.Dir, entries []dirfd.Entry) (files []dirfd.En
 
 // children adds what is in a directory: its subdirectories first, because they
 // are the larger tasks.
-func (im *importer) children(d *dirfd.Dir, path string, files []dirfd.Entry, dirs []string) (ostree.DirTree, error) {
+func (im *importer) children(d *dirfd.Dir, path string, depth int, files []dirfd.Entry, dirs []string) (ostree.DirTree, error) {
 	out := ostree.DirTree{Files: make([]ostree.TreeFile, len(files)), Dirs: make([]ostree.TreeDir, len(dirs))}
 	g := im.tasks.group()
 	for i, name := range dirs {
@@ -172,7 +175,7 @@ func (im *importer) children(d *dirfd.Dir, path string, files []dirfd.Entry, dir
 				return err
 			}
 			defer sub.Close()
-			keep, t, err := im.dir(sub, joinPath(path, name))
+			keep, t, err := im.dir(sub, joinPath(path, name), depth+1)
 			if keep {
 				t.Name = name
 				out.Dirs[i] = t

@@ -10,6 +10,7 @@ import (
 
 	"rpmostree/internal/failpoint"
 	"rpmostree/ostree"
+	"rpmostree/ostree/tree"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
@@ -146,6 +147,7 @@ type puller struct {
 	link     bool      // see canLink
 	metadata ObjectSet // seen
 	files    ObjectSet
+	nested   tree.Nesting
 	complete []ostree.Checksum
 	nMeta    atomic.Int64
 	nContent atomic.Int64
@@ -238,9 +240,15 @@ func (im *puller) objects(ctx context.Context, c ostree.Checksum, commit *ostree
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(2 * runtime.GOMAXPROCS(0))
-	err = im.roots(ctx, commit, func(tree, meta ostree.Checksum) error { return im.dir(ctx, g, tree, meta, 0) })
+	err = im.roots(ctx, commit, func(dir, meta ostree.Checksum) error { return im.dir(ctx, g, dir, meta, 0) })
 	if err2 := g.Wait(); err2 != nil {
 		err = err2
+	}
+	if err == nil {
+		err = im.nested.Check(commit.Tree)
+	}
+	if errors.Is(err, tree.ErrTooDeep) {
+		err = structureError(ostree.ObjectName{Type: ostree.ObjectCommit, Checksum: c}, err)
 	}
 	if err == nil && len(im.o.Subpaths) == 0 {
 		im.complete = append(im.complete, c)
@@ -294,6 +302,7 @@ func (im *puller) dirTree(c ostree.Checksum) (*ostree.DirTree, error) {
 	if err != nil {
 		return nil, metadataError(ostree.ObjectDirTree, c, err)
 	}
+	im.nested.Add(c, &d)
 	return &d, im.writeMetadata(ostree.ObjectDirTree, c, data)
 }
 
@@ -324,20 +333,20 @@ func (im *puller) writeMetadata(t ostree.ObjectType, c ostree.Checksum, data []b
 	return im.tx.writeMetadata(t, c, data)
 }
 
-func (im *puller) dir(ctx context.Context, g *errgroup.Group, tree, meta ostree.Checksum, depth int) error {
+func (im *puller) dir(ctx context.Context, g *errgroup.Group, dir, meta ostree.Checksum, depth int) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
 	if err := im.dirMeta(meta); err != nil {
 		return err
 	}
-	if !im.metadata.Add(ostree.ObjectDirTree, tree) {
+	if !im.metadata.Add(ostree.ObjectDirTree, dir) {
 		return nil
 	}
-	if depth > maxTreeDepth {
-		return errTooDeep
+	if depth > tree.MaxDepth {
+		return tree.ErrTooDeep
 	}
-	d, err := im.dirTree(tree)
+	d, err := im.dirTree(dir)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"rpmostree/ostree"
+	"rpmostree/ostree/tree"
 )
 
 // An ObjectSet is a set of objects.
@@ -63,15 +64,15 @@ func (r *Repo) Traverse(ctx context.Context, commit ostree.Checksum, depth int, 
 	return nil
 }
 
-func (r *Repo) traverseTree(tree, meta ostree.Checksum, partial bool, set ObjectSet, depth int) error {
+func (r *Repo) traverseTree(dir, meta ostree.Checksum, partial bool, set ObjectSet, depth int) error {
 	set.Add(ostree.ObjectDirMeta, meta)
-	if !set.Add(ostree.ObjectDirTree, tree) {
+	if !set.Add(ostree.ObjectDirTree, dir) {
 		return nil
 	}
-	if depth > maxTreeDepth {
-		return errTooDeep
+	if depth > tree.MaxDepth {
+		return tree.ErrTooDeep
 	}
-	d, err := r.DirTree(tree)
+	d, err := r.DirTree(dir)
 	if isMissing(err) && partial {
 		return nil
 	}

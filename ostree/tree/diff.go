@@ -44,7 +44,7 @@ func (d *differ) fail(path string, err error) {
 
 // entries loads a directory; nothing once the iteration is over.
 func (d *differ) entries(path string, e Entry, depth int) []Entry {
-	if depth == 0 {
+	if depth < 0 {
 		d.fail(path, errTooDeep(path))
 	}
 	if d.done {

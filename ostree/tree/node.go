@@ -10,7 +10,8 @@ import (
 	"rpmostree/ostree"
 )
 
-// MaxDepth is how deep directories may be nested.
+// MaxDepth is how deep directories may be nested: so many levels of them are below the root.
+// All that makes, copies, checks or reads trees keeps to it.
 const MaxDepth = 1024
 
 // Loader reads directories from a repository. A *repo.Repo is one. What it
@@ -26,6 +27,7 @@ type node struct {
 	owner *edit
 	src   *source         // where a stored directory is loaded from, nil for a new one
 	sum   ostree.Checksum // name of a stored directory
+	depth int             // of a stored directory, below the root that it was loaded with
 	dir   atomic.Pointer[dir]
 }
 
@@ -99,7 +101,7 @@ func (n *node) load() (*dir, error) {
 		nodes := make([]node, len(t.Dirs))
 		d.dirs = make([]child, len(t.Dirs))
 		for i, sub := range t.Dirs {
-			nodes[i].src, nodes[i].sum = n.src, sub.Tree
+			nodes[i].src, nodes[i].sum, nodes[i].depth = n.src, sub.Tree, n.depth+1
 			d.dirs[i] = child{sub.Name, &nodes[i], n.src.meta(sub.Meta)}
 		}
 	}
@@ -154,7 +156,7 @@ func split(path string) ([]string, error) {
 		return nil, nil
 	}
 	parts := strings.Split(path, "/")
-	if len(parts) > MaxDepth {
+	if len(parts) > MaxDepth+1 { // the last one may be a file
 		return nil, fmt.Errorf("path is nested deeper than %d", MaxDepth)
 	}
 	for _, p := range parts {

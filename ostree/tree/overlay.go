@@ -70,7 +70,7 @@ func (b *Builder) Overlay(path string, other Tree, opts OverlayOptions) error {
 
 // merge adds the entries of a directory to ours.
 func (b *Builder) merge(path string, ours *child, theirs Entry, opts *OverlayOptions, depth int) error {
-	if depth == 0 {
+	if depth < 0 {
 		return errTooDeep(path)
 	}
 	if opts.TheirMeta {

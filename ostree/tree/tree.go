@@ -126,7 +126,7 @@ func walk(path string, e Entry, fn func(string, Entry) error, depth int) error {
 	if err := fn(path, e); err != nil || !e.IsDir {
 		return err
 	}
-	if depth == 0 {
+	if depth < 0 {
 		return errTooDeep(path)
 	}
 	d, err := e.node.load()
@@ -142,7 +142,7 @@ func walk(path string, e Entry, fn func(string, Entry) error, depth int) error {
 }
 
 func errTooDeep(path string) error {
-	return fmt.Errorf("%.64s...: directories are nested deeper than %d", path, MaxDepth)
+	return fmt.Errorf("%.64s...: %w", path, ErrTooDeep)
 }
 
 // WithFile returns the tree with a file at path, in place of a file that is there;

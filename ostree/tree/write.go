@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"fmt"
 	"runtime"
 	"sync"
 
@@ -37,6 +38,8 @@ type writer struct {
 	w     Writer
 	metas sync.Map      // checksums that were written already
 	slots chan struct{} // limits the number of goroutines
+
+	nesting Nesting // of loaded directories that were moved
 }
 
 func (s *writer) meta(m *dirMeta) error {
@@ -55,11 +58,14 @@ func (s *writer) meta(m *dirMeta) error {
 }
 
 func (s *writer) node(path string, n *node, depth int) (ostree.Checksum, error) {
-	if n.src != nil {
-		return n.sum, nil
-	}
-	if depth == 0 {
+	if depth < 0 {
 		return ostree.Checksum{}, errTooDeep(path)
+	}
+	if n.src != nil {
+		if at := MaxDepth - depth; at > n.depth { // it was moved
+			return n.sum, s.fits(path, n, at)
+		}
+		return n.sum, nil
 	}
 	d, err := n.load()
 	if err != nil {
@@ -102,6 +108,17 @@ func (s *writer) node(path string, n *node, depth int) (ostree.Checksum, error) 
 		return ostree.Checksum{}, err
 	}
 	return s.w.WriteDirTree(t)
+}
+
+// fits checks that a loaded directory is not too deep where it is now.
+func (s *writer) fits(path string, n *node, depth int) error {
+	if err := s.nesting.load(n.src, n.sum, MaxDepth-depth); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if s.nesting.check(n.sum, depth) != nil {
+		return errTooDeep(path)
+	}
+	return nil
 }
 
 // hasher is a Writer that only computes names.
