@@ -3,6 +3,7 @@ package repo
 import (
 	"errors"
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -10,7 +11,6 @@ import (
 	"time"
 
 	"rpmostree/internal/keyfile"
-	"rpmostree/ostree"
 )
 
 // maxConfigBytes bounds the configuration file of a repository.
@@ -30,9 +30,7 @@ type settings struct {
 	tmpExpiry      time.Duration
 	zlibLevel      int
 	cache          bool // archive: the uncompressed objects cache
-	tombstones     bool
-	autoSummary    bool
-	noDeltaSummary bool
+	remotesInEtc   bool // remotes are in a directory too
 	minFree        minFree
 	finders        []string
 	boot           BootConfig
@@ -40,17 +38,21 @@ type settings struct {
 	payloadThreshold int64
 }
 
-// minFree is the space that a transaction must leave free: bytes when they are
+// minFree is the space that a transaction must leave free: MiB when they are
 // set, else a percentage of the file system.
 type minFree struct {
 	percent int64
-	bytes   uint64
-	text    string // bytes as configured
+	mib     uint64
+	text    string // MiB as configured
 }
 
 var sizeRE = regexp.MustCompile(`^(\d+)(MB|GB|TB)$`)
 
-func parseSettings(k *keyfile.File) (settings, error) {
+// parseSettings reads all that upstream reads when it opens a repository, so that whoever may
+// use one with upstream may do so here. What is read when it is needed, is not: see flag.
+// system tells that the repository is that of the running system, and writable that the
+// caller may write to it.
+func parseSettings(k *keyfile.File, system, writable bool) (settings, error) {
 	s := settings{}
 	var errs []error
 	flag := func(key string, def bool) bool {
@@ -58,20 +60,30 @@ func parseSettings(k *keyfile.File) (settings, error) {
 		errs = append(errs, err)
 		return v
 	}
-	// number is as lenient as upstream, so that an odd value does not make a system unusable.
+	// number is as lenient as upstream, so that an odd value does not make a system unusable:
+	// a negative one is a very large one.
 	number := func(group, key string, def, least, most int64) int64 {
-		if !k.Has(group, key) {
+		text, err := k.Raw(group, key)
+		if err != nil {
 			return def
 		}
-		return max(least, min(leadingNumber(k.Get(group, key)), most))
+		n := leadingNumber(text)
+		if n < 0 {
+			return most
+		}
+		return max(least, min(n, most))
 	}
-	if version, _ := k.String("core", "repo_version"); version != "1" {
-		return s, fmt.Errorf("Invalid repository version '%s'", version)
+	version, err := k.Raw("core", "repo_version")
+	if err == nil && version != "1" {
+		err = fmt.Errorf("Invalid repository version '%s'", version)
+	}
+	if err != nil {
+		return s, err
 	}
 	if flag("archive", false) {
 		return s, errors.New("This version of OSTree no longer supports \"archive\" repositories; use archive-z2 instead")
 	}
-	mode, err := k.String("core", "mode")
+	mode, err := k.Raw("core", "mode")
 	if err != nil {
 		mode = "bare"
 	}
@@ -80,30 +92,48 @@ func parseSettings(k *keyfile.File) (settings, error) {
 	s.fsync = flag("fsync", true)
 	s.perObjectFsync = flag("per-object-fsync", false)
 	s.disableXattrs = flag("disable-xattrs", false)
-	s.parent = k.Get("core", "parent")
+	s.parent, _ = k.Raw("core", "parent")
+	s.collectionID, _ = k.Raw("core", "collection-id")
 	s.locking = flag("locking", true)
-	s.cache = flag("enable-uncompressed-cache", true)
-	s.tombstones = flag("tombstone-commits", false)
-	s.noDeltaSummary = flag("no-deltas-in-summary", false)
-	s.autoSummary = flag("auto-update-summary", flag("commit-update-summary", false))
-	timeout := number("core", "lock-timeout-secs", 300, noLocking, 1<<31)
-	s.lockTimeout, s.locking = time.Duration(timeout)*time.Second, s.locking && timeout != noLocking
+	s.cache = writable && flag("enable-uncompressed-cache", true)
+	s.remotesInEtc = flag("add-remotes-config-dir", system)
+	s.parseLocking(k)
 	s.tmpExpiry = time.Duration(number("core", "tmp-expiry-secs", 86400, 0, 1<<32)) * time.Second
 	s.zlibLevel = int(number("archive", "zlib-level", 6, 1, 9))
 	s.payloadThreshold = number("core", "payload-link-threshold", -1, -1, 1<<62)
-	if v := k.Get("ex-integrity", "composefs"); v == "yes" || v == "true" || v == "1" {
-		errs = append(errs, errors.New("composefs required, but libostree compiled without support"))
-	}
 	s.verity, err = parseVerity(k)
 	errs = append(errs, err)
 	s.boot, err = parseBootConfig(k)
 	errs = append(errs, err)
-	errs = append(errs, s.parseMinFreePercent(k), s.parseMinFreeSize(k), s.parseCollection(k), s.parseFinders(k))
-	return s, errors.Join(errs...)
+	errs = append(errs, s.parseMinFreeSize(k), s.parseMinFreePercent(k), s.parseFinders(k))
+	for _, err := range errs {
+		if err != nil {
+			return s, err
+		}
+	}
+	return s, nil
 }
 
-// noLocking is the core.lock-timeout-secs that says what locking=false says.
-const noLocking = -2
+// flag returns a key of the group core that is looked at when it is needed only: a wrong
+// value is no obstacle before.
+func (r *Repo) flag(key string) (bool, error) { return r.state.Load().config.Bool("core", key, false) }
+
+// Values of core.lock-timeout-secs that are no seconds.
+const (
+	waitForEver = -1
+	noLocking   = -2 // as locking=false
+)
+
+func (s *settings) parseLocking(k *keyfile.File) {
+	timeout := int64(300)
+	if text, err := k.Raw("core", "lock-timeout-secs"); err == nil {
+		timeout = min(leadingNumber(text), math.MaxInt32)
+	}
+	if s.locking = s.locking && timeout != noLocking; timeout < 0 {
+		timeout = waitForEver
+	}
+	s.lockTimeout = time.Duration(timeout) * time.Second
+}
 
 // leadingNumber returns the number that a text begins with, 0 if it does not, and the nearest
 // one that there is if it is too large.
@@ -122,7 +152,7 @@ func (s *settings) parseMinFreePercent(k *keyfile.File) error {
 		}
 		return nil
 	}
-	text := k.Get("core", key)
+	text, _ := k.Raw("core", key)
 	if strings.Trim(text, "0123456789") != "" {
 		return fmt.Errorf("Invalid %s '%s': must be a number", key, text)
 	}
@@ -133,29 +163,21 @@ func (s *settings) parseMinFreePercent(k *keyfile.File) error {
 }
 
 func (s *settings) parseMinFreeSize(k *keyfile.File) error {
-	text, err := k.String("core", "min-free-space-size")
+	text, err := k.Raw("core", "min-free-space-size")
 	if err != nil {
 		return nil
 	}
 	m := sizeRE.FindStringSubmatch(text)
-	var n uint64
-	if m != nil {
-		n, err = strconv.ParseUint(m[1], 10, 40)
-	}
-	if m == nil || err != nil {
+	if m == nil {
 		return fmt.Errorf("Invalid min-free-space-size '%s': It should be of the format '123MB', '123GB' or '123TB'", text)
 	}
-	s.minFree.bytes = n << map[string]int{"MB": 20, "GB": 30, "TB": 40}[m[2]]
-	s.minFree.text = text
-	return nil
-}
-
-func (s *settings) parseCollection(k *keyfile.File) error {
-	s.collectionID = k.Get("core", "collection-id")
-	if s.collectionID == "" {
-		return nil
+	n, _ := strconv.ParseUint(m[1], 10, 64) // the largest one if there are too many digits
+	shift := map[string]int{"MB": 0, "GB": 10, "TB": 20}[m[2]]
+	if n > math.MaxUint64>>shift {
+		return fmt.Errorf("Invalid min-free-space-size '%s': Value was too high", text)
 	}
-	return ostree.ValidateCollectionID(s.collectionID)
+	s.minFree.mib, s.minFree.text = n<<shift, text
+	return nil
 }
 
 // Config returns a copy of the repository's configuration.
@@ -164,7 +186,7 @@ func (r *Repo) Config() *keyfile.File { return r.state.Load().config.Clone() }
 // SetConfig replaces the configuration, which must be valid. A change of mode is for
 // those who open the repository afterwards.
 func (r *Repo) SetConfig(k *keyfile.File) error {
-	s, err := parseSettings(k)
+	s, err := r.parse(k)
 	if err != nil {
 		return err
 	}
@@ -175,6 +197,10 @@ func (r *Repo) SetConfig(k *keyfile.File) error {
 	return nil
 }
 
+func (r *Repo) parse(k *keyfile.File) (settings, error) {
+	return parseSettings(k, r.IsSystem(), r.CheckWritable() == nil)
+}
+
 // ReloadConfig reads the configuration again after another program changed it.
 func (r *Repo) ReloadConfig() error {
 	data, err := r.dir.ReadFile("config", maxConfigBytes)
@@ -183,9 +209,9 @@ func (r *Repo) ReloadConfig() error {
 	}
 	k, err := keyfile.Parse(data)
 	if err != nil {
-		return fmt.Errorf("config: %w", err)
+		return fmt.Errorf("Couldn't parse config file: %w", err)
 	}
-	s, err := parseSettings(k)
+	s, err := r.parse(k)
 	if err != nil {
 		return err
 	}
@@ -201,7 +227,8 @@ func (r *Repo) setState(k *keyfile.File, s settings) {
 	r.state.Store(next)
 }
 
-// CollectionID is the repository's collection ID, or "".
+// CollectionID is the repository's collection ID, or "". It may be one that nobody else
+// accepts.
 func (r *Repo) CollectionID() string { return r.settings().collectionID }
 
 // parseFinders reads where repositories are looked for that have refs of collections.

@@ -1,6 +1,7 @@
 package repo
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -9,6 +10,7 @@ import (
 
 	"rpmostree/internal/keyfile"
 	"rpmostree/internal/treetest"
+	"rpmostree/ostree"
 
 	"golang.org/x/sys/unix"
 )
@@ -126,8 +128,11 @@ func TestNumbers(t *testing.T) {
 		{"lock-timeout-secs=20s\ntmp-expiry-secs= 5\npayload-link-threshold=x\nmin-free-space-percent=07\n[archive]\nzlib-level=0\n",
 			settings{locking: true, lockTimeout: 20e9, tmpExpiry: 5e9, zlibLevel: 1, minFree: minFree{percent: 7}}, ""},
 		{"lock-timeout-secs=-2\ntmp-expiry-secs=99999999999999999999\npayload-link-threshold=+9\nmin-free-space-size=0MB\n[archive]\nzlib-level=12\n",
-			settings{lockTimeout: -2e9, tmpExpiry: 1 << 32 * 1e9, zlibLevel: 9, payloadThreshold: 9, minFree: minFree{text: "0MB"}}, ""},
+			settings{lockTimeout: -1e9, tmpExpiry: 1 << 32 * 1e9, zlibLevel: 9, payloadThreshold: 9, minFree: minFree{text: "0MB"}}, ""},
 		{"lock-timeout-secs=-1\nmin-free-space-percent=\n", settings{locking: true, lockTimeout: -1e9, tmpExpiry: 86400e9, zlibLevel: 6, payloadThreshold: -1}, ""},
+		{"lock-timeout-secs=-3\ntmp-expiry-secs=-1\npayload-link-threshold=-7\nmin-free-space-size=3TB\nmin-free-space-percent=5\n[archive]\nzlib-level=-1\n",
+			settings{locking: true, lockTimeout: -1e9, tmpExpiry: 1 << 32 * 1e9, zlibLevel: 9, payloadThreshold: 1 << 62, minFree: minFree{5, 3 << 20, "3TB"}}, ""},
+		{"min-free-space-size=17592186044416TB\n", settings{}, "Invalid min-free-space-size '17592186044416TB': Value was too high"},
 		{"min-free-space-percent=3%\n", settings{}, "Invalid min-free-space-percent '3%': must be a number"},
 		{"min-free-space-percent=100\n", settings{}, "Invalid min-free-space-percent '100'"},
 		{"min-free-space-size=5\n", settings{}, "Invalid min-free-space-size '5'"},
@@ -136,7 +141,7 @@ func TestNumbers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := parseSettings(k)
+		s, err := parseSettings(k, false, true)
 		if tt.err != "" {
 			if err == nil || !strings.Contains(err.Error(), tt.err) {
 				t.Errorf("%q: %v, want %q", tt.text, err, tt.err)
@@ -148,6 +153,50 @@ func TestNumbers(t *testing.T) {
 			t.Errorf("%q: %+v, %v, want %+v", tt.text, got, err, tt.want)
 		}
 	}
+}
+
+// TestLateKeys: what is wrong with keys that are looked at late is told late, and the repository
+// can be used till then.
+func TestLateKeys(t *testing.T) {
+	ctx := context.Background()
+	r := newRepo(t, Archive)
+	dir := t.TempDir()
+	commitDir(t, r, "x", dir, ImportOptions{CanonicalPermissions: true})
+	for key, use := range map[string]func(*Repo) error{
+		"tombstone-commits":     func(r *Repo) error { _, err := r.BuildSummary(nil); return err },
+		"no-deltas-in-summary":  func(r *Repo) error { _, err := r.BuildSummary(nil); return err },
+		"auto-update-summary":   func(r *Repo) error { return r.autoSummary(ctx) },
+		"commit-update-summary": func(r *Repo) error { return r.autoSummary(ctx) },
+		"collection-id":         nil,
+	} {
+		config := "[core]\nrepo_version=1\nmode=archive-z2\n" + key + "=perhaps\n"
+		if err := os.WriteFile(filepath.Join(r.Path(), "config"), []byte(config), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		odd, err := Open(r.Path())
+		if err != nil {
+			t.Errorf("%s: %v", key, err)
+			continue
+		}
+		if err := odd.Checkout(ctx, tip(t, odd, "x"), filepath.Join(t.TempDir(), "co"), CheckoutOptions{UserMode: true}); err != nil {
+			t.Errorf("%s: %v", key, err)
+		}
+		if use != nil {
+			if err := use(odd); err == nil || !strings.Contains(err.Error(), "“"+key+"”") {
+				t.Errorf("%s: used: %v", key, err)
+			}
+		}
+		odd.Close()
+	}
+}
+
+func tip(t *testing.T, r *Repo, rev string) ostree.Checksum {
+	t.Helper()
+	c, err := r.ResolveRev(rev)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // TestBootConfig is about the group sysroot of the configuration.

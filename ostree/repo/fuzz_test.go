@@ -115,7 +115,7 @@ func FuzzConfig(f *testing.F) {
 		if err != nil {
 			return
 		}
-		s, err := parseSettings(k)
+		s, err := parseSettings(k, false, true)
 		if err == nil && (s.minFree.percent < 0 || s.minFree.percent > 99 || s.zlibLevel < 1 || s.zlibLevel > 9) {
 			t.Errorf("accepted %+v", s)
 		}

@@ -161,9 +161,9 @@ func (p *prune) deleteCommits() error {
 }
 
 // keepTombstones makes the repository write a tombstone for every commit that is deleted
-// from now on.
+// from now on. A value that says nothing is replaced.
 func (r *Repo) keepTombstones() error {
-	if r.settings().tombstones {
+	if on, err := r.flag("tombstone-commits"); on && err == nil {
 		return nil
 	}
 	k := r.Config()
@@ -349,10 +349,12 @@ func (r *Repo) statObject(n ostree.ObjectName) (st unix.Stat_t, err error) {
 // delete removes an object, and what belongs to it if it is a commit.
 func (p *prune) delete(n ostree.ObjectName) error {
 	if n.Type == ostree.ObjectCommit {
-		if p.r.settings().tombstones {
-			if err := p.r.writeTombstone(n.Checksum); err != nil {
-				return err
-			}
+		tombstones, err := p.r.flag("tombstone-commits")
+		if err == nil && tombstones {
+			err = p.r.writeTombstone(n.Checksum)
+		}
+		if err != nil {
+			return err
 		}
 		if err := p.r.SetPartial(n.Checksum, false); err != nil {
 			return err

@@ -71,11 +71,10 @@ func (r *Repo) remotesDir() string {
 	if dir := r.state.Load().remotesDir; dir != "" {
 		return dir
 	}
-	add, err := r.state.Load().config.Bool("core", "add-remotes-config-dir", r.IsSystem())
-	if err != nil || !add {
-		return ""
+	if r.settings().remotesInEtc {
+		return remotesDir
 	}
-	return remotesDir
+	return ""
 }
 
 // remoteFile is where a remote is configured.

@@ -23,6 +23,7 @@ import (
 
 	"rpmostree/internal/dirfd"
 	"rpmostree/internal/keyfile"
+	"rpmostree/ostree"
 
 	"golang.org/x/sys/unix"
 )
@@ -81,9 +82,6 @@ func (r *Repo) load(depth int) error {
 	}
 	s := r.settings()
 	r.lock.timeout, r.lock.off = s.lockTimeout, !s.locking
-	if s.lockTimeout < 0 {
-		r.lock.timeout = -1
-	}
 	if tmp, err := r.dir.Create("tmp", 0o775); err == nil {
 		tmp.Close() // who may write finds it; others do not need it
 	}
@@ -181,10 +179,11 @@ func Init(path string, o InitOptions) (*Repo, error) {
 	k := &keyfile.File{}
 	errs := []error{k.Set("core", "repo_version", "1"), k.Set("core", "mode", o.Mode.String())}
 	if o.CollectionID != "" {
-		errs = append(errs, k.Set("core", "collection-id", o.CollectionID))
+		errs = append(errs, ostree.ValidateCollectionID(o.CollectionID), k.Set("core", "collection-id", o.CollectionID))
 	}
-	if _, err := parseSettings(k); errors.Join(append(errs, err)...) != nil {
-		return nil, errors.Join(append(errs, err)...)
+	_, err := parseSettings(k, false, true)
+	if err := errors.Join(append(errs, err)...); err != nil {
+		return nil, err
 	}
 	if err := os.Mkdir(path, 0o755); err != nil && !os.IsExist(err) {
 		return nil, err

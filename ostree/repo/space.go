@@ -2,6 +2,7 @@ package repo
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -19,18 +20,23 @@ type budget struct {
 }
 
 // init computes the budget. What the file system keeps for root is there for root only.
-func (b *budget) init(limit minFree, st unix.Statfs_t, root bool) {
-	b.limited = limit.bytes > 0 || limit.percent > 0
+func (b *budget) init(limit minFree, st unix.Statfs_t, root bool) error {
+	const most = math.MaxUint64 >> 20
+	if limit.mib > most {
+		return fmt.Errorf("Error calculating min-free-space bytes: min-free-space value is greater than the maximum allowed value of %d bytes", uint64(most))
+	}
+	b.limited = limit.mib > 0 || limit.percent > 0
 	b.limit, b.block = limit, max(int64(st.Frsize), 1)
 	reserved := int64(float64(st.Blocks) * float64(limit.percent) / 100)
-	if limit.bytes > 0 {
-		reserved = int64(limit.bytes) / b.block
+	if limit.mib > 0 {
+		reserved = int64(min(limit.mib<<20/uint64(b.block), math.MaxInt64))
 	}
 	free := int64(st.Bavail)
 	if root {
 		free = int64(st.Bfree)
 	}
 	b.blocks.Store(max(free-reserved, 0))
+	return nil
 }
 
 // Privileged reports whether this process may change the running system: root may
@@ -74,8 +80,8 @@ func (b *budget) debit(size int64) error {
 		return nil
 	}
 	e := &NoSpaceError{fmt.Sprintf("min-free-space-percent '%d%%'", b.limit.percent), blocks * b.block}
-	if b.limit.bytes > 0 {
-		e.limit = fmt.Sprintf("min-free-space-size %dMB", b.limit.bytes>>20)
+	if b.limit.mib > 0 {
+		e.limit = fmt.Sprintf("min-free-space-size %dMB", b.limit.mib)
 	}
 	return e
 }

@@ -93,7 +93,15 @@ func (r *Repo) summaryRef(name string, sum ostree.Checksum) (ostree.SummaryRef, 
 
 func (r *Repo) summaryMetadata(meta *gvariant.Dict) error {
 	s := r.settings()
-	if !s.noDeltaSummary {
+	noDeltas, err := r.flag("no-deltas-in-summary")
+	if err != nil {
+		return err
+	}
+	tombstones, err := r.flag("tombstone-commits")
+	if err != nil {
+		return err
+	}
+	if !noDeltas {
 		deltas, err := r.deltaDigests()
 		if err != nil {
 			return err
@@ -104,7 +112,7 @@ func (r *Repo) summaryMetadata(meta *gvariant.Dict) error {
 	}
 	meta.Set(ostree.KeySummaryLastModified, bigEndian(uint64(time.Now().Unix())))
 	meta.Set(ostree.KeySummaryMode, gvariant.String(s.mode.String()))
-	meta.Set(ostree.KeySummaryTombstones, gvariant.Bool(s.tombstones))
+	meta.Set(ostree.KeySummaryTombstones, gvariant.Bool(tombstones))
 	meta.Set(ostree.KeySummaryIndexedDeltas, gvariant.Bool(true))
 	if s.collectionID != "" {
 		meta.Set(ostree.KeySummaryCollectionID, gvariant.String(s.collectionID))

@@ -122,8 +122,7 @@ func (tx *Transaction) open(s *settings) error {
 	if err != nil {
 		return err
 	}
-	tx.budget.init(s.minFree, st, Privileged())
-	return nil
+	return tx.budget.init(s.minFree, st, Privileged())
 }
 
 // Repo is the repository that the transaction writes to.
@@ -218,10 +217,23 @@ func (tx *Transaction) Commit() (Stats, error) {
 	if err2 := tx.discard(); err == nil {
 		err = err2
 	}
-	if err == nil && len(tx.refs) > 0 && tx.repo.settings().autoSummary && !tx.noSummary {
-		err = tx.repo.UpdateSummary(tx.ctx, nil, nil)
+	if err == nil && len(tx.refs) > 0 && !tx.noSummary {
+		err = tx.repo.autoSummary(tx.ctx)
 	}
 	return tx.Stats(), err
+}
+
+// autoSummary updates the summary if the configuration wants that.
+func (r *Repo) autoSummary(ctx context.Context) error {
+	on, err := r.flag("auto-update-summary")
+	if err != nil {
+		return err
+	}
+	old, err := r.flag("commit-update-summary") // its name before
+	if err == nil && (on || old) {
+		err = r.UpdateSummary(ctx, nil, nil)
+	}
+	return err
 }
 
 func (tx *Transaction) publish() error {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"unsafe"
 
 	"rpmostree/internal/keyfile"
@@ -30,15 +31,16 @@ func (r *Repo) Verity() Verity { return r.state.Load().verity }
 // parseVerity reads ex-integrity.fsverity, the default of which depends on composefs, and
 // then the older keys.
 func parseVerity(k *keyfile.File) (Verity, error) {
-	composefs, err := triState(k.Get("ex-integrity", "composefs"))
+	composefs, err := triState(k, "composefs", VerityNo)
+	if err == nil && composefs == VerityYes {
+		err = errors.New("composefs required, but libostree compiled without support")
+	}
 	if err != nil {
 		return VerityNo, err
 	}
-	verity := min(composefs, VerityMaybe)
-	if text := k.Get("ex-integrity", "fsverity"); text != "" {
-		if verity, err = triState(text); err != nil {
-			return VerityNo, err
-		}
+	verity, err := triState(k, "fsverity", min(composefs, VerityMaybe))
+	if err != nil {
+		return VerityNo, err
 	}
 	if verity != VerityNo {
 		return verity, nil
@@ -52,9 +54,15 @@ func parseVerity(k *keyfile.File) (Verity, error) {
 	return VerityNo, nil
 }
 
-func triState(text string) (Verity, error) {
+// triState reads a key of the group ex-integrity.
+func triState(k *keyfile.File, key string, def Verity) (Verity, error) {
+	text, err := k.Raw("ex-integrity", key)
+	if err != nil {
+		return def, nil
+	}
+	text = strings.TrimSpace(text)
 	switch text {
-	case "", "no", "false", "0":
+	case "no", "false", "0":
 		return VerityNo, nil
 	case "maybe":
 		return VerityMaybe, nil

@@ -7,8 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"rpmostree/ostree"
 	"rpmostree/ostree/repo"
@@ -58,6 +60,17 @@ func checkoutCommand() *command {
 	return c
 }
 
+// openError is the error for a file that cannot be opened, in the words of GIO.
+func openError(name string, err error) error {
+	var errno syscall.Errno
+	path, absErr := filepath.Abs(name)
+	if !errors.As(err, &errno) || absErr != nil {
+		return err
+	}
+	text := errno.Error()
+	return fmt.Errorf("Error opening file %s: %s%s", path, strings.ToUpper(text[:1]), text[1:])
+}
+
 func (k *checkouter) run() error {
 	if err := k.check(); err != nil {
 		return err
@@ -68,7 +81,7 @@ func (k *checkouter) run() error {
 	case k.fromFile != "":
 		f, err := os.Open(k.fromFile)
 		if err != nil {
-			return err
+			return openError(k.fromFile, err)
 		}
 		defer f.Close()
 		return k.many(f)

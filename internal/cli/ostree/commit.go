@@ -253,7 +253,7 @@ func (m *committer) commit(parent ostree.Checksum) (ostree.Checksum, error) {
 	if err := m.writeDetached(m.tx, &c, sum); err != nil {
 		return ostree.Checksum{}, err
 	}
-	if m.branch != "" && !m.orphan {
+	if m.branch != "" { // also with --orphan, which then only says that there is no parent (libostree)
 		remote, ref, err := ostree.ParseRefspec(m.branch)
 		if err != nil {
 			return ostree.Checksum{}, err
