@@ -14,27 +14,34 @@ import (
 )
 
 func TestBudget(t *testing.T) {
-	disk := unix.Statfs_t{Frsize: 4096, Bsize: 4096, Blocks: 1000, Bfree: 100, Bavail: 50}
+	disk := unix.Statfs_t{Frsize: 4096, Bsize: 4096, Blocks: 10000, Bfree: 1000, Bavail: 500}
 	for _, tt := range []struct {
 		limit minFree
 		root  bool
 		want  int64 // blocks
 	}{
-		{minFree{percent: 3}, true, 70},
-		{minFree{percent: 3}, false, 20}, // without what the file system keeps for root
-		{minFree{bytes: 40 << 12, percent: 3}, true, 60},
+		{minFree{percent: 3}, true, 700},
+		{minFree{percent: 3}, false, 200}, // without what the file system keeps for root
+		{minFree{mib: 1, percent: 3}, true, 744},
 		{minFree{percent: 50}, true, 0},
 	} {
 		var b budget
-		b.init(tt.limit, disk, tt.root)
+		if err := b.init(tt.limit, disk, tt.root); err != nil {
+			t.Error(err)
+		}
 		if got := b.blocks.Load(); got != tt.want {
 			t.Errorf("%+v, root %v: %d blocks, want %d", tt.limit, tt.root, got, tt.want)
 		}
 	}
 	var b budget
-	b.init(minFree{percent: 3}, disk, false)
-	err := b.debit(20 << 12)
-	if err == nil || err.Error() != "min-free-space-percent '3%' would be exceeded, at least 86.0\u00a0kB requested" {
+	if err := b.init(minFree{mib: 1 << 44}, disk, false); err == nil || !strings.HasSuffix(err.Error(), "the maximum allowed value of 17592186044415 bytes") {
+		t.Error(err)
+	}
+	if err := b.init(minFree{percent: 3}, disk, false); err != nil {
+		t.Error(err)
+	}
+	err := b.debit(200 << 12)
+	if err == nil || err.Error() != "min-free-space-percent '3%' would be exceeded, at least 823.3\u00a0kB requested" {
 		t.Error(err)
 	}
 }
