@@ -63,6 +63,8 @@ const likeC = `
 --repo=r refs -A
 --repo=r refs -A --create=al x
 --repo=r refs -A --create=al2 nope
+--repo=r refs -A --create=al2 rem:nope
+--repo=r refs -A --create=rem:al2 x
 --repo=r refs -A
 --repo=r refs --delete x
 --repo=r refs --delete al

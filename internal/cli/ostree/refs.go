@@ -26,7 +26,12 @@ func refsCommand() *command {
 	c.flag(&r.list, "list", 0, "Do not remove the prefix from the refs")
 	c.flag(&r.revision, "revision", 'r', "Show revisions in listing")
 	c.flag(&r.alias, "alias", 'A', "If used with --create, create an alias, otherwise just list aliases")
-	c.str(&r.create, "create", 0, "NEWREF", "Create a new ref for an existing commit")
+	c.fn(func(name string) error {
+		if r.create = name; name == "" {
+			return errors.New("Invalid empty ref name")
+		}
+		return nil
+	}, "create", 0, "NEWREF", "Create a new ref for an existing commit")
 	c.flag(&r.collections, "collections", 'c', "Enable listing collection IDs for refs")
 	c.flag(&r.force, "force", 0, "Overwrite existing refs when creating")
 	c.run = func(e *env) error {
@@ -258,12 +263,19 @@ func (e *env) setRefs(refs map[[2]string]ostree.Checksum) error {
 }
 
 func (r *refser) createAlias(remote, ref string, exists bool) error {
-	target := r.args[0]
-	if remote != "" || strings.Contains(target, ":") {
-		return fmt.Errorf("Cannot create alias to remote ref: %s", target)
+	if remote != "" {
+		return fmt.Errorf("Cannot create alias to remote ref: %s", remote)
 	}
-	if _, err := r.repo.LookupRef("", target); err != nil {
+	target := r.args[0]
+	of, name, err := ostree.ParseRefspec(target)
+	if err == nil {
+		_, err = r.repo.LookupRef(of, name)
+	}
+	switch {
+	case err != nil:
 		return fmt.Errorf("Cannot create alias to non-existent ref: %s", target)
+	case of != "":
+		return fmt.Errorf("Cannot create alias to remote ref: %s", target)
 	}
 	if exists {
 		if err := r.repo.SetRef("", ref, ostree.Checksum{}); err != nil {
