@@ -376,7 +376,7 @@ func TestAsTestsolv(t *testing.T) {
 		}
 	}
 	dir := t.TempDir()
-	exact, bad := 0, 0
+	exact, bad, crashed := 0, 0, 0
 	for seed := first; seed < first+int64(n); seed++ {
 		text := randomCase(seed)
 		file := filepath.Join(dir, "case.t")
@@ -386,6 +386,7 @@ func TestAsTestsolv(t *testing.T) {
 		out, err := exec.Command(tool, "-r", file).Output()
 		if exit := (*exec.ExitError)(nil); wide && errors.As(err, &exit) && !exit.Exited() {
 			t.Logf("seed %d: libsolv: %v", seed, err) // some cases of no use make it crash
+			crashed++
 			continue
 		} else if err != nil {
 			t.Fatal(err)
@@ -407,7 +408,9 @@ func TestAsTestsolv(t *testing.T) {
 			if bad++; bad < 4 {
 				t.Errorf("seed %d:\n%s\n%s", seed, text, d)
 			}
+		} else if wide {
+			t.Logf("seed %d, other words:\n%s", seed, Diff(want, got))
 		}
 	}
-	t.Logf("%d cases: %d exact, %d with other words for the problems, %d different", n, exact, n-exact-bad, bad)
+	t.Logf("%d cases: %d exact, %d with other words for the problems, %d different, %d that libsolv did not answer", n, exact, n-exact-bad-crashed, bad, crashed)
 }
