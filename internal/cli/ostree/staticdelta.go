@@ -149,6 +149,9 @@ func (e *env) generateDelta(o *generateOptions) error {
 		from = name.From.String()
 	}
 	e.printf("Generating static delta:\n  From: %s\n  To:   %s\n", from, name.To)
+	if err := e.flush(); err != nil { // it may take long
+		return err
+	}
 	report, err := delta.Generate(e.ctx, e.repo, name, opts)
 	if err == nil {
 		e.reportDelta(report)
