@@ -181,9 +181,13 @@ func (s *solver) replacedByAll(ids []ID) (common []ID) {
 }
 
 // replaced returns the installed packages that a package replaces.
-func (s *solver) replaced(id ID) (list []ID) {
+func (s *solver) replaced(id ID) []ID { return s.succeeded(id, !s.keepObsoletes || !s.multi.has(id)) }
+
+// succeeded returns the installed packages that a package obsoletes, and those whose place it takes
+// by its name if that is asked for.
+func (s *solver) succeeded(id ID, byName bool) (list []ID) {
 	p, sol := s.pool, &s.pool.sols[id]
-	if !s.keepObsoletes || !s.multi.has(id) {
+	if byName {
 		for _, o := range p.whatProvides(sol.name) {
 			os := &p.sols[o]
 			if s.isInstalled(o) && (p.flags.ImplicitObsoletesUseProvides || os.name == sol.name) &&

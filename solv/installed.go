@@ -42,7 +42,7 @@ func (r *Result) UserInstalled() (ids []ID) {
 	}
 	if have {
 		for _, id := range s.decisions {
-			if id > System && (marked.has(id) || !s.isInstalled(id) && slices.ContainsFunc(s.replaced(id), marked.has)) {
+			if id > System && (marked.has(id) || !s.isInstalled(id) && slices.ContainsFunc(s.succeeded(id, true), marked.has)) {
 				ids = append(ids, id)
 			}
 		}
