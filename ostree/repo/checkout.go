@@ -243,8 +243,12 @@ func (co *checkout) makeRoom(parent *dirfd.Dir, name string, entries []tree.Entr
 
 func (co *checkout) makeDir(parent *dirfd.Dir, name string) (existed bool, d *dirfd.Dir, err error) {
 	err = parent.Mkdir(name, 0o700)
-	if os.IsExist(err) && co.opts.Overwrite != OverwriteNone {
-		existed, err = true, nil
+	if os.IsExist(err) {
+		if existed = co.opts.Overwrite != OverwriteNone; existed {
+			err = nil
+		} else {
+			err = fmt.Errorf("mkdirat: %w", errnoText(err))
+		}
 	}
 	if err != nil {
 		return false, nil, err

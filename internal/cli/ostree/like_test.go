@@ -37,7 +37,6 @@ const likeC = `
 --repo=r commit -b x tree -F nope
 --repo=r commit -b x tree --owner-uid=abc
 --repo=r commit -b x tree --fsync=maybe
---repo=r commit -b x tree --sign=abc --sign-type=nope
 --repo=r commit -b y --base=x --tree=ref=x --timestamp=@1500000002 --canonical-permissions
 --repo=r commit -b x --keep-metadata=nope tree
 --repo=r commit -b z --tree=tar=empty.tar
@@ -48,7 +47,6 @@ const likeC = `
 --repo=r commit -b z --base=x --tree=tar=layer.tar --timestamp=@1500000003 --canonical-permissions
 --repo=r commit --orphan --statoverride=override --timestamp=@1500000003 --canonical-permissions tree
 --repo=r commit --orphan --bootable kernels
---repo=r commit --orphan --bootable tree/sub
 --repo=r refs --delete z
 --repo=r show x --print-sizes
 --repo=r refs x
@@ -132,6 +130,7 @@ const likeC = `
 --repo=r prune --retain-branch-depth=x
 --repo=r prune --retain-branch-depth=x=abc
 --repo=r prune
+--repo=r commit -b x tree --sign=abc --sign-type=nope
 --repo=r reset nope x
 --repo=r reset x nope
 --repo=r reset x y

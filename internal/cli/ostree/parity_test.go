@@ -16,19 +16,26 @@ var newerCommands = []string{
 	"admin prepare-soft-reboot", "admin impl-prepare-soft-reboot", "admin kargs edit-in-place",
 }
 
+// withoutHelp are commands that the C program has, but no help of theirs that lists options.
+var withoutHelp = []string{"static-delta", "admin finalize-staged"}
+
+// undescribed are options with a value that the help of the C program does not mention.
+var undescribed = []string{"cache-dir", "group", "min-fallback-size", "max-bsdiff-size", "max-chunk-size", "subpath", "timestamp-check-from-rev", "mode"}
+
 // TestHelpLikeC compares the commands and options in the help of the C program with ours.
 func TestHelpLikeC(t *testing.T) {
-	treetest.Oracle(t, "ostree")
+	treetest.Oracle(t, cOSTree)
 	root := commands()
 	root.walk(func(c *command) {
 		t.Run(c.path(), func(t *testing.T) {
 			t.Parallel()
 			words := strings.Fields(c.path())[1:]
-			out, err := exec.CommandContext(t.Context(), "ostree", append(words, "--help")...).Output()
+			out, err := exec.CommandContext(t.Context(), cOSTree, append(words, "--help")...).Output()
+			if slices.Contains(newerCommands, c.words()) {
+				return // an older one may answer with the help of what it knows
+			}
 			if err != nil {
-				if !slices.Contains(newerCommands, c.words()) {
-					t.Errorf("the C program does not know the command: %v", err)
-				}
+				t.Errorf("the C program does not know the command: %v", err)
 				return
 			}
 			commands, options := parseHelp(string(out))
@@ -37,10 +44,11 @@ func TestHelpLikeC(t *testing.T) {
 					t.Errorf("no command %q", name)
 				}
 			}
-			if !slices.Contains(options, helpOption{"help", "h", false}) {
+			if !slices.Contains(withoutHelp, c.words()) && !slices.Contains(options, helpOption{"help", "h", false}) {
 				t.Errorf("not a help:\n%s", out)
 			}
 			for _, o := range options {
+				o.value = o.value || slices.Contains(undescribed, o.name)
 				if got := c.option(o.name); got != o {
 					t.Errorf("the C program has %+v, we have %+v", o, got)
 				}
