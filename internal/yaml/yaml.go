@@ -15,14 +15,15 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// Limits of a document. The library compares each key of a mapping with all others, keeps with
-// each value the keys that lead to it, and looks again at a text for each empty line in it.
+// Limits of a document. The library compares each key of a mapping with all others and calls itself
+// for each, keeps with each value the keys that lead to it, and copies a text for each empty line at
+// its end.
 const (
-	MaxNesting    = 1000     // values in values
-	MaxKeys       = 4096     // keys of a mapping that is not in braces
-	MaxKeyLength  = 1024     // bytes of a key, as YAML itself has it
-	MaxPaths      = 64 << 20 // bytes of the keys that lead to each value, all together
-	MaxEmptyLines = 10_000
+	MaxNesting    = 1000      // values in values
+	MaxKeys       = 4096      // keys of a mapping, but for those that commas separate
+	MaxKeyLength  = 1024      // bytes of a key, as YAML itself has it
+	MaxPaths      = 64 << 20  // bytes of the keys that lead to each value, all together
+	MaxEmptyLines = 256 << 20 // most empty lines in succession, times the bytes of the document
 )
 
 // Kinds of errors.
@@ -88,12 +89,12 @@ func checkLines(s string) error {
 	if strings.Contains(s, strings.Repeat("<", MaxKeyLength)) {
 		return fmt.Errorf("%w: a key of more than %d bytes", ErrLimit, MaxKeyLength)
 	}
-	empty := 0
+	longest := 0
 	for blanks := range strings.FieldsFuncSeq(s, func(r rune) bool { return r != '\n' && r != '\r' && r != ' ' && r != '\t' }) {
-		empty += max(strings.Count(blanks, "\n")-1, strings.Count(blanks, "\r")-1, 0)
+		longest = max(longest, strings.Count(blanks, "\n"), strings.Count(blanks, "\r"))
 	}
-	if empty > MaxEmptyLines {
-		return fmt.Errorf("%w: more than %d empty lines", ErrLimit, MaxEmptyLines)
+	if longest*len(s) > MaxEmptyLines {
+		return fmt.Errorf("%w: too many empty lines in succession for a document of %d bytes", ErrLimit, len(s))
 	}
 	return nil
 }
@@ -103,7 +104,8 @@ func checkLines(s string) error {
 type level struct {
 	brackets bool
 	column   int
-	keys     int
+	flow     int // index of the innermost level in brackets, which may be this one; -1 if there is none
+	keys     int // in brackets since the last comma
 	above    int // bytes of the path to it
 	path     int // bytes of the path to what is read now
 }
@@ -113,8 +115,12 @@ type level struct {
 func checkTokens(tokens token.Tokens, aliases Aliases) error {
 	var open []level
 	push := func(l level) {
+		l.flow = -1
 		if len(open) > 0 {
-			l.above = open[len(open)-1].path
+			l.above, l.flow = open[len(open)-1].path, open[len(open)-1].flow
+		}
+		if l.brackets {
+			l.flow = len(open)
 		}
 		l.path = l.above + len("[12345]")
 		open = append(open, l)
@@ -149,7 +155,11 @@ func checkTokens(tokens token.Tokens, aliases Aliases) error {
 				}
 			}
 		case token.SequenceEntryType:
-			block(t.Position.Column).keys = 0
+			block(t.Position.Column)
+		case token.CollectEntryType:
+			if n := len(open); n > 0 && open[n-1].flow >= 0 {
+				open[open[n-1].flow].keys = 0
+			}
 		case token.MappingKeyType:
 			key = t.Next
 			block(t.Position.Column).keys++
@@ -168,12 +178,16 @@ func checkTokens(tokens token.Tokens, aliases Aliases) error {
 				return fmt.Errorf("%w: line %d: a key of more than %d bytes", ErrLimit, key.Position.Line, MaxKeyLength)
 			}
 			top.path = top.above + len(".''") + len(key.Value)
+			if top.flow >= 0 {
+				// Lines in brackets are read as one mapping whatever their columns are.
+				open[top.flow].keys++
+			}
 		}
 		paths += top.path
 		switch {
 		case len(open) > MaxNesting || marks > MaxNesting:
 			return fmt.Errorf("%w: line %d: values are nested too deeply", ErrLimit, t.Position.Line)
-		case top.keys > MaxKeys:
+		case top.keys > MaxKeys || top.flow >= 0 && open[top.flow].keys > MaxKeys:
 			return fmt.Errorf("%w: line %d: too many keys in a mapping", ErrLimit, t.Position.Line)
 		case paths > MaxPaths:
 			return fmt.Errorf("%w: line %d: too many values below long keys", ErrLimit, t.Position.Line)
