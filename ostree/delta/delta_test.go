@@ -3,6 +3,8 @@ package delta
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -365,9 +367,10 @@ func TestLacking(t *testing.T) {
 	}
 }
 
-// TestDeep applies what makes directories that are nested too deep, or just not.
+// TestDeep applies what makes directories that are nested too deep, or just not: new ones, and
+// old ones that are not looked at where they were, but are in a new place, too.
 func TestDeep(t *testing.T) {
-	for depth, want := range map[int]string{tree.MaxDepth: "", tree.MaxDepth + 1: "nested deeper"} {
+	for _, below := range []int{0, 1} {
 		r := newRepo(t, repo.BareUserOnly)
 		tx, err := r.Begin(t.Context(), repo.TransactionOptions{NoFsync: true})
 		if err != nil {
@@ -381,13 +384,36 @@ func TestDeep(t *testing.T) {
 			return sum
 		}
 		meta := write(ostree.ObjectDirMeta, ostree.DirMeta{Mode: 0o40755}.Marshal())
-		top := write(ostree.ObjectDirTree, ostree.DirTree{}.Marshal())
-		for range depth {
-			top = write(ostree.ObjectDirTree, ostree.DirTree{Dirs: []ostree.TreeDir{{Name: "d", Tree: top, Meta: meta}}}.Marshal())
+		dir := func(subs map[string]ostree.Checksum) ostree.Checksum {
+			var d ostree.DirTree
+			for _, name := range slices.Sorted(maps.Keys(subs)) {
+				d.Dirs = append(d.Dirs, ostree.TreeDir{Name: name, Tree: subs[name], Meta: meta})
+			}
+			return write(ostree.ObjectDirTree, d.Marshal())
 		}
-		s := &Superblock{Commit: (&ostree.Commit{Tree: top, Meta: meta}).Marshal()}
-		if err := s.checkWhole(tx); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
-			t.Errorf("%d directories: error %v, want %q", depth, err, want)
+		chain := func(n int, top ostree.Checksum) ostree.Checksum {
+			for range n {
+				top = dir(map[string]ostree.Checksum{"d": top})
+			}
+			return top
+		}
+		commit := func(tree ostree.Checksum) []byte { return (&ostree.Commit{Tree: tree, Meta: meta}).Marshal() }
+		empty := dir(nil)
+		const levels = 10
+		old := chain(tree.MaxDepth-levels-1, empty)
+		from := write(ostree.ObjectCommit, commit(dir(map[string]ostree.Checksum{"a": dir(map[string]ostree.Checksum{"old": old})})))
+		changed := dir(map[string]ostree.Checksum{"new": empty, "old": old})
+		for _, s := range []*Superblock{
+			{Commit: commit(chain(tree.MaxDepth+below, empty))},
+			{Name: Name{From: from}, Commit: commit(dir(map[string]ostree.Checksum{"a": changed, "z": chain(levels-1+below, changed)}))},
+		} {
+			want := error(nil)
+			if below > 0 {
+				want = tree.ErrTooDeep
+			}
+			if err := s.checkWhole(t.Context(), tx); !errors.Is(err, want) {
+				t.Errorf("%d below the limit, from %v: error %v, want %v", below, s.From, err, want)
+			}
 		}
 		if err := tx.Abort(); err != nil {
 			t.Error(err)

@@ -258,7 +258,7 @@ func (f *File) Apply(ctx context.Context, r *repo.Repo) error {
 		if err := r.SetPartial(s.To, true); err != nil {
 			return err
 		}
-	} else if err := s.checkWhole(tx); err != nil {
+	} else if err := s.checkWhole(ctx, tx); err != nil {
 		return err
 	}
 	if _, err := tx.Commit(); err != nil {
@@ -272,7 +272,7 @@ func (f *File) Apply(ctx context.Context, r *repo.Repo) error {
 
 // checkWhole makes sure that all is there which the target commit names and the source
 // commit, which is whole, does not have in the same place.
-func (s *Superblock) checkWhole(tx *repo.Transaction) error {
+func (s *Superblock) checkWhole(ctx context.Context, tx *repo.Transaction) error {
 	to, err := ostree.ParseCommit(s.Commit)
 	if err != nil {
 		return err
@@ -286,18 +286,24 @@ func (s *Superblock) checkWhole(tx *repo.Transaction) error {
 		from = *c
 	}
 	w := whole{tx: tx, seen: map[ostree.Checksum]bool{}}
-	w.g.SetLimit(runtime.GOMAXPROCS(0))
-	err = errors.Join(w.need(ostree.ObjectDirMeta, to.Meta), w.dir(to.Tree, from.Tree, 0))
-	if err = errors.Join(err, w.g.Wait()); err != nil {
+	if err := w.need(ostree.ObjectDirMeta, to.Meta); err != nil {
 		return err
 	}
-	return tree.CheckDepth(tx, to.Tree)
+	w.g, ctx = errgroup.WithContext(ctx)
+	w.g.SetLimit(runtime.GOMAXPROCS(0))
+	w.g.Go(func() error { return w.dir(ctx, to.Tree, from.Tree, 0) })
+	if err := w.g.Wait(); err != nil {
+		return err
+	}
+	return w.nested.Check(to.Tree)
 }
 
 // whole is the state of checkWhole.
 type whole struct {
-	tx   *repo.Transaction
-	g    errgroup.Group // of calls of dir
+	tx     *repo.Transaction
+	g      *errgroup.Group // of calls of dir
+	nested tree.Nesting    // of what differs from the source
+
 	mu   sync.Mutex
 	seen map[ostree.Checksum]bool // dirtrees
 }
@@ -320,12 +326,16 @@ func (w *whole) need(t ostree.ObjectType, c ostree.Checksum) error {
 }
 
 // dir checks a directory; old is that in its place in the source commit, or zero.
-func (w *whole) dir(sum, old ostree.Checksum, depth int) error {
-	if sum == old || !w.first(sum) {
+func (w *whole) dir(ctx context.Context, sum, old ostree.Checksum, depth int) error {
+	switch {
+	case sum == old:
 		return nil
-	}
-	if depth > tree.MaxDepth {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case depth > tree.MaxDepth:
 		return tree.ErrTooDeep
+	case !w.first(sum): // what the source has in the other place may be too deep here
+		return w.nested.Load(w.tx, sum)
 	}
 	if err := w.need(ostree.ObjectDirTree, sum); err != nil {
 		return err
@@ -334,6 +344,7 @@ func (w *whole) dir(sum, old ostree.Checksum, depth int) error {
 	if err != nil {
 		return err
 	}
+	w.nested.Add(sum, now)
 	before := new(ostree.DirTree)
 	if !old.IsZero() {
 		if before, err = w.tx.DirTree(old); err != nil {
@@ -363,7 +374,7 @@ func (w *whole) dir(sum, old ostree.Checksum, depth int) error {
 				return err
 			}
 		}
-		check := func() error { return w.dir(d.Tree, o.Tree, depth+1) }
+		check := func() error { return w.dir(ctx, d.Tree, o.Tree, depth+1) }
 		if w.g.TryGo(check) { // else all processors are busy
 			continue
 		}

@@ -14,59 +14,70 @@ import (
 type Nesting struct {
 	mu      sync.Mutex
 	subdirs map[ostree.Checksum][]ostree.Checksum
-	heights map[ostree.Checksum]int // of those that were checked, until something is added
+	whole   map[ostree.Checksum]bool // below these everything was added
+	heights map[ostree.Checksum]int  // of those that were checked, until one of them changes
 }
 
 // Add notes what directories are in one. One that is not added counts as empty.
 func (n *Nesting) Add(dir ostree.Checksum, d *ostree.DirTree) {
-	if len(d.Dirs) == 0 {
-		return
-	}
 	list := make([]ostree.Checksum, len(d.Dirs))
 	for i, sub := range d.Dirs {
 		list[i] = sub.Tree
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if _, known := n.subdirs[dir]; known {
+		return
+	}
 	if n.subdirs == nil {
 		n.subdirs = map[ostree.Checksum][]ostree.Checksum{}
 	}
 	n.subdirs[dir] = list
-	n.heights = nil
+	if _, counted := n.heights[dir]; counted && len(list) > 0 {
+		n.heights = nil
+	}
 }
 
-// load adds a directory and all that is in it, but not below most levels.
+// Load adds a directory and all that is in it, as far as they are not there yet.
+func (n *Nesting) Load(l Loader, dir ostree.Checksum) error { return n.load(l, dir, MaxDepth) }
+
+// load is Load, but not below most levels.
 func (n *Nesting) load(l Loader, dir ostree.Checksum, most int) error {
 	n.mu.Lock()
-	_, known := n.subdirs[dir]
+	list, known := n.subdirs[dir]
+	whole := n.whole[dir]
 	n.mu.Unlock()
-	if known || most < 0 {
+	switch {
+	case whole:
 		return nil
+	case most < 0:
+		return ErrTooDeep
+	case !known:
+		d, err := l.DirTree(dir)
+		if err != nil {
+			return err
+		}
+		n.Add(dir, d)
+		for _, sub := range d.Dirs {
+			list = append(list, sub.Tree)
+		}
 	}
-	d, err := l.DirTree(dir)
-	if err != nil {
-		return err
-	}
-	for _, sub := range d.Dirs {
-		if err := n.load(l, sub.Tree, most-1); err != nil {
+	for _, sub := range list {
+		if err := n.load(l, sub, most-1); err != nil {
 			return err
 		}
 	}
-	n.Add(dir, d)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.whole == nil {
+		n.whole = map[ostree.Checksum]bool{}
+	}
+	n.whole[dir] = true
 	return nil
 }
 
 // Check returns an error if a root has directories that are nested deeper than MaxDepth.
 func (n *Nesting) Check(root ostree.Checksum) error { return n.check(root, 0) }
-
-// CheckDepth is Nesting.Check for a root of which all directories are stored.
-func CheckDepth(l Loader, root ostree.Checksum) error {
-	var n Nesting
-	if err := n.load(l, root, MaxDepth); err != nil {
-		return err
-	}
-	return n.Check(root)
-}
 
 // check is Check for a directory that is depth levels below the root.
 func (n *Nesting) check(dir ostree.Checksum, depth int) error {

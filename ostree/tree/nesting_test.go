@@ -23,13 +23,14 @@ func TestNesting(t *testing.T) {
 	if err != nil {
 		t.Fatalf("write: %v", err)
 	}
-	if err := CheckDepth(s, root); err != nil {
+	var n Nesting
+	if err := errors.Join(n.Load(s, root), n.Check(root)); err != nil {
 		t.Error(err)
 	}
 	loaded := Load(s, root, meta)
-	n := 0
-	if err := loaded.Walk(func(string, Entry) error { n++; return nil }); err != nil || n != MaxDepth+2 {
-		t.Errorf("walk: %d entries, %v", n, err)
+	entries := 0
+	if err := loaded.Walk(func(string, Entry) error { entries++; return nil }); err != nil || entries != MaxDepth+2 {
+		t.Errorf("walk: %d entries, %v", entries, err)
 	}
 	for c, err := range Diff(Tree{}, loaded) {
 		if err != nil {
@@ -92,7 +93,7 @@ func TestNesting(t *testing.T) {
 			n.Add(d.Checksum(), d)
 			top = d.Checksum()
 		}
-		if err := n.load(s, part.node.sum, MaxDepth); err != nil {
+		if err := n.Load(s, part.node.sum); err != nil {
 			t.Fatal(err)
 		}
 		if err := n.Check(part.node.sum); err != nil {
