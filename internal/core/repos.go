@@ -13,8 +13,11 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"rpmostree/internal/core/pkgcache"
 	"rpmostree/internal/core/sack"
+	"rpmostree/internal/dirfd"
 	"rpmostree/internal/openpgp"
 	"rpmostree/rpm"
 	"rpmostree/rpm/evr"
@@ -58,7 +61,8 @@ func (c *Core) loadRepos(ctx context.Context, spec Spec, s *sack.Sack) (*repos, 
 		mode = download.CacheOnly
 	}
 	var err error
-	if r.downloader, err = download.New(download.Options{CacheDir: path.Join(c.CacheDir, "repomd"), Mode: mode}); err != nil {
+	r.downloader, err = download.New(download.Options{CacheDir: path.Join(c.CacheDir, "repomd"), Mode: mode, File: c.localFile})
+	if err != nil {
 		return nil, err
 	}
 	task := c.progress().Begin("Updating metadata")
@@ -67,7 +71,7 @@ func (c *Core) loadRepos(ctx context.Context, spec Spec, s *sack.Sack) (*repos, 
 		for _, w := range config.Warnings {
 			c.progress().Message("warning: " + w)
 		}
-		configs[i] = c.localFiles(config)
+		configs[i] = config
 		configs[i].SkipIfUnavailable = config.SkipIfUnavailable || c.CacheOnly
 	}
 	list, skipped, err := r.downloader.RefreshAll(ctx, configs)
@@ -182,27 +186,23 @@ func needsRepos(spec Spec) bool {
 		len(spec.Replace)+len(spec.ReplaceRemote) > 0
 }
 
-// localFiles returns a configuration whose files, keys and certificates, are those of c.Root.
-func (c *Core) localFiles(config rpmmd.RepoConfig) rpmmd.RepoConfig {
+// localFile finds the file that a repository's configuration names, a key or a
+// certificate, in the system below c.Root: also symbolic links do not lead out of it.
+func (c *Core) localFile(name string) (string, error) {
 	if c.Root == "" || c.Root == "/" {
-		return config
+		return name, nil
 	}
-	config = config.Clone()
-	below := func(p string) string {
-		if p == "" || strings.HasPrefix(p, c.Root+"/") {
-			return p
-		}
-		return path.Join(c.Root, path.Clean("/"+p))
+	root, err := dirfd.Open(c.Root)
+	if err != nil {
+		return "", err
 	}
-	for i, key := range config.GPGKey {
-		if p, ok := strings.CutPrefix(key, "file://"); ok {
-			config.GPGKey[i] = "file://" + below(p)
-		}
+	defer root.Close()
+	f, err := root.OpenBeneath(path.Clean("/"+name), unix.O_PATH, 0, dirfd.InRoot)
+	if err != nil {
+		return "", err
 	}
-	for _, ssl := range []*rpmmd.SSLConfig{&config.SSL, &config.ProxySSL} {
-		ssl.CACert, ssl.ClientCert, ssl.ClientKey = below(ssl.CACert), below(ssl.ClientCert), below(ssl.ClientKey)
-	}
-	return config
+	defer f.Close()
+	return os.Readlink(dirfd.ProcPath(int(f.Fd()), ""))
 }
 
 // load adds the packages of a repository to the sack.
@@ -331,7 +331,7 @@ func (r *repos) loadKeys(ctx context.Context, root string, steps []Step) error {
 		if len(s.Config.GPGKey) > 0 {
 			data, err = r.downloader.Keys(ctx, s.Config)
 		} else {
-			data, err = systemKeys(os.DirFS(cmp.Or(root, "/")))
+			data, err = systemKeys(cmp.Or(root, "/"))
 		}
 		if err != nil {
 			return err
@@ -346,19 +346,27 @@ func (r *repos) loadKeys(ctx context.Context, root string, steps []Step) error {
 	return nil
 }
 
-// systemKeys returns the files of a system that hold keys.
-func systemKeys(root fs.FS) (keys [][]byte, err error) {
-	list, err := fs.ReadDir(root, keyDir)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+// systemKeys returns the files of the system below root that hold keys.
+func systemKeys(root string) (keys [][]byte, err error) {
+	top, err := dirfd.Open(root)
+	if err != nil {
 		return nil, err
 	}
-	for _, d := range list {
-		// Links, and files that are none, are what programs leave there beside keys.
-		st, err := fs.Stat(root, path.Join(keyDir, d.Name()))
-		if err != nil || !st.Mode().IsRegular() || st.Size() > download.MaxKey {
-			continue
-		}
-		b, err := fs.ReadFile(root, path.Join(keyDir, d.Name()))
+	defer top.Close()
+	dir, err := top.OpenDirBeneath(keyDir, dirfd.InRoot)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	list, err := dir.ReadDir()
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(list, func(a, b dirfd.Entry) int { return strings.Compare(a.Name, b.Name) })
+	for _, e := range list {
+		b, err := systemKey(top, path.Join(keyDir, e.Name))
 		if err != nil {
 			return nil, err
 		}
@@ -367,4 +375,19 @@ func systemKeys(root fs.FS) (keys [][]byte, err error) {
 		}
 	}
 	return keys, nil
+}
+
+// systemKey returns the content of a file that may hold keys. Links that lead nowhere, and
+// what is no file, are what programs leave there beside keys: they are empty.
+func systemKey(root *dirfd.Dir, name string) ([]byte, error) {
+	f, err := root.OpenBeneath(name, unix.O_RDONLY|unix.O_NONBLOCK, 0, dirfd.InRoot)
+	if err != nil {
+		return nil, nil
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil || !st.Mode().IsRegular() || st.Size() > download.MaxKey {
+		return nil, err
+	}
+	return io.ReadAll(io.LimitReader(f, download.MaxKey))
 }

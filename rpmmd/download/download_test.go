@@ -483,6 +483,55 @@ func TestSignatureOfCached(t *testing.T) {
 	}
 }
 
+// The cache of a repository is found again when its keys are at another place, and stays
+// where it is when they are not there.
+func TestKeysElsewhere(t *testing.T) {
+	w := newWorld(t)
+	signer, err := openpgp.NewSigner("test", openpgp.SignerOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := signer.PublicKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	repomd, err := os.ReadFile(filepath.Join(w.repo, repomdPath))
+	if err != nil {
+		t.Fatal(err)
+	}
+	signature, err := signer.Sign(bytes.NewReader(repomd))
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := t.TempDir()
+	for name, b := range map[string][]byte{
+		filepath.Join(w.repo, repomdPath+".asc"): signature, filepath.Join(root, "key"): key,
+	} {
+		if err := os.WriteFile(name, b, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := config("file://" + w.repo)
+	c.RepoGPGCheck, c.GPGKey = true, []string{"file:///key"}
+	w.opts.File = func(path string) (string, error) { return filepath.Join(root, path), nil }
+	s, err := w.refresh(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Config.GPGKey[0]; got != "file:///key" {
+		t.Errorf("the configuration now has gpgkey=%s", got)
+	}
+	root = t.TempDir()
+	w.mode = CacheOnly
+	if _, err := w.refresh(c); err != nil {
+		t.Error(err)
+	}
+	w.mode = Always
+	if _, err := w.refresh(c); err == nil {
+		t.Error("no key was needed")
+	}
+}
+
 // TestReal reads real repositories whose metadata is not complete.
 func TestReal(t *testing.T) {
 	root := os.Getenv("RPMOSTREE_SHARED")

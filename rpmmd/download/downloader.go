@@ -57,6 +57,9 @@ type Options struct {
 	// Verify checks the detached signature of a repomd.xml. Nil means that the keys
 	// of the configuration's gpgkey are fetched and used.
 	Verify func(ctx context.Context, repo *rpmmd.RepoConfig, repomd, signature []byte) error
+	// File, if not nil, returns the name of the file that a configuration means by the
+	// path of a key or a certificate, or by its file URL. Nil means that it is the path.
+	File func(path string) (string, error)
 	// Fetch are defaults for the connections of all repositories.
 	Fetch fetch.Options
 	// Progress, if not nil, is called as bytes arrive, perhaps from several goroutines at
@@ -194,14 +197,18 @@ func (d *Downloader) client(r *rpmmd.RepoConfig) (*fetch.Client, error) {
 	if c := d.clients[k]; c != nil {
 		return c, nil
 	}
-	c, err := fetch.New(d.fetchOptions(r))
+	o, err := d.fetchOptions(r)
+	if err != nil {
+		return nil, err
+	}
+	c, err := fetch.New(o)
 	if err == nil {
 		d.clients[k] = c
 	}
 	return c, err
 }
 
-func (d *Downloader) fetchOptions(r *rpmmd.RepoConfig) fetch.Options {
+func (d *Downloader) fetchOptions(r *rpmmd.RepoConfig) (fetch.Options, error) {
 	o := d.opts.Fetch
 	o.Header = http.Header{}
 	for k, v := range d.opts.Fetch.Header {
@@ -219,18 +226,38 @@ func (d *Downloader) fetchOptions(r *rpmmd.RepoConfig) fetch.Options {
 		o.ProxyAuth = cmp.Or(fetch.ProxyAuth(r.ProxyAuth), fetch.ProxyAny)
 	}
 	o.MaxRate = cmp.Or(r.MaxRate, o.MaxRate)
-	o.TLS = tlsOptions(o.TLS, r.SSL)
+	var err error
+	if o.TLS, err = d.tlsOptions(o.TLS, r.SSL); err != nil {
+		return o, err
+	}
 	o.TLS.Status = o.TLS.Status || r.SSLVerifyStatus
-	o.ProxyTLS = tlsOptions(o.ProxyTLS, r.ProxySSL)
-	return o
+	o.ProxyTLS, err = d.tlsOptions(o.ProxyTLS, r.ProxySSL)
+	return o, err
 }
 
 // tlsOptions returns defaults with what a configuration says.
-func tlsOptions(o fetch.TLSOptions, c rpmmd.SSLConfig) fetch.TLSOptions {
+func (d *Downloader) tlsOptions(o fetch.TLSOptions, c rpmmd.SSLConfig) (fetch.TLSOptions, error) {
+	for _, p := range []*string{&c.CACert, &c.ClientCert, &c.ClientKey} {
+		if *p == "" {
+			continue
+		}
+		var err error
+		if *p, err = d.file(*p); err != nil {
+			return o, err
+		}
+	}
 	o.Insecure = o.Insecure || c.Insecure
 	o.CAFile = cmp.Or(c.CACert, o.CAFile)
 	if c.ClientCert != "" {
 		o.CertFile, o.KeyFile = c.ClientCert, c.ClientKey
 	}
-	return o
+	return o, nil
+}
+
+// file returns the name of a file that a configuration means.
+func (d *Downloader) file(path string) (string, error) {
+	if d.opts.File == nil {
+		return path, nil
+	}
+	return d.opts.File(path)
 }

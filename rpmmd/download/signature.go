@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
+	"strings"
 
 	"rpmostree/internal/fetch"
 	"rpmostree/internal/openpgp"
@@ -51,12 +53,29 @@ func (d *Downloader) Keys(ctx context.Context, repo rpmmd.RepoConfig) ([][]byte,
 		return nil, err
 	}
 	var out [][]byte
-	for _, url := range repo.GPGKey {
-		b, _, err := client.Bytes(ctx, fetch.Request{URL: url, MaxSize: MaxKey})
+	for _, key := range repo.GPGKey {
+		source, err := d.keySource(key)
+		var b []byte
+		if err == nil {
+			b, _, err = client.Bytes(ctx, fetch.Request{URL: source, MaxSize: MaxKey})
+		}
 		if err != nil {
 			return nil, fmt.Errorf("retrieving key: %w", err)
 		}
 		out = append(out, b)
 	}
 	return out, nil
+}
+
+// keySource returns where a key of a configuration is: the path of a file, or a URL.
+func (d *Downloader) keySource(key string) (string, error) {
+	if strings.HasPrefix(key, "/") {
+		return d.file(key)
+	}
+	// Of another host, or none: the request tells what is wrong with it.
+	u, err := url.Parse(key)
+	if err != nil || u.Scheme != "file" || u.Host != "" && u.Host != "localhost" || u.Path == "" {
+		return key, nil
+	}
+	return d.file(u.Path)
 }

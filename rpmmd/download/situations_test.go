@@ -629,7 +629,10 @@ func TestConnectionOptions(t *testing.T) {
 	c.SSL, c.ProxySSL = rpmmd.SSLConfig{Insecure: true, CACert: "ca"}, rpmmd.SSLConfig{ClientCert: "c", ClientKey: "k"}
 	c.SSLVerifyStatus = true
 	d := newWorld(t).downloader()
-	got := d.fetchOptions(&c)
+	got, err := d.fetchOptions(&c)
+	if err != nil {
+		t.Fatal(err)
+	}
 	got.Header, got.Backoff = nil, 0
 	want := fetch.Options{
 		UserAgent: "a", Username: "u", Password: "p", ConnectTimeout: time.Second, LowSpeedTime: time.Second, LowSpeed: 5, MaxRate: 6,
