@@ -384,6 +384,45 @@ func TestModuleWarnings(t *testing.T) {
 	}
 }
 
+// Warnings have few words, however many documents make no sense and however long they are.
+func TestModuleWarningsLimit(t *testing.T) {
+	long := "---\ndocument: " + strings.Repeat("x", 10_000) + "\nversion: 2\n"
+	number := "---\ndocument: modulemd\nversion: " + strings.Repeat("9", 10_000) + "\n"
+	m, err := ParseModules(strings.NewReader(long + number + strings.Repeat("---\na: b\n", 100)))
+	if err != nil || len(m.Warnings) != MaxModuleWarnings+1 || m.Warnings[MaxModuleWarnings] != "modules: 82 more documents are ignored" {
+		t.Fatalf("warnings %q, error %v", m.Warnings, err)
+	}
+	for _, w := range m.Warnings {
+		if len(w) > 400 {
+			t.Errorf("a warning of %d bytes", len(w))
+		}
+	}
+}
+
+// Streams and contexts are what is written, not numbers.
+func TestModuleNumbers(t *testing.T) {
+	m, err := ParseModules(strings.NewReader(`
+document: modulemd
+version: 2
+data: {name: app, stream: 1.10, context: 0010, dependencies: [{requires: {perl: [5.30, -5.20], platform: []}}]}
+---
+document: modulemd-obsoletes
+version: 1
+data:
+    module: app
+    stream: 1.10
+    context: 0010
+    obsoleted_by: {module: app, stream: 1.20}
+`))
+	want := &Modules{
+		Modules:   []Module{{Name: "app", Stream: "1.10", Context: "0010", Requires: []map[string][]string{{"perl": {"5.30", "-5.20"}, "platform": nil}}}},
+		Obsoletes: []ModuleObsoletes{{Module: "app", Stream: "1.10", Context: "0010", ByModule: "app", ByStream: "1.20"}},
+	}
+	if d := gocmp.Diff(want, m); d != "" || err != nil {
+		t.Errorf("error %v (-want +got):\n%s", err, d)
+	}
+}
+
 // A long chain of modules, the last of which requires what is not there.
 func TestModuleChain(t *testing.T) {
 	const n = 10_000

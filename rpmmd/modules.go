@@ -23,6 +23,7 @@ import (
 const (
 	MaxModuleDocument  = 4 << 20 // bytes of one document
 	MaxModuleDocuments = 1 << 16 // documents of a file
+	MaxModuleWarnings  = 20      // after which documents that are left out are only counted
 )
 
 // Modules are the module streams of a repository: sets of packages of which only
@@ -71,25 +72,25 @@ type moduleDocument struct {
 	Document string `yaml:"document"`
 	Version  int    `yaml:"version"`
 	Data     struct {
-		Name      string `yaml:"name"`
-		Module    string `yaml:"module"`
-		Stream    any    `yaml:"stream"`
-		Version   uint64 `yaml:"version"`
-		Context   string `yaml:"context"`
-		Arch      string `yaml:"arch"`
-		Modified  any    `yaml:"modified"`
+		Name      string      `yaml:"name"`
+		Module    string      `yaml:"module"`
+		Stream    yaml.Scalar `yaml:"stream"`
+		Version   uint64      `yaml:"version"`
+		Context   yaml.Scalar `yaml:"context"`
+		Arch      string      `yaml:"arch"`
+		Modified  any         `yaml:"modified"`
 		Artifacts struct {
 			RPMs []string `yaml:"rpms"`
 		} `yaml:"artifacts"`
 		Dependencies []struct {
-			Requires map[string][]string `yaml:"requires"`
+			Requires map[string][]yaml.Scalar `yaml:"requires"`
 		} `yaml:"dependencies"`
 		Reset       bool   `yaml:"reset"`
 		EOL         any    `yaml:"eol_date"`
 		Message     string `yaml:"message"`
 		ObsoletedBy struct {
-			Module string `yaml:"module"`
-			Stream string `yaml:"stream"`
+			Module string      `yaml:"module"`
+			Stream yaml.Scalar `yaml:"stream"`
 		} `yaml:"obsoleted_by"`
 	} `yaml:"data"`
 }
@@ -100,7 +101,7 @@ type moduleDocument struct {
 // out, with a warning, and what is no YAML is an error.
 func ParseModules(r io.Reader) (*Modules, error) {
 	m := &Modules{}
-	number := 0
+	number, ignored := 0, 0
 	err := eachDocument(r, func(b []byte) error {
 		number++
 		var d moduleDocument
@@ -110,16 +111,21 @@ func ParseModules(r io.Reader) (*Modules, error) {
 		}
 		switch {
 		case errors.Is(err, yaml.ErrType):
-			m.Warnings = append(m.Warnings, fmt.Sprintf("modules: document %d is ignored: %v", number, err))
+			if ignored++; ignored <= MaxModuleWarnings {
+				m.Warnings = append(m.Warnings, fmt.Sprintf("modules: document %d is ignored: %.300v", number, err))
+			}
 		case err != nil:
 			return fmt.Errorf("document %d: %w", number, err)
 		default:
-			m.add(&d, streamName(b, d.Data.Stream))
+			m.add(&d)
 		}
 		return nil
 	})
 	if err != nil {
 		return nil, &ParseError{"modules", err}
+	}
+	if more := ignored - MaxModuleWarnings; more > 0 {
+		m.Warnings = append(m.Warnings, fmt.Sprintf("modules: %d more documents are ignored", more))
 	}
 	return m, nil
 }
@@ -135,7 +141,7 @@ func (d *moduleDocument) check() error {
 			return fmt.Errorf("%w: version %d of a module", yaml.ErrType, d.Version)
 		case d.Data.Name == "":
 			missing = "name"
-		case d.Data.Stream == nil:
+		case d.Data.Stream == "":
 			missing = "stream"
 		}
 	case "modulemd-defaults", "modulemd-obsoletes":
@@ -144,7 +150,7 @@ func (d *moduleDocument) check() error {
 		}
 	case "modulemd-translations", "modulemd-packager":
 	default:
-		return fmt.Errorf("%w: document: %q", yaml.ErrType, d.Document)
+		return fmt.Errorf("%w: document: %.100q", yaml.ErrType, d.Document)
 	}
 	switch {
 	case d.Version == 0:
@@ -155,26 +161,38 @@ func (d *moduleDocument) check() error {
 	return nil
 }
 
-func (m *Modules) add(d *moduleDocument, stream string) {
+func (m *Modules) add(d *moduleDocument) {
 	x := &d.Data
+	stream, context := string(x.Stream), string(x.Context)
 	switch {
 	case d.Document == "modulemd-defaults":
 		modified, _ := strconv.ParseUint(fmt.Sprint(x.Modified), 10, 64)
 		m.Defaults = append(m.Defaults, ModuleDefault{x.Module, stream, modified})
 	case d.Document == "modulemd-obsoletes":
 		m.Obsoletes = append(m.Obsoletes, ModuleObsoletes{
-			Module: x.Module, Stream: stream, Context: x.Context, Modified: moduleTime(x.Modified), EOL: moduleTime(x.EOL),
-			Message: x.Message, ByModule: x.ObsoletedBy.Module, ByStream: x.ObsoletedBy.Stream, Reset: x.Reset,
+			Module: x.Module, Stream: stream, Context: context, Modified: moduleTime(x.Modified), EOL: moduleTime(x.EOL),
+			Message: x.Message, ByModule: x.ObsoletedBy.Module, ByStream: string(x.ObsoletedBy.Stream), Reset: x.Reset,
 		})
 	case d.Document == "modulemd" || d.Document == "modulemd-stream":
-		mod := Module{Name: x.Name, Stream: stream, Version: x.Version, Context: x.Context, Arch: x.Arch, Artifacts: x.Artifacts.RPMs}
+		mod := Module{Name: x.Name, Stream: stream, Version: x.Version, Context: context, Arch: x.Arch, Artifacts: x.Artifacts.RPMs}
 		for _, dep := range x.Dependencies {
 			if len(dep.Requires) > 0 {
-				mod.Requires = append(mod.Requires, dep.Requires)
+				mod.Requires = append(mod.Requires, streamNames(dep.Requires))
 			}
 		}
 		m.Modules = append(m.Modules, mod)
 	}
+}
+
+func streamNames(requires map[string][]yaml.Scalar) map[string][]string {
+	out := make(map[string][]string, len(requires))
+	for name, streams := range requires {
+		out[name] = nil
+		for _, s := range streams {
+			out[name] = append(out[name], string(s))
+		}
+	}
+	return out
 }
 
 // moduleTime reads a time to the minute, which is zero if there is none.
@@ -190,24 +208,6 @@ func moduleTime(v any) time.Time {
 		}
 	}
 	return time.Time{}
-}
-
-// streamName returns the stream as it is written: 1.10 without quotes is a name,
-// not the number 1.1.
-func streamName(doc []byte, v any) string {
-	switch v := v.(type) {
-	case nil:
-		return ""
-	case string:
-		return v
-	}
-	for line := range bytes.Lines(doc) {
-		if rest, ok := bytes.CutPrefix(line, []byte("  stream:")); ok {
-			text, _, _ := strings.Cut(string(rest), " #")
-			return strings.Trim(strings.TrimSpace(text), `"'`)
-		}
-	}
-	return fmt.Sprint(v)
 }
 
 // separated reports whether a line ends a document, and returns what the next one

@@ -39,6 +39,29 @@ type Aliases struct {
 	Expansion int // how many bytes aliases may stand for, all together
 }
 
+// Scalar is a value as it is written, without quotes: of a number not what it amounts to. It is empty
+// for null.
+type Scalar string
+
+// UnmarshalYAML reads any value that is not a mapping or a list.
+func (s *Scalar) UnmarshalYAML(node ast.Node) error {
+	switch n := node.(type) {
+	case *ast.NullNode:
+		*s = ""
+	case *ast.TagNode:
+		return s.UnmarshalYAML(n.Value)
+	case *ast.AnchorNode:
+		return s.UnmarshalYAML(n.Value)
+	case *ast.LiteralNode:
+		*s = Scalar(n.Value.Value)
+	case ast.ScalarNode:
+		*s = Scalar(n.GetToken().Value)
+	default:
+		return fmt.Errorf("[%d:%d] a %s where a text is expected", node.GetToken().Position.Line, node.GetToken().Position.Column, strings.ToLower(node.Type().String()))
+	}
+	return nil
+}
+
 // Decode stores the one document of a text in what v points to. If there is nothing in the text, v
 // is left as it is. The size of the text is for the caller to bound. Errors wrap one of those above,
 // and do not quote more of the text than a key.

@@ -130,6 +130,28 @@ func TestErrors(t *testing.T) {
 	}
 }
 
+func TestScalar(t *testing.T) {
+	for text, want := range map[string]Scalar{
+		"5.30": "5.30", "010": "010", "0x10": "0x10", "1_0": "1_0", "1e3": "1e3", "-1": "-1", ".inf": ".inf", "true": "true", "on": "on",
+		"a b": "a b", "'5.30' # c": "5.30", `"\x41"`: "A", "!!str 1.10": "1.10", "&a 1.10": "1.10", "|\n  a\n  b": "a\nb\n", "~": "", "": "",
+	} {
+		var v struct{ A, B Scalar }
+		if err := Decode([]byte("a: "+text+"\nb: x\n"), Aliases{}, &v); err != nil || v.A != want || v.B != "x" {
+			t.Errorf("%s: %q, error %v, want %q", text, v, err, want)
+		}
+		var list []Scalar
+		if err := Decode([]byte("- "+text), Aliases{}, &list); err != nil || len(list) != 1 || strings.TrimSpace(string(list[0])) != strings.TrimSpace(string(want)) {
+			t.Errorf("%s: %q, error %v, want %q", text, list, err, want)
+		}
+	}
+	for _, text := range []string{"a: [b]", "a: {b: c}", "a:\n- b\n"} {
+		var v struct{ A Scalar }
+		if err := Decode([]byte(text), Aliases{}, &v); !errors.Is(err, ErrType) {
+			t.Errorf("%q: %q, error %v", text, v.A, err)
+		}
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte("%YAML 1.1\n--- # c\na: &x {b: c}\nd: *x\n? e\n: - f\n  - |-\n    g\n\n  - >+2\n      h\n...\n"), true)
 	f.Add([]byte("{a: [b, 'c', \"d\\x41\"], <<: {e: !!str f}}"), false)
