@@ -63,21 +63,17 @@ func (s *Sack) named(name, version string) solv.Ref {
 }
 
 // Matches reports whether one of the patterns names the package: a shell
-// pattern for its name, NAME.ARCH, NAME-EVR, NAME-[EPOCH:]VERSION or NEVRA. An epoch of 0
-// may be written out.
+// pattern for its name, NAME.ARCH, NAME-EVR, NAME-[EPOCH:]VERSION or NEVRA. As for dnf, a
+// pattern without an epoch is about any.
 func Matches(patterns []string, n evr.NEVRA) bool {
 	if len(patterns) == 0 {
 		return false
 	}
 	forms := []string{n.Name, n.Name + "." + n.Arch}
-	for range 2 {
+	for _, n.HasEpoch = range []bool{false, true} {
 		version := n.EVR
 		version.Release = ""
 		forms = append(forms, n.Name+"-"+n.EVR.String(), n.Name+"-"+version.String(), n.String())
-		if n.HasEpoch {
-			break
-		}
-		n.HasEpoch = true
 	}
 	return slices.ContainsFunc(patterns, func(p string) bool {
 		return slices.ContainsFunc(forms, func(f string) bool {
