@@ -322,7 +322,11 @@ func (p *puller) fromCache(cache *repo.Repo, c ostree.Checksum) (bool, error) {
 			return false, fmt.Errorf("Content object %s: %w", c, err)
 		}
 	}
-	if p.tx.WriteFileChecked(c, h, size, content) != nil {
+	if err := p.tx.WriteFileChecked(c, h, size, content); err != nil {
+		var space *repo.NoSpaceError
+		if errors.As(err, &space) { // as it would be for what comes from the network
+			return false, err
+		}
 		return false, nil
 	}
 	p.nCachedContent.Add(1)

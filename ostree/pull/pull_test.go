@@ -353,6 +353,18 @@ func TestPullFromLocalCache(t *testing.T) {
 		t.Error(err)
 	}
 	fsckClean(t, r)
+
+	full := newRepo(t, repo.BareUser)
+	addRemote(t, full, url)
+	k := full.Config()
+	k.Set("core", "min-free-space-size", "1000000TB")
+	if err := full.SetConfig(k); err != nil {
+		t.Fatal(err)
+	}
+	var space *repo.NoSpaceError
+	if _, err := Pull(context.Background(), full, "origin", o); !errors.As(err, &space) {
+		t.Errorf("with too little space: error %v", err)
+	}
 }
 
 func TestSummaryIsCached(t *testing.T) {

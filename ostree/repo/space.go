@@ -19,6 +19,9 @@ type budget struct {
 	blocks  atomic.Int64 // left
 }
 
+// exhausted is what is left after the first failure: nothing that is given back is enough.
+const exhausted = math.MinInt64 / 2
+
 // init computes the budget. What the file system keeps for root is there for root only.
 func (b *budget) init(limit minFree, st unix.Statfs_t, root bool) error {
 	const most = math.MaxUint64 >> 20
@@ -70,14 +73,24 @@ func (b *budget) credit(size int64) {
 	}
 }
 
-// debit takes size bytes from the budget.
+// debit takes size bytes from the budget. After it has failed once it always does.
 func (b *budget) debit(size int64) error {
 	if !b.limited {
 		return nil
 	}
 	blocks := b.needs(size)
-	if b.blocks.Add(-blocks) >= 0 {
-		return nil
+	for {
+		was, left := b.blocks.Load(), int64(exhausted)
+		if was >= blocks {
+			left = was - blocks
+		}
+		if !b.blocks.CompareAndSwap(was, left) {
+			continue
+		}
+		if left != exhausted {
+			return nil
+		}
+		break
 	}
 	e := &NoSpaceError{fmt.Sprintf("min-free-space-percent '%d%%'", b.limit.percent), blocks * b.block}
 	if b.limit.mib > 0 {

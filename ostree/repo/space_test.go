@@ -44,6 +44,10 @@ func TestBudget(t *testing.T) {
 	if err == nil || err.Error() != "min-free-space-percent '3%' would be exceeded, at least 823.3\u00a0kB requested" {
 		t.Error(err)
 	}
+	b.credit(200 << 12) // of another object
+	if b.debit(1) == nil {
+		t.Error("there is space again, although what was staged is gone")
+	}
 }
 
 // TestBudgetOfKnownObjects writes a file that is there already: it needs no space, however
