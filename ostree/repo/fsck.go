@@ -103,7 +103,7 @@ func (r *FsckReport) Err() error {
 }
 
 // Fsck verifies refs, and every object that the repository's commits need. The
-// error is for failures to look; what is wrong is in the report.
+// error is for failures to look and to mend; what is wrong, up to then, is in the report.
 func (r *Repo) Fsck(ctx context.Context, o FsckOptions) (*FsckReport, error) {
 	if o.Delete || o.AddTombstones {
 		unlock, err := r.Lock(ctx, Exclusive)
@@ -484,7 +484,7 @@ func (o *Objects) verifyFile(c ostree.Checksum) error {
 }
 
 // conclude finds the commits that problems concern, marks them as partial and
-// removes what is corrupted.
+// removes what is corrupted. What cannot be removed is an error in the end.
 func (f *fsck) conclude() error {
 	concerned := false
 	for _, p := range f.report.Problems {
@@ -503,31 +503,30 @@ func (f *fsck) conclude() error {
 			}
 		}
 	}
+	var left error
 	for _, p := range f.report.Problems {
 		if p.Ref != "" || !p.Missing && !f.o.Delete {
 			continue
 		}
 		if !p.Missing {
-			if err := f.r.deleteObject(p.Object); err != nil {
-				return err
-			}
+			left = errors.Join(left, f.r.deleteObject(p.Object))
 		}
 		if p.Object.Type == ostree.ObjectCommit {
 			continue
 		}
 		for _, c := range p.Commits {
 			if ok, err := f.r.IsPartial(c); err != nil {
-				return err
+				return errors.Join(left, err)
 			} else if ok {
 				continue
 			}
 			if err := f.r.setPartial(c, true, "f"); err != nil {
-				return err
+				return errors.Join(left, err)
 			}
 			p.Marked = append(p.Marked, c)
 		}
 	}
-	return nil
+	return left
 }
 
 // collect is Traverse for one commit that goes on after errors.

@@ -27,6 +27,9 @@ func fsckCommand() *command {
 		report, err := e.repo.Fsck(e.ctx, o)
 		c.end()
 		if err != nil {
+			if report != nil {
+				e.printFound(report.Problems)
+			}
 			return err
 		}
 		if report.Partial > 0 && !o.AddTombstones {
@@ -50,17 +53,25 @@ func fsckCommand() *command {
 // printProblems prints what fsck found. Without a wish to go on, the first broken object is
 // the error; what is wrong with a ref always is.
 func (e *env) printProblems(report *repo.FsckReport, o repo.FsckOptions) error {
-	for _, p := range report.Problems {
+	for i, p := range report.Problems {
 		if p.Ref != "" || !p.Missing && !o.All && !o.Delete {
+			e.printFound(report.Problems[:i])
 			return p
 		}
+	}
+	e.printFound(report.Problems)
+	if len(report.Problems) > 0 {
+		return errors.New("Repository corruption encountered")
+	}
+	return nil
+}
+
+// printFound prints problems, and the commits that they made partial.
+func (e *env) printFound(problems []*repo.Problem) {
+	for _, p := range problems {
 		fmt.Fprintln(e.err, p)
 		for _, c := range p.Marked {
 			fmt.Fprintf(e.err, "Marking commit as partial: %s\n", c)
 		}
 	}
-	if len(report.Problems) > 0 {
-		return errors.New("Repository corruption encountered")
-	}
-	return nil
 }
