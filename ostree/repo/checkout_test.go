@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"rpmostree/gvariant"
 	"rpmostree/internal/treetest"
 	"rpmostree/ostree"
 )
@@ -265,6 +266,44 @@ func TestFsckNamesCommits(t *testing.T) {
 	want := "In commits " + strings.Join(commits, ", ") + ": fsck "
 	if err != nil || report.Commits != 3 || len(report.Problems) != 1 || !strings.HasPrefix(report.Problems[0].Error(), want) {
 		t.Errorf("%d commits, problems %v, error %v, want %q", report.Commits, report.Problems, err, want)
+	}
+}
+
+// TestFsckOfPartialCommits has two commits without trees, of one parent that is missing.
+func TestFsckOfPartialCommits(t *testing.T) {
+	r := newRepo(t, Archive)
+	parent := ostree.ChecksumOf([]byte("missing"))
+	tx, err := r.Begin(t.Context(), TransactionOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tx.Abort()
+	var bound gvariant.Dict
+	bound.Set(ostree.KeyRefBinding, gvariant.Strings([]string{"z"}))
+	for _, ref := range []string{"x", "y"} {
+		c, err := tx.WriteCommit(&ostree.Commit{Tree: parent, Meta: parent, Parent: parent, Subject: ref, Metadata: bound.Value()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(tx.SetRef("", ref, c), r.SetPartial(c, true)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []int{1, 0} {
+		report, err := r.Fsck(t.Context(), FsckOptions{AddTombstones: true, VerifyBackRefs: true})
+		if err != nil || len(report.Tombstones) != want || report.Partial != 2 {
+			t.Errorf("%+v, %v, want %d tombstones", report, err, want)
+		}
+		// x and y are not bound, and z does not exist, twice.
+		if len(report.Problems) != 4 || !strings.HasSuffix(report.Problems[3].Error(), "does not exist") {
+			t.Errorf("problems %v, want 4", report.Problems)
+		}
+	}
+	if ok, _ := r.Has(ostree.ObjectTombstoneCommit, parent); !ok {
+		t.Error("no tombstone")
 	}
 }
 

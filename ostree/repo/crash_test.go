@@ -264,4 +264,12 @@ func TestLocks(t *testing.T) {
 	} else {
 		s()
 	}
+	closed, err := Open(r.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed.Close()
+	if _, err := closed.Lock(ctx, Shared); err == nil {
+		t.Error("locked what is closed")
+	}
 }

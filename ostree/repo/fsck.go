@@ -81,11 +81,11 @@ func (p *Problem) Unwrap() error { return p.Err }
 // FsckReport is what Fsck found.
 type FsckReport struct {
 	Commits  int // whose objects were verified
-	Partial  int // commits that are marked as partial, and were not verified
+	Partial  int // commits that are marked as partial, whose trees were not verified
 	Broken   int // of these, commits that an earlier Fsck marked
 	Objects  int // verified
 	Problems []*Problem
-	// Tombstones are the missing parents that have tombstones now.
+	// Tombstones are the missing parents that have got tombstones.
 	Tombstones []ostree.Checksum
 }
 
@@ -121,6 +121,9 @@ func (r *Repo) Fsck(ctx context.Context, o FsckOptions) (*FsckReport, error) {
 	f := &fsck{r: r, o: o, ctx: ctx, report: &FsckReport{}, seen: ObjectSet{}}
 	if err := f.refs(); err != nil {
 		return f.report, err
+	}
+	if f.stopped() {
+		return f.report, context.Cause(ctx)
 	}
 	if err := f.commits(); err != nil {
 		return f.report, err
@@ -251,9 +254,6 @@ func (f *fsck) commits() error {
 		return err
 	}
 	slices.SortFunc(list, ostree.Checksum.Compare)
-	if f.stopped() { // by a ref
-		return context.Cause(f.ctx)
-	}
 	for _, c := range list {
 		if err := context.Cause(f.ctx); err != nil {
 			return err
@@ -280,7 +280,7 @@ func (f *fsck) commits() error {
 		}
 		n := ostree.ObjectName{Type: ostree.ObjectCommit, Checksum: c}
 		data, ok := f.metadata(n.Type, c)
-		if partial || !ok {
+		if !ok {
 			continue
 		}
 		commit, err := ostree.ParseCommit(data)
@@ -288,9 +288,11 @@ func (f *fsck) commits() error {
 			f.problem(n, structureError(n, err))
 			continue
 		}
-		f.dir(commit.Tree, commit.Meta, 0)
-		if err := f.nested.Check(commit.Tree); err != nil {
-			f.problem(n, structureError(n, err))
+		if !partial {
+			f.dir(commit.Tree, commit.Meta, 0)
+			if err := f.nested.Check(commit.Tree); err != nil {
+				f.problem(n, structureError(n, err))
+			}
 		}
 		if err := f.backRefs(c, &commit); err != nil {
 			return err
@@ -347,6 +349,7 @@ func (f *fsck) backRefs(sum ostree.Checksum, c *ostree.Commit) error {
 	return nil
 }
 
+// tombstone writes one for the parent, unless that is there or has one.
 func (f *fsck) tombstone(c *ostree.Commit) error {
 	if !f.o.AddTombstones || c.Parent.IsZero() {
 		return nil
@@ -355,6 +358,9 @@ func (f *fsck) tombstone(c *ostree.Commit) error {
 		return err
 	}
 	if err := f.r.keepTombstones(); err != nil {
+		return err
+	}
+	if ok, err := f.r.Has(ostree.ObjectTombstoneCommit, c.Parent); ok || err != nil {
 		return err
 	}
 	f.report.Tombstones = append(f.report.Tombstones, c.Parent)

@@ -2,6 +2,7 @@ package repo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -46,12 +47,22 @@ const (
 
 // Lock takes the repository's lock and returns the function that releases it.
 // It waits as long as core.lock-timeout-secs allows. Locks inside one Repo
-// count: they keep other processes out, not other goroutines. Who cannot write to
-// the repository gets no lock, and needs none.
+// count: they keep other processes out, not other goroutines. Who may not write to
+// the repository gets no lock, as upstream, and needs none.
 func (r *Repo) Lock(ctx context.Context, kind LockKind) (unlock func() error, err error) {
 	l := &r.lock
-	if l.off || r.CheckWritable() != nil {
-		return func() error { return nil }, nil
+	none := func() error { return nil }
+	if l.off {
+		return none, nil
+	}
+	err = r.CheckWritable()
+	for _, no := range []error{unix.EROFS, unix.EACCES, unix.EPERM} {
+		if errors.Is(err, no) {
+			return none, nil
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("Locking repo %s failed: %w", kind, err)
 	}
 	deadline := time.Now().Add(l.timeout)
 	// Nobody tells when the lock is free. Shared locks come and go; who wants it alone has
