@@ -14,8 +14,11 @@ import (
 	"rpmostree/solv"
 )
 
-// System is the name of the repository of installed packages.
-const System = "@System"
+// Names of what stands for a repository.
+const (
+	System      = "@System"      // of installed packages
+	CommandLine = "@commandline" // of package files
+)
 
 // A Package is what one package is.
 type Package struct {
@@ -73,7 +76,7 @@ func (x Index) repo(id solv.ID) string {
 	case src.Remote():
 		return src.Repo
 	case src.Local != nil:
-		return cmp.Or(src.Repo, "@commandline")
+		return cmp.Or(src.Repo, CommandLine)
 	}
 	return System
 }
@@ -148,8 +151,10 @@ func (x Index) List(ctx context.Context, f Filter) ([]Package, error) {
 		if err != nil {
 			return nil, err
 		}
+		has := byID(having)
 		keep(func(id solv.ID) bool {
-			return slices.ContainsFunc(having, func(p core.Provider) bool { return p.ID == id })
+			_, ok := has[id]
+			return ok
 		})
 	}
 	for kind := range numDepKinds {
@@ -236,13 +241,22 @@ func (x Index) Providing(ctx context.Context, capability string, f Filter) ([]Pr
 	if err != nil {
 		return nil, err
 	}
+	has := byID(having)
 	var out []Providing
 	for _, k := range list {
-		if i := slices.IndexFunc(having, func(p core.Provider) bool { return p.ID == k.id }); i >= 0 {
-			out = append(out, Providing{Package: k, Provides: having[i].Capabilities, Files: having[i].Paths})
+		if p, ok := has[k.id]; ok {
+			out = append(out, Providing{Package: k, Provides: p.Capabilities, Files: p.Paths})
 		}
 	}
 	return out, nil
+}
+
+func byID(list []core.Provider) map[solv.ID]core.Provider {
+	out := make(map[solv.ID]core.Provider, len(list))
+	for _, p := range list {
+		out[p.ID] = p
+	}
+	return out
 }
 
 // meets returns the condition for a dependency of a kind to be about a capability; see Filter.What.
@@ -255,16 +269,16 @@ func (x Index) meets(ctx context.Context, kind DepKind, capability string) (func
 	if err != nil {
 		return nil, err
 	}
-	target := map[solv.ID]bool{}
-	for _, p := range having {
-		target[p.ID] = true
-	}
+	target := byID(having)
 	memo := map[string]bool{}
 	return func(d solv.Dep) bool {
 		dep := depString(d)
 		ok, known := memo[dep]
 		if !known {
-			ok = x.Sack.Pool.Overlaps(d.Ref, wanted) || slices.ContainsFunc(x.providers(dep), func(id solv.ID) bool { return target[id] })
+			ok = x.Sack.Pool.Overlaps(d.Ref, wanted) || slices.ContainsFunc(x.providers(dep), func(id solv.ID) bool {
+				_, met := target[id]
+				return met
+			})
 			memo[dep] = ok
 		}
 		return ok

@@ -73,6 +73,12 @@ func (a *app) inventory(ctx context.Context, f queryFlags) (query.Index, *upgrad
 	if err != nil {
 		return query.Index{}, nil, err
 	}
+	for _, id := range f.filter.Repos {
+		known := id == query.System || id == query.CommandLine || slices.ContainsFunc(in.Repos, func(r rpmmd.RepoConfig) bool { return r.ID == id })
+		if !known {
+			return query.Index{}, nil, fmt.Errorf("Unknown repo: '%s'", id)
+		}
+	}
 	return query.Index{Index: in.Index}, in, nil
 }
 

@@ -38,6 +38,9 @@ func (a *app) repoqueryCommand() *cobra.Command {
 			if q.resolve && len(q.kinds) == 0 {
 				return errors.New("--resolve needs one of the options that show dependencies, such as --requires")
 			}
+			if (q.info || q.format != "") && (q.files || len(q.kinds) > 0 && !q.resolve) {
+				return errors.New("--info and --queryformat show packages, not their dependencies or files")
+			}
 			if err := checkFormat(q.format); err != nil {
 				return err
 			}
@@ -121,6 +124,8 @@ func (a *app) repoquery(ctx context.Context, x query.Index, q repoquery, list []
 		for _, p := range list {
 			lines = append(lines, expandFormat(q.format, x, p))
 		}
+		slices.Sort(lines)
+		lines = slices.Compact(lines) // as dnf, each answer once
 	case q.json:
 		return a.printList(list)
 	default:
