@@ -96,7 +96,7 @@ func (x Index) needs() map[solv.ID][]need {
 		}
 		for _, d := range m.Supplements {
 			for _, id := range x.parts(d.Ref) {
-				if id != from && x.Installed(id) {
+				if id != from {
 					out[from] = append(out[from], need{from: id, dep: depString(d), weak: true, supplements: true})
 				}
 			}
@@ -105,16 +105,33 @@ func (x Index) needs() map[solv.ID][]need {
 	return out
 }
 
-// parts returns the packages that provide a dependency, or a part of a rich one.
+// parts returns the installed packages by which a dependency holds; none if it does not, or only because
+// something is not installed.
 func (x Index) parts(d solv.Ref) []solv.ID {
-	left, op, right, isRel := x.Sack.Pool.Relation(d)
+	left, op, right, _ := x.Sack.Pool.Relation(d)
 	switch op {
-	case solv.OpAnd, solv.OpOr, solv.OpIf, solv.OpUnless, solv.OpElse, solv.OpWith, solv.OpWithout:
-		if isRel {
-			return append(slices.Clone(x.parts(left)), x.parts(right)...)
+	case solv.OpAnd:
+		if l, r := x.parts(left), x.parts(right); len(l) > 0 && len(r) > 0 {
+			return append(l, r...)
 		}
+		return nil
+	case solv.OpOr:
+		return append(x.parts(left), x.parts(right)...)
+	case solv.OpIf, solv.OpUnless:
+		condition, otherwise := right, solv.Ref(0)
+		if c, inner, alternative, _ := x.Sack.Pool.Relation(right); inner == solv.OpElse {
+			condition, otherwise = c, alternative
+		}
+		switch holds := len(x.parts(condition)) > 0; {
+		case holds == (op == solv.OpIf):
+			return x.parts(left)
+		case otherwise != 0:
+			return x.parts(otherwise)
+		}
+		return nil
 	}
-	return x.Sack.Pool.Providers(d)
+	ids := slices.Clone(x.Sack.Pool.Providers(d))
+	return slices.DeleteFunc(ids, func(id solv.ID) bool { return !x.Installed(id) })
 }
 
 // chain finds the shortest way from a requested package to id, or, if there is
