@@ -31,6 +31,8 @@ type Core struct {
 	// Root holds the files that repository configurations name, such as keys;
 	// "" means the running system.
 	Root string
+	// Var is the directory that is /var of Root; "" means the one in Root.
+	Var string
 	// NoOverlay copies trees where overlayfs would do.
 	NoOverlay bool
 	// Lua is the program that runs <lua> scripts: see scripts.Runner.

@@ -188,16 +188,21 @@ func needsRepos(spec Spec) bool {
 
 // localFile finds the file that a repository's configuration names, a key or a
 // certificate, in the system below c.Root: also symbolic links do not lead out of it.
+// What a deployment does not have before it is booted, such as /run, is not there.
 func (c *Core) localFile(name string) (string, error) {
 	if c.Root == "" || c.Root == "/" {
 		return name, nil
 	}
-	root, err := dirfd.Open(c.Root)
+	name, top := path.Clean("/"+name), c.Root
+	if below, ok := strings.CutPrefix(name, "/var/"); ok && c.Var != "" {
+		name, top = below, c.Var
+	}
+	root, err := dirfd.Open(top)
 	if err != nil {
 		return "", err
 	}
 	defer root.Close()
-	f, err := root.OpenBeneath(path.Clean("/"+name), unix.O_PATH, 0, dirfd.InRoot)
+	f, err := root.OpenBeneath(name, unix.O_PATH, 0, dirfd.InRoot)
 	if err != nil {
 		return "", err
 	}

@@ -192,6 +192,16 @@ func TestKeysOfRoot(t *testing.T) {
 		config.GPGKey = []string{gpgkey}
 		wantError(t, gpgkey, l.verify(config, "signed"), want)
 	}
+	l.core.Var = filepath.Join(l.dir, "state")
+	write(t, filepath.Join(l.core.Var, "lib/key.asc"), key)
+	write(t, filepath.Join(l.core.Root, "var/key.asc"), key)
+	config.GPGKey = []string{"file:///var/lib/key.asc"}
+	wantError(t, "a key in /var", l.verify(config, "signed"), "")
+	config.GPGKey = []string{"file:///var/key.asc"}
+	wantError(t, "a key below the mount point of /var", l.verify(config, "signed"), missing)
+	l.core.Root, l.core.Var, config.GPGKey = "/", "", []string{outside + "/key.asc"}
+	wantError(t, "a key of the running system", l.verify(config, "signed"), "")
+	l.core.Root = filepath.Join(l.dir, "root")
 	config.GPGKey = nil
 	const none = "there are no keys in /etc/pki/rpm-gpg"
 	keyDir := filepath.Join(l.core.Root, "etc/pki/rpm-gpg")

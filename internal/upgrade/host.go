@@ -98,19 +98,35 @@ func (h *Host) core(t *target, base tree.Tree, cacheOnly bool) (*core.Core, erro
 	if err := materialize.Clean(work); err != nil {
 		return nil, err
 	}
+	root, state := h.files(t)
 	return &core.Core{
 		Repo: r, Work: work, CacheDir: h.cacheDir(t.os), CacheOnly: cacheOnly, Progress: h.Progress,
 		Arch: h.Arch, Epoch: h.Epoch, Vars: h.vars(t, base),
-		Root: h.Sysroot.DeploymentPath(t.merge), NoOverlay: h.NoOverlay,
+		Root: root, Var: state, NoOverlay: h.NoOverlay,
 		Lua: h.Lua,
 	}, nil
+}
+
+// files returns where the files are that repository configurations name: the root of the
+// merge deployment, and its /var, "" if that is in the root. The booted deployment has the
+// running system's, since certificates may be in /run, and keys on a medium in /mnt.
+func (h *Host) files(t *target) (root, state string) {
+	if t.merge.Booted {
+		return "/", ""
+	}
+	return h.Sysroot.DeploymentPath(t.merge), h.stateVar(t.merge.OSName)
 }
 
 func (h *Host) cacheDir(os string) string {
 	if h.Sysroot.IsBooted() {
 		return "/var/cache/rpm-ostree"
 	}
-	return filepath.Join(h.Sysroot.Path(), "ostree/deploy", os, "var/cache/rpm-ostree")
+	return filepath.Join(h.stateVar(os), "cache/rpm-ostree")
+}
+
+// stateVar returns the directory that is /var in the deployments of a stateroot.
+func (h *Host) stateVar(os string) string {
+	return filepath.Join(h.Sysroot.Path(), "ostree/deploy", os, "var")
 }
 
 // vars returns the variables of repository files: the release is that of the
