@@ -52,7 +52,10 @@ func (c *Core) Fetch(ctx context.Context, tx *repo.Transaction, plan *Plan) (*Fe
 	return f, failpoint.At("core.fetched")
 }
 
-// cached returns the package of a step if it was imported before, else nil.
+// cached returns the package of a step if it was imported before, else nil. As upstream's,
+// imported packages are not told apart by whether signatures were verified then: the
+// checksum says that it is the file which the repository names, gpgcheck=1 that was
+// switched on later does not make it be imported again.
 func (c *Core) cached(tx *repo.Transaction, s Step, spec Spec) (*pkgcache.Package, error) {
 	sum, err := c.Repo.ResolveRev(pkgcache.Ref(s.NEVRA()))
 	if errors.Is(err, fs.ErrNotExist) {

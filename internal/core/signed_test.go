@@ -128,7 +128,7 @@ func TestSignedPackages(t *testing.T) {
 		{"other", "file:///etc/first.asc", "NOKEY"},
 		{"signed", "file:///etc/missing.asc", "missing.asc"},
 		{"signed", "file:///etc/first.asc", ""},
-		// What was imported was verified, and needs no key.
+		// What was imported needs no key: it is not read again.
 		{"signed", "file:///etc/missing.asc", ""},
 	} {
 		config := l.repos()[0]
@@ -151,6 +151,9 @@ func TestSignedPackages(t *testing.T) {
 	wantError(t, "other with the system's keys", l.fetch(config, "other"), "")
 	config.GPGCheck = false
 	wantError(t, "unsigned, unchecked", l.fetch(config, "unsigned"), "")
+	// As upstream: signatures are verified at the import, and it was one without gpgcheck.
+	config.GPGCheck = true
+	wantError(t, "unsigned, imported before", l.fetch(config, "unsigned"), "")
 }
 
 // Keys are files of the system that is changed, however they are named, and never those
