@@ -18,6 +18,10 @@ import (
 	"rpmostree/rpmmd"
 )
 
+// MaxEntries is how many entries of directories are looked at for packages. Links between directories
+// can make many ways to the same file.
+const MaxEntries = 4 << 20
+
 // Options tell what metadata to write. The zero value is right for a repository
 // that is served as it is.
 type Options struct {
@@ -149,7 +153,7 @@ func find(dir string, opts *Options) (out []string, err error) {
 	}
 	if opts.Paths != nil {
 		out = slices.Clone(opts.Paths)
-	} else if out, err = walk(dir, "", nil, excluded); err != nil {
+	} else if out, err = (&search{dir: dir, excluded: excluded, left: MaxEntries}).walk("", nil); err != nil {
 		return nil, err
 	}
 	out = slices.DeleteFunc(out, func(path string) bool {
@@ -190,28 +194,39 @@ func matches(pattern, s string) bool {
 	return strings.Trim(pattern[p:], "*") == ""
 }
 
-// walk returns the packages below the directory rel of dir, relative to dir. Links to directories are
-// followed, except to one of those they are in, which are above. Links to nothing are left out.
-func walk(dir, rel string, above []os.FileInfo, excluded func(name string) bool) (out []string, err error) {
-	st, err := os.Stat(filepath.Join(dir, rel))
+// A search is for the packages below a directory.
+type search struct {
+	dir      string
+	excluded func(name string) bool
+	left     int // entries that may still be looked at
+}
+
+// walk returns the packages below the directory rel of the search's, relative to that. Links to
+// directories are followed, except to one of those they are in, which are above. Links to nothing are
+// left out.
+func (s *search) walk(rel string, above []os.FileInfo) (out []string, err error) {
+	st, err := os.Stat(filepath.Join(s.dir, rel))
 	if err != nil {
 		return nil, err
 	}
 	if slices.ContainsFunc(above, func(a os.FileInfo) bool { return os.SameFile(a, st) }) {
 		return nil, nil
 	}
-	list, err := os.ReadDir(filepath.Join(dir, rel))
+	list, err := os.ReadDir(filepath.Join(s.dir, rel))
 	if err != nil {
 		return nil, err
 	}
+	if s.left -= len(list); s.left < 0 {
+		return nil, fmt.Errorf("%s: more than %d files and directories, counted by each way that links make to them", s.dir, MaxEntries)
+	}
 	for _, d := range list {
 		path := filepath.Join(rel, d.Name())
-		if excluded(d.Name()) {
+		if s.excluded(d.Name()) {
 			continue
 		}
 		mode := d.Type()
 		if mode&os.ModeSymlink != 0 {
-			to, err := os.Stat(filepath.Join(dir, path))
+			to, err := os.Stat(filepath.Join(s.dir, path))
 			if err != nil {
 				continue
 			}
@@ -219,7 +234,7 @@ func walk(dir, rel string, above []os.FileInfo, excluded func(name string) bool)
 		}
 		switch {
 		case mode.IsDir():
-			more, err := walk(dir, path, append(slices.Clip(above), st), excluded)
+			more, err := s.walk(path, append(slices.Clip(above), st))
 			if err != nil {
 				return nil, err
 			}

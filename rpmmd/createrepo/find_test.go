@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -139,7 +140,53 @@ func TestOtherFilesStay(t *testing.T) {
 			t.Errorf("%s: %q, %v", name, b, err)
 		}
 	}
+	if to, err := os.Readlink(filepath.Join(dir, "repodata", "link")); err != nil || to != "nowhere" {
+		t.Errorf("link to %q, %v", to, err)
+	}
 	if len(locations(t, dir)) != 4 {
 		t.Errorf("%q", locations(t, dir))
+	}
+}
+
+// Links between directories, by which there are more ways than anyone can go.
+func TestManyWays(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 6 {
+		if err := os.Mkdir(filepath.Join(dir, strconv.Itoa(i)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		for j := range 6 {
+			if err := os.Symlink("../"+strconv.Itoa(j), filepath.Join(dir, strconv.Itoa(i), strconv.Itoa(j))); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	none := func(string) bool { return false }
+	// Each way visits a directory at most once, and there are 6!/(6-k)! of k directories.
+	const entries = 6 + 6*(6+30+120+360+720+720)
+	if _, err := (&search{dir: dir, excluded: none, left: entries}).walk("", nil); err != nil {
+		t.Error(err)
+	}
+	if _, err := (&search{dir: dir, excluded: none, left: entries - 1}).walk("", nil); err == nil || !strings.HasPrefix(err.Error(), dir+": more than") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestCopyFile(t *testing.T) {
+	from, to := filepath.Join(t.TempDir(), "a"), filepath.Join(t.TempDir(), "b")
+	if err := os.WriteFile(from, []byte("text"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(from, 0o464); err != nil {
+		t.Fatal(err)
+	}
+	if err := copyFile(from, to); err != nil {
+		t.Fatal(err)
+	}
+	if st, err := os.Stat(to); err != nil || st.Mode() != 0o464 {
+		t.Errorf("%v, %v", st, err)
+	}
+	if b, err := os.ReadFile(to); err != nil || string(b) != "text" {
+		t.Errorf("%q, %v", b, err)
 	}
 }

@@ -57,14 +57,14 @@ func writeRepodata(dir string, pkgs []*Package, opts *Options) (*rpmmd.Repomd, e
 			return nil, err
 		}
 	}
+	if err := keepOthers(filepath.Join(dir, repodata), tmp, opts.RetainOld); err != nil {
+		return nil, err
+	}
 	var buf bytes.Buffer
 	if err := w.md.Write(&buf); err != nil {
 		return nil, err
 	}
 	if err := w.repomd(buf.Bytes()); err != nil {
-		return nil, err
-	}
-	if err := keepOthers(filepath.Join(dir, repodata), tmp, opts.RetainOld); err != nil {
 		return nil, err
 	}
 	return &w.md, replace(tmp, filepath.Join(dir, repodata))
@@ -104,29 +104,41 @@ func keep(from, to string, d fs.DirEntry) error {
 	if _, err := os.Lstat(to); err == nil {
 		return nil
 	}
-	if d.IsDir() {
+	switch {
+	case d.IsDir():
 		return os.CopyFS(to, os.DirFS(from))
+	case d.Type()&fs.ModeSymlink != 0: // of which the kernel may forbid another hard link
+		target, err := os.Readlink(from)
+		if err != nil {
+			return err
+		}
+		return os.Symlink(target, to)
 	}
 	err := os.Link(from, to)
 	if err == nil || !d.Type().IsRegular() {
 		return err
 	}
-	// A file system without hard links.
+	// A file system without hard links, or a file of somebody else.
 	return copyFile(from, to)
 }
 
+// copyFile makes another file with the same contents and mode, durably.
 func copyFile(from, to string) error {
 	in, err := os.Open(from)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	st, err := in.Stat()
+	if err != nil {
+		return err
+	}
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
 	_, err = io.Copy(out, in)
-	return errors.Join(err, out.Close())
+	return errors.Join(err, out.Chmod(st.Mode().Perm()), out.Sync(), out.Close())
 }
 
 // timestamp returns the given time, or that of the newest package.
