@@ -117,7 +117,7 @@ type State struct {
 	Scanned             int  // metadata objects that were looked at
 	Metadata            int  // metadata objects received
 	Scanning            bool // more metadata is to come, hence maybe more of the rest
-	Content, AllContent int  // files received; to be received, as far as known
+	Content, AllContent int  // files received or found in a cache; all that are needed, as far as known
 	// Parts of deltas that are here, of AllParts, and their sizes.
 	Parts, AllParts         int
 	PartBytes, AllPartBytes uint64

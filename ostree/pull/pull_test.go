@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -349,9 +350,22 @@ func TestPullFromLocalCache(t *testing.T) {
 		t.Error("files came from nowhere")
 	}
 	o.LocalCaches = []*repo.Repo{src}
+	var mu sync.Mutex
+	var at State
+	o.Watch = func(s State) {
+		mu.Lock()
+		defer mu.Unlock()
+		if s.Content >= at.Content {
+			at = s
+		}
+	}
 	if _, err := Pull(context.Background(), r, "origin", o); err != nil {
 		t.Error(err)
 	}
+	if at.Content == 0 || at.Content != at.AllContent {
+		t.Errorf("the pull ends at %d of %d files", at.Content, at.AllContent)
+	}
+	o.Watch = nil
 	fsckClean(t, r)
 
 	full := newRepo(t, repo.BareUser)

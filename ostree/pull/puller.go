@@ -130,7 +130,7 @@ func (p *puller) state(f frontierState) State {
 	p.mu.Unlock()
 	return State{
 		Scanned: f.scanned, Metadata: int(p.nMeta.Load()), Scanning: f.scanning,
-		Content: int(p.nContent.Load()), AllContent: f.files,
+		Content: int(p.nContent.Load() + p.nCachedContent.Load()), AllContent: f.files,
 		Parts: int(p.nParts.Load()), AllParts: d.Parts, PartBytes: p.nPartBytes.Load(), AllPartBytes: d.Size,
 		Transferred: uint64(p.nBytes.Load()),
 	}

@@ -16,6 +16,7 @@ type console struct {
 	mu   sync.Mutex
 	open bool // the line has begun
 	last time.Time
+	most int // the largest count so far
 }
 
 const (
@@ -36,10 +37,14 @@ func (e *env) console() *console {
 	return c
 }
 
-// count shows that n of total are done.
+// count shows that n of total are done. What comes late is not shown.
 func (c *console) count(what string, n, total int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if n < c.most {
+		return
+	}
+	c.most = n
 	if n < total && !c.due() {
 		return
 	}
@@ -56,12 +61,15 @@ func (c *console) count(what string, n, total int) {
 	c.write(fmt.Sprintf("%s [%s%s] %3d%%", what, strings.Repeat("=", full), strings.Repeat(" ", inside-full), percent))
 }
 
-// text shows what something is at. The last one is shown in any case.
+// text shows what something is at, as far as the line has room. The last one is shown in any
+// case.
 func (c *console) text(text string, last bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.e.terminal && (last || c.due()) {
-		c.write(text + strings.Repeat(" ", max(c.e.columns-len(text), 0)))
+		line := []rune(text)
+		line = line[:min(len(line), c.e.columns)]
+		c.write(string(line) + strings.Repeat(" ", c.e.columns-len(line)))
 	}
 }
 

@@ -16,9 +16,10 @@ func TestConsole(t *testing.T) {
 		for i := range 15 {
 			c.count("fsck objects", i+1, 15) // those in the middle come too early
 		}
+		c.count("fsck objects", 14, 15) // too late
 		c.message("a word")
 		c.text("a text", false) // too early
-		c.text("the last", true)
+		c.text("the last\u00a0one", true)
 		c.end()
 		c.end()
 		return b.String()
@@ -32,10 +33,10 @@ func TestConsole(t *testing.T) {
 		{"file", false, 80, "fsck objects (1/15) 6%\nfsck objects (15/15) 100%\na word\n"},
 		{
 			"terminal", true, 80, "\x1b7\x1b8fsck objects (1/15) [             ]   6%\x1b8fsck objects (15/15) [=============] 100%\na word\n" +
-				"\x1b7\x1b8the last" + strings.Repeat(" ", 72) + "\n",
+				"\x1b7\x1b8the last\u00a0one" + strings.Repeat(" ", 68) + "\n",
 		},
-		{"narrow terminal", true, 24, "\x1b7\x1b8fsck objects ( [  ]   6%\x1b8fsck objects ( [==] 100%\na word\n\x1b7\x1b8the last" + strings.Repeat(" ", 16) + "\n"},
-		{"no terminal to speak of", true, 2, "\x1b7\x1b8 []   6%\x1b8 [] 100%\na word\n\x1b7\x1b8the last\n"},
+		{"narrow terminal", true, 24, "\x1b7\x1b8fsck objects ( [  ]   6%\x1b8fsck objects ( [==] 100%\na word\n\x1b7\x1b8the last\u00a0one" + strings.Repeat(" ", 12) + "\n"},
+		{"no terminal to speak of", true, 2, "\x1b7\x1b8 []   6%\x1b8 [] 100%\na word\n\x1b7\x1b8th\n"},
 	} {
 		if got := show(tt.terminal, tt.columns); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
