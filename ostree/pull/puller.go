@@ -161,7 +161,10 @@ func (p *puller) pull(ctx context.Context) error {
 	if err := p.fetchAll(ctx, want); err != nil {
 		var space *repo.NoSpaceError
 		if !errors.As(err, &space) && !p.o.DryRun {
-			_, err2 := p.tx.Commit() // objects only; commits are marked as partial
+			_, err2 := p.tx.Commit()     // objects only; commits are marked as partial
+			if errors.As(err2, &space) { // whose consequence the other error is
+				return err2
+			}
 			err = errors.Join(err, err2)
 		}
 		return err

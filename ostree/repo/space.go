@@ -17,6 +17,7 @@ type budget struct {
 	limit   minFree
 	block   int64
 	blocks  atomic.Int64 // left
+	failure atomic.Pointer[NoSpaceError]
 }
 
 // exhausted is what is left after the first failure: nothing that is given back is enough.
@@ -96,6 +97,7 @@ func (b *budget) debit(size int64) error {
 	if b.limit.mib > 0 {
 		e.limit = fmt.Sprintf("min-free-space-size %dMB", b.limit.mib)
 	}
+	b.failure.CompareAndSwap(nil, e)
 	return e
 }
 

@@ -61,7 +61,7 @@ func TestBudgetOfKnownObjects(t *testing.T) {
 		}
 		defer tx.Abort()
 		const size = 2 * bigBuf
-		tx.budget = budget{limited: true, limit: minFree{percent: 3}, block: size}
+		tx.budget.limited, tx.budget.limit, tx.budget.block = true, minFree{percent: 3}, size
 		tx.budget.blocks.Store(tx.budget.needs(size)) // for one
 		write := func(c string) error {
 			_, err := tx.WriteFile(ostree.FileHeader{Mode: unix.S_IFREG | 0o644}, size, strings.NewReader(strings.Repeat(c, size)))
@@ -76,6 +76,9 @@ func TestBudgetOfKnownObjects(t *testing.T) {
 		var space *NoSpaceError
 		if err := errors.Join(write("b"), write("c")); !errors.As(err, &space) {
 			t.Errorf("%s: error %v", mode, err)
+		}
+		if _, err := tx.Commit(); !errors.As(err, &space) {
+			t.Errorf("%s: commit: error %v", mode, err)
 		}
 	}
 }

@@ -240,6 +240,9 @@ func (tx *Transaction) publish() error {
 	if err := context.Cause(tx.ctx); err != nil {
 		return err
 	}
+	if err := tx.budget.failure.Load(); err != nil { // what was staged is gone
+		return err
+	}
 	if err := failpoint.At("repo.commit.staged"); err != nil {
 		return err
 	}
