@@ -1,6 +1,7 @@
 package sack
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -46,15 +47,37 @@ func (s *Sack) byName(request string) []solv.Selection {
 		sels = append(sels, withArch(p.Intern(request[:i]), request[i+1:]))
 	}
 	if n, err := evr.ParseNEVRA(request); err == nil {
-		sels = append(sels, withArch(s.named(n.Name, n.EVR.String()), n.Arch))
+		for _, dep := range s.versions(n.Name, n.EVR.String()) {
+			sels = append(sels, withArch(dep, n.Arch))
+		}
 	}
 	// NAME-VERSION-RELEASE and NAME-VERSION: every dash may be the one.
 	for i := len(request) - 1; i > 0; i-- {
 		if request[i] == '-' {
-			sels = append(sels, solv.SelectName(s.named(request[:i], request[i+1:])))
+			for _, dep := range s.versions(request[:i], request[i+1:]) {
+				sels = append(sels, solv.SelectName(dep))
+			}
 		}
 	}
 	return sels
+}
+
+// versions returns the dependencies on one version of a name. As for dnf, a version without an
+// epoch is about any: about those that packages of the name have, the highest first.
+func (s *Sack) versions(name, version string) (deps []solv.Ref) {
+	var epochs []uint32
+	if !strings.Contains(version, ":") {
+		for _, id := range s.Pool.Selected(solv.SelectName(s.Pool.Intern(name))) {
+			if n := evr.Parse(s.Pool.Package(id).EVR).Epoch; n > 0 {
+				epochs = append(epochs, n)
+			}
+		}
+	}
+	slices.Sort(epochs)
+	for _, n := range slices.Backward(slices.Compact(epochs)) {
+		deps = append(deps, s.named(name, fmt.Sprintf("%d:%s", n, version)))
+	}
+	return append(deps, s.named(name, version))
 }
 
 // named returns the dependency on one version of a name.
