@@ -413,24 +413,29 @@ func TestFileURL(t *testing.T) {
 	}
 }
 
-func TestRepoSignature(t *testing.T) {
-	w := newWorld(t)
+// sign signs the repomd.xml of the repository with a new key.
+func (w *world) sign(t *testing.T) (signer *openpgp.Signer, key, signature []byte) {
+	t.Helper()
 	signer, err := openpgp.NewSigner("test", openpgp.SignerOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := signer.PublicKey()
-	if err != nil {
+	if key, err = signer.PublicKey(); err != nil {
 		t.Fatal(err)
 	}
 	repomd, err := os.ReadFile(filepath.Join(w.repo, repomdPath))
 	if err != nil {
 		t.Fatal(err)
 	}
-	good, err := signer.Sign(bytes.NewReader(repomd))
-	if err != nil {
+	if signature, err = signer.Sign(bytes.NewReader(repomd)); err != nil {
 		t.Fatal(err)
 	}
+	return signer, key, signature
+}
+
+func TestRepoSignature(t *testing.T) {
+	w := newWorld(t)
+	signer, key, good := w.sign(t)
 	bad, err := signer.Sign(strings.NewReader("something else"))
 	if err != nil {
 		t.Fatal(err)
@@ -487,22 +492,7 @@ func TestSignatureOfCached(t *testing.T) {
 // where it is when they are not there.
 func TestKeysElsewhere(t *testing.T) {
 	w := newWorld(t)
-	signer, err := openpgp.NewSigner("test", openpgp.SignerOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := signer.PublicKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	repomd, err := os.ReadFile(filepath.Join(w.repo, repomdPath))
-	if err != nil {
-		t.Fatal(err)
-	}
-	signature, err := signer.Sign(bytes.NewReader(repomd))
-	if err != nil {
-		t.Fatal(err)
-	}
+	_, key, signature := w.sign(t)
 	root := t.TempDir()
 	for name, b := range map[string][]byte{
 		filepath.Join(w.repo, repomdPath+".asc"): signature, filepath.Join(root, "key"): key,
