@@ -48,7 +48,7 @@ const (
 // Lock takes the repository's lock and returns the function that releases it.
 // It waits as long as core.lock-timeout-secs allows. Locks inside one Repo
 // count: they keep other processes out, not other goroutines. Who may not write to
-// the repository gets no lock, as upstream, and needs none.
+// the repository gets no lock, as upstream, and may see another process prune.
 func (r *Repo) Lock(ctx context.Context, kind LockKind) (unlock func() error, err error) {
 	l := &r.lock
 	none := func() error { return nil }
