@@ -30,9 +30,9 @@ func (*aboot) Finish(ctx context.Context, t Target) error {
 		key string
 		to  *string
 	}{{"aboot", &image}, {"abootcfg", &config}, {"version", new(string)}, {"linux", new(string)}, {"initrd", new(string)}, {"options", &options}} {
-		var err error
-		if *f.to, err = required(t.Entries[0], f.key); err != nil {
-			return fmt.Errorf("aboot: %w", err)
+		var ok bool
+		if *f.to, ok = t.Entries[0].Get(f.key); !ok {
+			return fmt.Errorf("aboot: no \"%s\" key in bootloader config", f.key)
 		}
 	}
 	cmd := exec.CommandContext(ctx, "aboot-deploy", "-r", ".", "-c", config, "-o", options, image)

@@ -40,7 +40,8 @@ type Entry struct {
 
 // ParseEntry reads the entry in text, that of the file called name. Lines that
 // do not begin with a letter or that have no value are left out. A key that
-// occurs twice has the last value.
+// occurs twice has the last value. Lines may end as those of other systems do, in
+// CR LF: boot loaders read them, so that a CR is no part of a value.
 func ParseEntry(name string, text []byte) (*Entry, error) {
 	if len(text) > MaxEntrySize {
 		return nil, fmt.Errorf("boot entry %s is larger than %d bytes", name, MaxEntrySize)
@@ -51,6 +52,7 @@ func ParseEntry(name string, text []byte) (*Entry, error) {
 	e := &Entry{Name: name}
 	e.TriesLeft, e.TriesDone = parseTries(name)
 	for line := range strings.SplitSeq(string(text), "\n") {
+		line = strings.TrimRight(line, "\r")
 		sep := strings.IndexAny(line, " \t")
 		if sep < 1 || !isLetter(line[0]) {
 			continue

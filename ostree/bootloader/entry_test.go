@@ -51,6 +51,32 @@ x-extra  kept as it is
 	}
 }
 
+// TestEntryOddly reads what others have written.
+func TestEntryOddly(t *testing.T) {
+	for _, tt := range []struct{ text, want, err string }{
+		{"title A\r\noptions a=b\r\n\r\nlinux /x\r\n", "title A\noptions a=b\nlinux /x\n", ""},
+		{"title A\nlinux /x", "title A\nlinux /x\n", ""},
+		{"options\nlinux\t/x\nversion \n", "version \nlinux /x\n", ""},
+		{"\ntitle A\n# options x\n9key x\n", "title A\n", ""},
+		{"options " + strings.Repeat("a=b ", 1<<16) + "\n", "options " + strings.Repeat("a=b ", 1<<16) + "\n", ""},
+		{"options = ==\n", "options = ==\n", ""},
+		{"title A\x00B\n", "", "boot entry e.conf is not UTF-8 text"},
+		{"title \xff\n", "", "boot entry e.conf is not UTF-8 text"},
+		{strings.Repeat("x", MaxEntrySize+1), "", "boot entry e.conf is larger than 1048576 bytes"},
+	} {
+		e, err := ParseEntry("e.conf", []byte(tt.text))
+		if errText(err) != tt.err {
+			t.Errorf("%.100q: %v, want %q", tt.text, err, tt.err)
+		}
+		if err != nil {
+			continue
+		}
+		if got, err := e.Marshal(); err != nil || string(got) != tt.want {
+			t.Errorf("%.100q: %.100q, %v", tt.text, got, err)
+		}
+	}
+}
+
 func TestTries(t *testing.T) {
 	for name, want := range map[string]string{
 		"ostree-1.conf": "0-0", "ostree-1+3.conf": "3-0", "ostree-1+2-1.conf": "2-1",

@@ -1,6 +1,7 @@
 package bootloader
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,18 +18,18 @@ import (
 	"golang.org/x/sys/unix"
 
 	"rpmostree/internal/dirfd"
+	"rpmostree/internal/failpoint"
 )
 
 // grub2 is GRUB 2 with a generated configuration: boot/grub2/grub.cfg is a link
-// to ../loader/grub.cfg, or a file on the EFI system partition, which cannot be
-// changed atomically.
+// to ../loader/grub.cfg, or a file on the EFI system partition, which has no
+// links.
 type grub2 struct {
 	efi string // directory of grub.cfg on the EFI system partition, below boot
 }
 
-func (*grub2) Name() string                         { return "grub2" }
-func (g *grub2) Atomic() bool                       { return g.efi == "" }
-func (*grub2) Finish(context.Context, Target) error { return nil }
+func (*grub2) Name() string   { return "grub2" }
+func (g *grub2) Atomic() bool { return g.efi == "" }
 
 // Active is false if bootupd has installed a static configuration.
 func (g *grub2) Active(t Target) (bool, error) {
@@ -87,9 +88,6 @@ func (g *grub2) findEFI(t Target) (bool, error) {
 // GRUB2Menu.
 func (g *grub2) Write(ctx context.Context, t Target) error {
 	out := path.Join(t.dir(), "grub.cfg")
-	if g.efi != "" {
-		out = path.Join(g.efi, "grub.cfg.new")
-	}
 	file := filepath.Join(t.Root, "boot", out)
 	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -105,13 +103,40 @@ func (g *grub2) Write(ctx context.Context, t Target) error {
 	if t.env("OSTREE_DEBUG_GRUB2") != "" || t.env("INVOCATION_ID") != "" { // a unit of systemd has a journal
 		_, _ = os.Stderr.Write(text)
 	}
-	if err := syncFile(file); err != nil {
-		return err
-	}
+	return syncFile(file)
+}
+
+// Finish moves the configuration to the EFI system partition. Until then the
+// machine boots what that has, which is whole: had it the new one before, the next
+// cleanup after an interruption would remove the kernels that it names.
+func (g *grub2) Finish(_ context.Context, t Target) error {
 	if g.efi == "" {
 		return nil
 	}
-	return g.replaceEFI(filepath.Join(t.Root, "boot", g.efi, "grub.cfg"))
+	from, err := t.Boot.OpenDirBeneath(t.dir(), dirfd.NoSymlinks)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	config, err := from.ReadFile("grub.cfg", maxConfig)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // it is there already
+	}
+	if err != nil {
+		return err
+	}
+	to, err := t.Boot.OpenDirBeneath(g.efi, dirfd.InRoot)
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	if err := errors.Join(replaceEFI(to, config), failpoint.At("bootloader.finish")); err != nil {
+		return err
+	}
+	return from.Unlink("grub.cfg")
 }
 
 // command returns the generator, to write the file out, a path below /boot.
@@ -152,17 +177,37 @@ func syncFile(name string) error {
 	return unix.Fdatasync(int(f.Fd()))
 }
 
-// replaceEFI keeps the old configuration as grub.cfg.old. FAT cannot replace a
-// file atomically.
-func (g *grub2) replaceEFI(config string) error {
-	old, err := os.ReadFile(config)
+// replaceEFI keeps the old configuration as grub.cfg.old.
+func replaceEFI(dir *dirfd.Dir, config []byte) error {
+	old, err := dir.ReadFile("grub.cfg", maxConfig)
+	if err != nil || bytes.Equal(old, config) {
+		return err
+	}
+	for _, f := range []struct {
+		name string
+		data []byte
+	}{{"grub.cfg.old", old}, {"grub.cfg.new", config}} {
+		if err := writeFAT(dir, f.name, f.data); err != nil {
+			return err
+		}
+	}
+	if err := dir.Rename("grub.cfg.new", dir, "grub.cfg"); err != nil {
+		return err
+	}
+	return dir.Sync()
+}
+
+// writeFAT writes a file where there are neither modes nor files without a name.
+func writeFAT(dir *dirfd.Dir, name string, data []byte) error {
+	f, err := dir.OpenFile(name, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC, 0o644)
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(config+".old", old, 0o644); err != nil {
-		return err
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
 	}
-	return os.Rename(config+".new", config)
+	return errors.Join(err, f.Close())
 }
 
 // GRUB2Menu describes the menu entries that GRUB's generator asks for.

@@ -242,13 +242,20 @@ func (k *Kargs) DeleteIfPresent(arg string) error {
 	return k.Delete(arg)
 }
 
-// errKargText is the error for text that cannot stand in a boot entry.
-var errKargText = errors.New("kernel arguments contain a line break or NUL byte")
+// Errors for text that cannot stand in a boot entry.
+var (
+	errKargText  = errors.New("kernel arguments contain a line break or NUL byte")
+	errKargQuote = errors.New("kernel arguments contain a quotation mark that is not closed")
+)
 
-// Validate returns an error if the list cannot be written on one line.
+// Validate returns an error if the list cannot be written on one line, or would
+// swallow what is appended to that.
 func (k Kargs) Validate() error {
-	if strings.ContainsAny(k.String(), "\n\r\x00") {
+	switch line := k.String(); {
+	case strings.ContainsAny(line, "\n\r\x00"):
 		return errKargText
+	case strings.Count(line, `"`)%2 != 0:
+		return errKargQuote
 	}
 	return nil
 }

@@ -95,6 +95,22 @@ func errText(err error) string {
 	return err.Error()
 }
 
+func TestKargsValidate(t *testing.T) {
+	for line, want := range map[string]string{
+		`root=x quiet a="b c" "d e"`: "",
+		"=":                          "",
+		"a= =b \"\"":                 "",
+		"a=b\nc":                     errKargText.Error(),
+		"a=b\r":                      errKargText.Error(),
+		"a\x00":                      errKargText.Error(),
+		`a="b c`:                     errKargQuote.Error(),
+	} {
+		if got := errText(ParseKargs(line).Validate()); got != want {
+			t.Errorf("%q: %q, want %q", line, got, want)
+		}
+	}
+}
+
 func TestKargsLast(t *testing.T) {
 	k := ParseKargs("console=tty0 quiet console=ttyS0")
 	if v, ok := k.Last("console"); !ok || v != "ttyS0" {

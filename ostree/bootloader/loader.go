@@ -56,16 +56,16 @@ func (t Target) path(p string) string {
 
 // Loader is a boot loader that does not read boot entries itself.
 type Loader interface {
-	// Name is the name in the configuration key sysroot.bootloader.
+	// Name is what libostree calls it.
 	Name() string
 	// Active reports whether the sysroot uses the boot loader.
 	Active(Target) (bool, error)
 	// Write writes the configuration for the target.
 	Write(context.Context, Target) error
-	// Finish is called when boot/loader points to the target.
+	// Finish is called when boot/loader points to the target. What was finished before is
+	// left alone: after an interruption Finish is called once more.
 	Finish(context.Context, Target) error
-	// Atomic reports whether the configuration takes effect with that link and
-	// not before.
+	// Atomic reports whether the configuration takes effect with that link.
 	Atomic() bool
 }
 
@@ -73,7 +73,10 @@ type Loader interface {
 // sysroot.bootloader. For "auto", and the empty string, it is the one in use.
 // nil means that the entries are enough.
 func Find(name string, t Target) (Loader, error) {
-	loaders := []Loader{new(syslinux), new(grub2), new(uboot)}
+	loaders := []struct {
+		key string
+		Loader
+	}{{"syslinux", new(syslinux)}, {"grub2", new(grub2)}, {"uboot", new(uboot)}}
 	switch name {
 	case "none":
 		return nil, nil
@@ -86,15 +89,15 @@ func Find(name string, t Target) (Loader, error) {
 			if ok, err := l.Active(t); err != nil {
 				return nil, err
 			} else if ok {
-				return l, nil
+				return l.Loader, nil
 			}
 		}
 		return nil, nil
 	}
 	for _, l := range loaders {
-		if l.Name() == name {
+		if l.key == name {
 			_, err := l.Active(t) // it looks for its files
-			return l, err
+			return l.Loader, err
 		}
 	}
 	return nil, fmt.Errorf("Invalid bootloader configuration: '%s'", name)

@@ -2,10 +2,13 @@ package bootloader
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"rpmostree/internal/dirfd"
 )
@@ -63,13 +66,124 @@ func TestSyslinux(t *testing.T) {
 	checkConfig(t, target, "syslinux", "loader.1/syslinux.cfg", want)
 }
 
+// TestSyslinuxKeeps is about what others have written: none of it goes.
+func TestSyslinuxKeeps(t *testing.T) {
+	for _, tt := range []struct {
+		name, text, keep string
+		isDefault        bool
+		err              string
+	}{
+		{"empty", "", "", true, ""},
+		{"no line break at the end", "LABEL a\n\tKERNEL /a", "LABEL a\n\tKERNEL /a\n", true, ""},
+		{"CR LF", "TIMEOUT 5\r\nLABEL old\r\n\tKERNEL /boot/ostree/x\r\nLABEL a\r\n\tKERNEL /a\r\n", "TIMEOUT 5\r\nLABEL a\r\n\tKERNEL /a\r\n\n", true, ""},
+		{"the local disk", "LABEL old\n\tKERNEL /ostree/x\nLABEL disk\n\tLOCALBOOT 0\nLABEL new\n\tKERNEL /ostree/y\n", "LABEL disk\n\tLOCALBOOT 0\n\n", true, ""},
+		{"the local disk first", "LABEL disk\n\tLOCALBOOT 0\n", "", false, "No KERNEL argument found after LABEL"},
+		{"a label at the end", "LABEL a\n\tKERNEL /a\nLABEL b\n\tKERNEL /b\n\tAPPEND x", "LABEL a\n\tKERNEL /a\nLABEL b\n\tKERNEL /b\n\tAPPEND x\n", true, ""},
+		{"names like ours", "LABEL a\n\tKERNEL /ostree-rescue/vmlinuz\n", "LABEL a\n\tKERNEL /ostree-rescue/vmlinuz\n\n", true, ""},
+		{"another default", "DEFAULT a\nLABEL a\n\tKERNEL /a\n", "LABEL a\n\tKERNEL /a\n\n", false, ""},
+		{"a long line", "# " + strings.Repeat("x", 1<<20), "# " + strings.Repeat("x", 1<<20) + "\n", true, ""},
+	} {
+		keep, isDefault, err := keepSyslinux(tt.text)
+		if tt.err != "" {
+			if err == nil || err.Error() != tt.err {
+				t.Errorf("%s: %v, want %s", tt.name, err, tt.err)
+			}
+			continue
+		}
+		if got := string(joinLines(keep)); err != nil || got != tt.keep || isDefault != tt.isDefault {
+			t.Errorf("%s: %.200q, %v, %v; want %.200q", tt.name, got, isDefault, err, tt.keep)
+		}
+	}
+}
+
+// TestConfigRefused is about configurations that are no files, or lead elsewhere. An error
+// names the file, and nothing is written.
+func TestConfigRefused(t *testing.T) {
+	outside := filepath.Join(t.TempDir(), "outside")
+	if err := os.WriteFile(outside, []byte("TIMEOUT 5\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		make func(at string) error
+		err  string
+	}{
+		"outside":   {func(at string) error { return os.Symlink("../../.."+outside, at) }, "syslinux.cfg: no such file"},
+		"directory": {func(at string) error { return os.Mkdir(at, 0o755) }, "is a directory"},
+		"fifo":      {func(at string) error { return unix.Mkfifo(at, 0o644) }, ""},
+		"loop":      {func(at string) error { return os.Symlink("syslinux.cfg", at) }, "too many levels of symbolic links"},
+		"endless":   {func(at string) error { return os.Truncate(at, 5<<20) }, "syslinux/syslinux.cfg is larger than 4194304 bytes"},
+	} {
+		target := newTarget(t, map[string]string{"boot/syslinux/syslinux.cfg": ""})
+		at := filepath.Join(target.Root, "boot/syslinux/syslinux.cfg")
+		if name != "endless" {
+			if err := os.Remove(at); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := tt.make(at); err != nil {
+			t.Fatal(err)
+		}
+		err := new(syslinux).Write(t.Context(), target)
+		if tt.err != "" && (err == nil || !strings.Contains(err.Error(), tt.err)) || tt.err == "" && err != nil {
+			t.Errorf("%s: %v, want %q", name, err, tt.err)
+		}
+		_, err = os.Lstat(filepath.Join(target.Root, "boot/loader.1/syslinux.cfg"))
+		if (err == nil) != (tt.err == "") {
+			t.Errorf("%s: what was written: %v", name, err)
+		}
+	}
+	// The new directory is never reached through a link.
+	target := newTarget(t, map[string]string{"boot/syslinux/syslinux.cfg": "", "elsewhere/": ""})
+	loader := filepath.Join(target.Root, "boot/loader.1")
+	if err := errors.Join(os.RemoveAll(loader), os.Symlink("../elsewhere", loader)); err != nil {
+		t.Fatal(err)
+	}
+	if err := new(syslinux).Write(t.Context(), target); err == nil {
+		t.Error("written through a link")
+	}
+}
+
+// TestEFI writes to a directory that links lead to, below boot only.
+func TestEFI(t *testing.T) {
+	target := newTarget(t, map[string]string{"boot/loader.1/grub.cfg": "new", "boot/esp/EFI/vendor/grub.cfg": "old", "outside/EFI/vendor/grub.cfg": "old"})
+	boot := filepath.Join(target.Root, "boot")
+	if err := os.Symlink("../../../esp", filepath.Join(boot, "efi")); err != nil {
+		t.Fatal(err)
+	}
+	read := func(name string) string {
+		b, err := os.ReadFile(filepath.Join(target.Root, name))
+		if err != nil {
+			return "-"
+		}
+		return string(b)
+	}
+	for range 2 { // the second time there is nothing to do
+		l, err := Find("auto", target)
+		if err != nil || l == nil || l.Atomic() {
+			t.Fatalf("found %v, %v", l, err)
+		}
+		if err := l.Finish(t.Context(), target); err != nil {
+			t.Fatal(err)
+		}
+		if got := read("boot/esp/EFI/vendor/grub.cfg") + read("boot/esp/EFI/vendor/grub.cfg.old") + read("boot/loader.1/grub.cfg"); got != "newold-" {
+			t.Errorf("new, old and source: %q", got)
+		}
+	}
+	if err := errors.Join(os.Remove(filepath.Join(boot, "efi")), os.Symlink("../outside", filepath.Join(boot, "efi"))); err != nil {
+		t.Fatal(err)
+	}
+	if l, err := Find("auto", target); l != nil || err != nil {
+		t.Errorf("found %v outside of boot, %v", l, err)
+	}
+}
+
 func TestUBoot(t *testing.T) {
 	target := newTarget(t, map[string]string{
 		"boot/loader/uEnv.txt": "", "ostree/boot.1/os/b/0/usr/lib/ostree-boot/uEnv.txt": "bootdelay=1",
 	})
 	want := "kernel_image=/boot/ostree/os-b/vmlinuz\nramdisk_image=/boot/ostree/os-b/initramfs.img\nfdtdir=/boot/ostree/os-b/dtb\nbootargs=root=x ostree=/ostree/boot.1/os/b/0\nbootdelay=1\n" +
 		"kernel_image2=/boot/ostree/os-a/vmlinuz\nfdt_file2=/boot/ostree/os-a/dt\nbootargs2=root=x ostree=/ostree/boot.1/os/a/0\n"
-	checkConfig(t, target, "uboot", "loader.1/uEnv.txt", want)
+	checkConfig(t, target, "U-Boot", "loader.1/uEnv.txt", want)
 }
 
 func checkConfig(t *testing.T, target Target, name, file, want string) {

@@ -56,7 +56,7 @@ func TestAboot(t *testing.T) {
 		t.Fatal(err)
 	}
 	log := fakePrograms(t, "aboot-deploy")
-	if _, err := finish(t, l, target, log); err == nil || err.Error() != `aboot: No "aboot" key in bootloader config` {
+	if _, err := finish(t, l, target, log); err == nil || err.Error() != `aboot: no "aboot" key in bootloader config` {
 		t.Errorf("without an image: %v", err)
 	}
 	e.Set("aboot", "/ostree/os-b/aboot.img")

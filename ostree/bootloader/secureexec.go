@@ -83,9 +83,9 @@ func (z *zipl) mountSE() (unmount func() error, err error) {
 func (z *zipl) makeImage(ctx context.Context, t Target, keys []string) error {
 	var value [3]string
 	for i, key := range []string{"linux", "initrd", "options"} {
-		var err error
-		if value[i], err = required(t.Entries[0], key); err != nil {
-			return err
+		var ok bool
+		if value[i], ok = t.Entries[0].Get(key); !ok {
+			return fmt.Errorf("no \"%s\" key in bootloader config", key)
 		}
 	}
 	boot := filepath.Join(t.Root, "boot")

@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"rpmostree/internal/failpoint"
 )
 
 // updateStamp, in boot, says that a program must run before the machine boots.
@@ -20,6 +22,9 @@ func (t Target) stamp() error { return t.Boot.WriteFileAtomic(updateStamp, nil, 
 func (t Target) stamped() (bool, error) { return t.Boot.Exists(updateStamp) }
 
 func (t Target) unstamp() error {
+	if err := failpoint.At("bootloader.finish"); err != nil {
+		return err
+	}
 	if err := t.Boot.Unlink(updateStamp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

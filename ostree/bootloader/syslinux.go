@@ -3,6 +3,7 @@ package bootloader
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 )
 
@@ -26,7 +27,7 @@ func (*syslinux) Write(_ context.Context, t Target) error {
 	}
 	lines, isDefault, err := keepSyslinux(string(old))
 	if err != nil {
-		return err
+		return fmt.Errorf("boot/syslinux/syslinux.cfg: %w", err)
 	}
 	for i, e := range t.Entries {
 		linux, err := required(e, "linux")
@@ -51,21 +52,21 @@ func (*syslinux) Write(_ context.Context, t Target) error {
 
 // keepSyslinux returns the lines of a configuration without the labels of
 // deployments and without the default, and whether the default is to be a
-// deployment.
+// deployment. A label without KERNEL, such as one for the local disk, is kept if
+// it is not the first; libostree takes it for what the label before it is.
 func keepSyslinux(text string) (keep []string, isDefault bool, err error) {
-	var label []string // lines of the label that is being read
-	kernel := ""
+	var label []string         // lines of the label that is being read
+	kernel, known := "", false // of the label; whether one before it had one
 	endLabel := func() error {
-		if label == nil {
+		switch {
+		case label == nil:
 			return nil
-		}
-		if kernel == "" {
+		case kernel == "" && !known:
 			return errors.New("No KERNEL argument found after LABEL")
-		}
-		if !strings.HasPrefix(kernel, "/ostree/") && !strings.HasPrefix(kernel, "/boot/ostree/") {
+		case !strings.HasPrefix(kernel, "/ostree/") && !strings.HasPrefix(kernel, "/boot/ostree/"):
 			keep = append(keep, label...)
 		}
-		label, kernel = nil, ""
+		label, kernel, known = nil, "", true
 		return nil
 	}
 	sawDefault := false

@@ -11,7 +11,7 @@ import (
 // uboot is U-Boot with scripts that read boot/loader/uEnv.txt.
 type uboot struct{}
 
-func (*uboot) Name() string                         { return "uboot" }
+func (*uboot) Name() string                         { return "U-Boot" }
 func (*uboot) Atomic() bool                         { return true }
 func (*uboot) Finish(context.Context, Target) error { return nil }
 
