@@ -18,9 +18,37 @@ var (
 // the same. It returns what the C program says.
 func (w *world) checkBootable(t *testing.T) string {
 	t.Helper()
+	w.checkBootFiles(t)
+	s, err := Open(w.root(), options())
+	must(t, err)
+	defer s.Close()
+	st, err := s.Load()
+	must(t, err)
+	var paths []string
+	for _, d := range st.Deployments {
+		if _, err := s.Repo().Commit(d.Checksum); err != nil {
+			t.Error(err)
+		}
+		paths = append(paths, s.DeploymentPath(d))
+	}
+	status := w.status()
+	if want := w.listed(status); !slices.Equal(paths, want) {
+		t.Errorf("we see %q, the C program sees %q", paths, want)
+	}
+	return status
+}
+
+// bootFiles are what boot loaders read, below the directory of the world: boot entries,
+// their own configuration, and what the programs of a test have installed.
+var bootFiles = []string{"sysroot/boot/loader/entries/ostree-*.conf", "sysroot/boot/loader/grub.cfg", "sysroot/boot/loader/syslinux.cfg",
+	"sysroot/boot/loader/uEnv.txt", "sysroot/boot/efi/EFI/vendor/grub.cfg", "record"}
+
+// checkBootFiles is the first half of checkBootable.
+func (w *world) checkBootFiles(t *testing.T) {
+	t.Helper()
 	read := 0
-	for _, pattern := range []string{"entries/ostree-*.conf", "grub.cfg", "syslinux.cfg", "uEnv.txt"} {
-		files, err := filepath.Glob(filepath.Join(w.root(), "boot/loader", pattern))
+	for _, pattern := range bootFiles {
+		files, err := filepath.Glob(filepath.Join(w.dir, pattern))
 		must(t, err)
 		for _, file := range files {
 			text, err := os.ReadFile(file)
@@ -43,23 +71,6 @@ func (w *world) checkBootable(t *testing.T) string {
 	if read == 0 {
 		t.Fatal("nothing to boot")
 	}
-	s, err := Open(w.root(), options())
-	must(t, err)
-	defer s.Close()
-	st, err := s.Load()
-	must(t, err)
-	var paths []string
-	for _, d := range st.Deployments {
-		if _, err := s.Repo().Commit(d.Checksum); err != nil {
-			t.Error(err)
-		}
-		paths = append(paths, s.DeploymentPath(d))
-	}
-	status := w.status()
-	if want := w.listed(status); !slices.Equal(paths, want) {
-		t.Errorf("we see %q, the C program sees %q", paths, want)
-	}
-	return status
 }
 
 // checkTarget checks the deployment that a kernel argument chooses.

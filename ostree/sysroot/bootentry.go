@@ -224,9 +224,14 @@ func (w *bootWriter) entry(root *dirfd.Dir, k *kernel, d Deployment) (*bootloade
 		return nil, err
 	}
 	e.Set("options", kargs.String())
-	if d.Index > 0 {
-		for _, kv := range w.config.Append {
+	if arg, _ := ostreeArg(e); arg != link {
+		return nil, fmt.Errorf("kernel arguments hide ostree=%s: %s", link, kargs)
+	}
+	for _, kv := range w.config.Append {
+		if have, ok := e.Get(kv[0]); d.Index > 0 {
 			e.Set(kv[0], kv[1])
+		} else if ok && have == kv[1] {
+			e.Unset(kv[0]) // it was not the default before
 		}
 	}
 	e.Name = w.fileName(d)

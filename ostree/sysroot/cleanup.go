@@ -32,6 +32,7 @@ func (s *Sysroot) PrepareCleanup(ctx context.Context, st *State) error {
 		what string
 		do   func(*State) error
 	}{
+		{"Finishing bootloader", func(st *State) error { return s.finishLoader(ctx, st) }},
 		{"Cleaning bootversions", s.cleanBootVersions},
 		{"Cleaning deployments", s.cleanDeployments},
 		{"Cleaning bootfs", s.cleanBoot},
@@ -48,6 +49,24 @@ func (s *Sysroot) PrepareCleanup(ctx context.Context, st *State) error {
 		}
 	}
 	return nil
+}
+
+// finishLoader does what was left to do when the last change of boot entries was
+// interrupted. Until then the machine boots what was there before it: that must not be
+// removed.
+func (s *Sysroot) finishLoader(ctx context.Context, st *State) error {
+	if s.boot == nil {
+		return nil
+	}
+	entries, err := s.readEntries(st.BootVersion)
+	if err != nil {
+		return err
+	}
+	loader, target, err := s.findLoader(st.BootVersion, withoutStaged(st.Deployments), entries)
+	if loader == nil || err != nil {
+		return err
+	}
+	return loader.Finish(ctx, target)
 }
 
 // cleanBootVersions removes the entries and links that are not in use.
@@ -224,6 +243,11 @@ func (s *Sysroot) cleanBoot(st *State) error {
 		csum := name[strings.LastIndexByte(name, '-')+1:]
 		if _, err := ostree.ParseChecksum(csum); err != nil || csum == name || kernels[csum] {
 			continue
+		}
+		if st, err := dir.Stat(name); err != nil {
+			return err
+		} else if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+			continue // not ours
 		}
 		if err := dir.RemoveAll(name); err != nil {
 			return err

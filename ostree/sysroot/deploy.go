@@ -102,8 +102,16 @@ func (s *Sysroot) Create(ctx context.Context, st *State, o DeployOptions) (Deplo
 // initialize does the part that does not depend on the merge deployment.
 func (s *Sysroot) initialize(ctx context.Context, st *State, o DeployOptions) (Deployment, error) {
 	d := Deployment{OSName: st.osnameOr(o.Stateroot), Checksum: o.Commit, Origin: o.Origin, Overlays: o.Overlays, Unlocked: UnlockedNone}
-	if !validElement(d.OSName) {
+	if d.OSName == "" {
 		return d, errNotBooted
+	}
+	if !validStateroot(d.OSName) {
+		return d, fmt.Errorf("invalid stateroot name %q", d.OSName)
+	}
+	if o.Kargs != nil { // a staged deployment would fail when it is too late
+		if err := o.Kargs.Validate(); err != nil {
+			return d, err
+		}
 	}
 	state, err := s.ostree.OpenDirBeneath("deploy/"+d.OSName, dirfd.NoSymlinks)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -5,6 +5,7 @@ import (
 	"path"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"rpmostree/internal/keyfile"
 	"rpmostree/ostree"
@@ -149,10 +150,17 @@ func parseBootlink(s string) (bootlink, error) {
 		return bootlink{}, bad
 	}
 	serial, err := parseSerial(p[5])
-	if err != nil || !validElement(p[3]) || !validElement(p[4]) {
+	if err != nil || !validStateroot(p[3]) || !validElement(p[4]) {
 		return bootlink{}, bad
 	}
 	return bootlink{int(p[2][5] - '0'), p[3], p[4], serial}, nil
+}
+
+// validStateroot reports whether s can be the name of a stateroot, which is part of a
+// kernel argument: it must not end there, nor begin a quotation.
+func validStateroot(s string) bool {
+	inArgument := func(r rune) bool { return r == '"' || unicode.IsSpace(r) || unicode.IsControl(r) }
+	return validElement(s) && !strings.ContainsFunc(s, inArgument)
 }
 
 // validElement reports whether s can be one element of a path.

@@ -2,7 +2,9 @@ package sysroot
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -86,15 +88,17 @@ func (s *Sysroot) bootSpace(st *State, list []Deployment) (need, gain int64, wan
 		if d.Staged || present[d.BootChecksum] {
 			continue
 		}
-		present[d.BootChecksum] = true
-		if wanted[d.BootChecksum] {
-			continue
-		}
 		size, err := s.treeSize(s.boot, bootDir(d))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // somebody has removed it: it is installed anew
+		}
 		if err != nil {
 			return 0, 0, nil, err
 		}
-		gain += size
+		present[d.BootChecksum] = true
+		if !wanted[d.BootChecksum] {
+			gain += size
+		}
 	}
 	for _, d := range list {
 		if present[d.BootChecksum] {

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"rpmostree/internal/dirfd"
+	"rpmostree/internal/failpoint"
 )
 
 // etcMerge carries what the administrator changed from one /etc to another.
@@ -43,7 +44,7 @@ func (m etcMerge) apply(diff ConfigDiff) error {
 	}
 	for _, names := range [][]string{diff.Modified, diff.Added} {
 		for _, name := range names {
-			if err := m.copyChanged(name); err != nil {
+			if err := errors.Join(m.copyChanged(name), failpoint.At("sysroot.deploy.merge")); err != nil {
 				return err
 			}
 		}

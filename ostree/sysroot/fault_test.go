@@ -32,6 +32,7 @@ var faultLoaders = []map[string]string{
 	{"boot/syslinux/syslinux.cfg": "-> ../loader/syslinux.cfg", "boot/loader": "-> loader.0", "boot/loader.0/syslinux.cfg": "DEFAULT x\n"},
 	{"boot/grub2/grub.cfg": "-> ../loader/grub.cfg", "boot/loader": "-> loader.0", "boot/loader.0/grub.cfg": "old"},
 	{"boot/loader": "-> loader.0", "boot/loader.0/uEnv.txt": ""},
+	{"boot/efi/EFI/vendor/grub.cfg": "old"},
 }
 
 // newScene makes a scene that depends on the seed: how many deployments there are, what
@@ -170,7 +171,9 @@ type operation struct {
 var (
 	writePoints = []string{"sysroot.boot.kernel", "sysroot.boot.entries", "sysroot.boot.links", "sysroot.boot.linkswapped", "sysroot.boot.written",
 		"sysroot.boot.swapped", "sysroot.cleanup"}
-	deployPoints = slices.Concat([]string{"sysroot.deploy.checkout", "sysroot.deploy.etc", "sysroot.deploy.merged"}, writePoints)
+	deployPoints = slices.Concat([]string{"sysroot.deploy.checkout", "sysroot.deploy.etc", "sysroot.deploy.merge", "sysroot.deploy.merged"}, writePoints)
+	// recordPoints are those of a deployment for boot loaders that programs install.
+	recordPoints = slices.Concat(writePoints, []string{"bootloader.finish"})
 )
 
 var operations = []operation{
@@ -184,17 +187,18 @@ var operations = []operation{
 	{name: "kargs", deployments: 2, points: writePoints},
 	{name: "stage", deployments: 1, staged: true, before: []string{"stage"}, points: []string{"sysroot.deploy.checkout", "sysroot.deploy.etc", "sysroot.stage.written", "sysroot.remove"}},
 	{name: "drop", deployments: 1, staged: true, before: []string{"stage"}, points: []string{"sysroot.stage.dropped", "sysroot.remove"}},
-	{name: "finalize", deployments: 1, staged: true, before: []string{"stage"}, points: slices.Concat([]string{"sysroot.finalize.begun", "sysroot.deploy.merged"}, writePoints)},
+	{name: "finalize", deployments: 1, staged: true, before: []string{"stage"}, points: slices.Concat([]string{"sysroot.finalize.begun", "sysroot.deploy.merge", "sysroot.deploy.merged"}, writePoints)},
 }
 
 // TestKilledEverywhere kills each operation at each of its points, at the first passage and at
 // some of those that follow. The machine must then boot what it booted before or
 // what it boots after the operation, both programs must find the sysroot and its
-// repository sound, and the operation must succeed when it is repeated.
+// repository sound, and the operation must succeed when it is repeated. Many faults are
+// those of each operation with each boot loader.
 func TestKilledEverywhere(t *testing.T) {
-	seeds, passages := uint64(1), []int{1, 3}
+	seeds, passages := 1, []int{1, 3}
 	if treetest.Faults() {
-		seeds, passages = 3, []int{1, 2, 4}
+		seeds, passages = len(faultLoaders), []int{1, 2, 4}
 	}
 	generator, err := filepath.Abs("../../dist/grub/ostree-grub-generator")
 	must(t, err)
@@ -204,7 +208,7 @@ func TestKilledEverywhere(t *testing.T) {
 		for i, o := range operations {
 			t.Run(fmt.Sprintf("%s-%d", o.name, seed), func(t *testing.T) {
 				t.Parallel()
-				testKilled(t, o, newScene(t, o, seed, faultLoaders[(i+int(seed))%len(faultLoaders)]), passages)
+				testKilled(t, o, newScene(t, o, uint64(seed), faultLoaders[(i+seed)%len(faultLoaders)]), passages)
 			})
 		}
 	}
@@ -212,13 +216,15 @@ func TestKilledEverywhere(t *testing.T) {
 
 // TestPointsAreCovered makes sure that no point of failure is forgotten above.
 func TestPointsAreCovered(t *testing.T) {
-	var have []string
+	have := slices.Clone(recordPoints)
 	for _, o := range operations {
 		have = append(have, o.points...)
 	}
 	files, err := filepath.Glob("*.go")
 	must(t, err)
-	for _, name := range files {
+	loaders, err := filepath.Glob("../bootloader/*.go")
+	must(t, err)
+	for _, name := range append(files, loaders...) {
 		text, err := os.ReadFile(name)
 		must(t, err)
 		for _, m := range regexp.MustCompile(`failpoint\.At\("([^"]+)"\)`).FindAllSubmatch(text, -1) {
@@ -273,7 +279,9 @@ func (w *scene) check(t *testing.T, before, after outcome) {
 	if before.files == nil {
 		return
 	}
-	files := settled(t, w.clone().world)
+	c := w.clone()
+	files := settled(t, c.world)
+	c.checkBootFiles(t)
 	if diffLines(before.files, files) != "" && diffLines(after.files, files) != "" {
 		t.Errorf("neither old nor new; - new state only, + what there is:\n%s", diffLines(after.files, files))
 	}
@@ -356,4 +364,71 @@ func settled(t *testing.T, w *world) []string {
 		lines = append(lines, l)
 	}
 	return lines
+}
+
+// installers stand for the programs that put what boots where the firmware finds it. Each
+// writes that to the file record of its world, which lies beside its own directory.
+var installers = map[string]string{
+	"zipl":         `cat $(ls "$dir"/sysroot/boot/loader/entries/*.conf | tail -n1) >"$dir/record.new"`,
+	"aboot-deploy": `echo "$6 $7" >"$dir/record.new"`,
+}
+
+// TestBootRecord kills a deployment for boot loaders that need a program: until it has run
+// the machine boots what it has recorded, which must be there, also after a cleanup.
+func TestBootRecord(t *testing.T) {
+	for _, loader := range []string{"zipl", "aboot"} {
+		w := newRecordScene(t, loader)
+		path := os.Getenv("PATH")
+		for _, point := range recordPoints {
+			t.Run(loader+" "+point, func(t *testing.T) {
+				c := w.clone()
+				c.T = t
+				t.Setenv("PATH", filepath.Join(c.dir, "bin")+":"+path)
+				if !c.victim("deploy", point) {
+					t.Fatal("never reached")
+				}
+				c.checkBootFiles(t)
+				c.do("cleanup")
+				c.checkBootFiles(t)
+				c.do("deploy")
+				c.checkBootFiles(t)
+				record, err := os.ReadFile(filepath.Join(c.dir, "record"))
+				must(t, err)
+				s := c.open()
+				st, err := s.Load()
+				must(t, err)
+				if arg, _ := st.Deployments[0].Kargs().Last("ostree"); !strings.Contains(string(record), "ostree="+arg) {
+					t.Errorf("what boots is %q, and not %s", record, arg)
+				}
+			})
+		}
+	}
+}
+
+// newRecordScene makes a scene with one deployment, which is running, and a commit with another
+// kernel.
+func newRecordScene(t *testing.T, loader string) *scene {
+	w := &scene{world: newWorld(t)}
+	for name, script := range installers {
+		plant(t, w.dir, map[string]string{"bin/" + name: "mode=755 #!/bin/sh\nset -e\ndir=${0%/bin/*}\n" + script + "\nmv \"$dir/record.new\" \"$dir/record\"\n"})
+	}
+	must(t, os.Mkdir(filepath.Join(w.dir, "run"), 0o755))
+	tree := map[string]string{"usr/lib/modules/6.1.0/aboot.img": "android", "usr/lib/modules/6.1.0/vmlinuz": "old"}
+	w.commit("1", tree)
+	w.do("add")
+	var err error
+	w.booted, err = filepath.Rel(w.root(), w.ours()[0])
+	must(t, err)
+	w.reboot()
+	plant(t, w.ours()[0]+"/etc", map[string]string{"conf": "changed"})
+	s := w.open()
+	config := s.Repo().Config()
+	must(t, config.Set("sysroot", "bootloader", loader))
+	must(t, s.Repo().SetConfig(config))
+	t.Setenv("PATH", filepath.Join(w.dir, "bin")+":"+os.Getenv("PATH"))
+	w.do("kargs") // which makes the first record
+	w.checkBootFiles(t)
+	tree["usr/lib/modules/6.1.0/vmlinuz"] = "new"
+	w.commit("2", tree)
+	return w
 }

@@ -72,7 +72,7 @@ func EnsureInitialized(path string) error {
 // InitStateroot makes a stateroot. One that exists is an error. The lock must
 // be held.
 func (s *Sysroot) InitStateroot(osname string) error {
-	if !validElement(osname) {
+	if !validStateroot(osname) {
 		return fmt.Errorf("invalid stateroot name %q", osname)
 	}
 	dir, err := s.ostree.Open("deploy")

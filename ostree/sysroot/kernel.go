@@ -87,6 +87,11 @@ func findModulesKernel(root *dirfd.Dir) (*kernel, error) {
 	}
 	for _, version := range versions {
 		at := path.Join(modulesDir, version)
+		if st, err := dir.Stat(version); err != nil {
+			return nil, err
+		} else if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+			continue // a link is another name of one
+		}
 		if ok, err := isRegular(root, path.Join(at, "vmlinuz")); err != nil {
 			return nil, err
 		} else if ok {

@@ -144,7 +144,8 @@ func (s *Sysroot) readEntries(version int) ([]*bootloader.Entry, error) {
 	if s.boot == nil {
 		return nil, nil
 	}
-	dir, err := s.boot.OpenDirBeneath(fmt.Sprintf("loader.%d/entries", version), dirfd.InRoot)
+	at := fmt.Sprintf("loader.%d/entries", version)
+	dir, err := s.boot.OpenDirBeneath(at, dirfd.InRoot)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -165,23 +166,51 @@ func (s *Sysroot) readEntries(version int) ([]*bootloader.Entry, error) {
 		if !strings.HasPrefix(f.Name, "ostree-") || !strings.HasSuffix(f.Name, ".conf") {
 			continue
 		}
-		text, err := dir.ReadFile(f.Name, bootloader.MaxEntrySize)
-		if err != nil {
-			return nil, err
-		}
-		e, err := bootloader.ParseEntry(f.Name, text)
+		e, err := s.readEntry(at, f.Name)
 		if err != nil {
 			return nil, fmt.Errorf("Parsing %s: %w", f.Name, err)
 		}
-		entries = append(entries, e)
+		if e != nil {
+			entries = append(entries, e)
+		}
 	}
 	bootloader.SortEntries(entries)
 	return entries, nil
 }
 
+// readEntry reads the boot entry name in a directory below boot. It returns nil if
+// that is no regular file, nor a link to one below boot.
+func (s *Sysroot) readEntry(dir, name string) (*bootloader.Entry, error) {
+	f, err := s.boot.OpenBeneath(path.Join(dir, name), unix.O_RDONLY|unix.O_NONBLOCK, 0, dirfd.InRoot)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+		return nil, err
+	}
+	text, err := io.ReadAll(io.LimitReader(f, bootloader.MaxEntrySize+1))
+	if err != nil {
+		return nil, err
+	}
+	return bootloader.ParseEntry(name, text)
+}
+
+// ostreeArg returns the kernel argument ostree= of a boot entry as the initramfs
+// finds it: the first one, whatever is quoted.
+func ostreeArg(e *bootloader.Entry) (string, bool) {
+	options, _ := e.Get("options")
+	for arg := range strings.SplitSeq(options, " ") {
+		if target, ok := strings.CutPrefix(arg, "ostree="); ok {
+			return target, true
+		}
+	}
+	return "", false
+}
+
 // deploymentOfEntry follows the kernel argument ostree= of a boot entry.
 func (s *Sysroot) deploymentOfEntry(e *bootloader.Entry, running running) (Deployment, error) {
-	arg, ok := e.Options().Last("ostree")
+	arg, ok := ostreeArg(e)
 	if !ok {
 		return Deployment{}, errors.New("No ostree= kernel argument found")
 	}
@@ -227,6 +256,10 @@ func (s *Sysroot) deploymentOfLink(link bootlink, running running) (Deployment, 
 	var st unix.Stat_t
 	if err := unix.Fstat(root.FD(), &st); err != nil {
 		return Deployment{}, err
+	}
+	// What is not at its place would be taken for garbage.
+	if at, err := statBeneath(s.ostree, d.path()); err != nil || at.Dev != st.Dev || at.Ino != st.Ino {
+		return Deployment{}, fmt.Errorf("the link leads to %s, and not to ostree/%s", target, d.path())
 	}
 	d.Booted = running.known && uint64(st.Dev) == running.dev && st.Ino == running.ino
 	return d, s.loadDetails(&d)

@@ -137,7 +137,7 @@ func deserializeDeployment(v gvariant.Value) (Deployment, error) {
 	if err != nil {
 		return Deployment{}, err
 	}
-	if !validElement(text["osname"]) || !validElement(text["bootcsum"]) {
+	if !validStateroot(text["osname"]) || !validElement(text["bootcsum"]) {
 		return Deployment{}, errors.New("invalid name in staged deployment")
 	}
 	return Deployment{OSName: text["osname"], Checksum: csum, Serial: serial, BootChecksum: text["bootcsum"]}, nil

@@ -46,7 +46,10 @@ func (s *Sysroot) syncBoot() error {
 	if unix.IoctlSetInt(s.boot.FD(), fifreeze(), 0) != nil {
 		return nil // not supported here, not permitted, or frozen by others
 	}
-	return unix.IoctlSetInt(s.boot.FD(), fithaw(), 0)
+	if err := unix.IoctlSetInt(s.boot.FD(), fithaw(), 0); err != nil && err != unix.EINVAL { // EINVAL: others did it
+		return fmt.Errorf("ioctl(FITHAW): %w", err)
+	}
+	return nil
 }
 
 // testFreeze stands for a death between freeze and thaw.

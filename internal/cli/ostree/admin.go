@@ -244,7 +244,7 @@ func adminInitFSCommand() *command {
 	modern, epoch := false, 0
 	c.flag(&modern, "modern", 0, "Equivalent to --epoch=1")
 	c.fn(func(s string) (err error) {
-		if epoch, err = strconv.Atoi(s); err != nil || epoch < 0 {
+		if epoch, err = strconv.Atoi(s); err != nil {
 			err = fmt.Errorf("Cannot parse integer value “%s” for --epoch", s)
 		}
 		return err

@@ -1,0 +1,250 @@
+package sysroot
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"rpmostree/ostree/bootloader"
+)
+
+// TestOddEntries loads a sysroot whose boot entry others have changed. What cannot be read is an
+// error that names the file, and nothing is changed.
+func TestOddEntries(t *testing.T) {
+	w := newWorld(t)
+	w.deploy(w.open(), w.commit("1", nil), nil)
+	entry := filepath.Join(w.root(), "boot/loader/entries/ostree-1-os.conf")
+	text, err := os.ReadFile(entry)
+	must(t, err)
+	link := "ostree=/ostree/boot.1/os/"
+	if !strings.Contains(string(text), link) {
+		t.Fatalf("entry\n%s", text)
+	}
+	for _, tt := range []struct {
+		name   string
+		change func(text string) string // of the entry
+		extra  map[string]string        // beside it
+		err    string
+		c      bool // the C program reads it, too
+	}{
+		{"CR LF", func(s string) string { return strings.ReplaceAll(s, "\n", "\r\n") }, nil, "", false},
+		{"no line break at the end", func(s string) string { return strings.TrimSuffix(s, "\n") }, nil, "", true},
+		{"a comment and a long line", func(s string) string { return "# x\n" + s + "x-long " + strings.Repeat("y", 1<<16) + "\n" }, nil, "", true},
+		{"an open quotation", func(s string) string { return strings.Replace(s, link, `a="b `+link, 1) }, nil, "", true},
+		{"two targets", func(s string) string {
+			return strings.Replace(s, "\nlinux ", " ostree=/ostree/boot.0/os/x/7\nlinux ", 1)
+		}, nil, "", true},
+		{"a link", func(s string) string { return s }, map[string]string{"target": string(text), "ostree-1-os.conf": "-> target"}, "", true},
+		{"a link out of /boot", func(s string) string { return s }, map[string]string{"ostree-1-os.conf": "-> ../../../../../../../../../etc/hostname"},
+			"Parsing ostree-1-os.conf: ", false},
+		{"a directory and a pipe", func(s string) string { return s }, map[string]string{"ostree-2-os.conf/": "", "ostree-3-os.conf": "fifo"}, "", true},
+		{"other loaders' entries", func(s string) string { return s }, map[string]string{"memtest.conf": "title x\n", "ostree-1.conf~": "x"}, "", true},
+		{"no target", func(s string) string { return strings.ReplaceAll(s, "ostree=", "ostree:") }, nil, "No ostree= kernel argument found", false},
+		{"not text", func(s string) string { return s + "\x00" }, nil, "Parsing ostree-1-os.conf: boot entry ostree-1-os.conf is not UTF-8 text", false},
+		{"endless", func(s string) string { return s + strings.Repeat("x", bootloader.MaxEntrySize) }, nil, "is larger than 1048576 bytes", false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := w.clone()
+			w.T = t
+			dir := filepath.Join(w.root(), "boot/loader/entries")
+			must(t, os.WriteFile(filepath.Join(dir, "ostree-1-os.conf"), []byte(tt.change(string(text))), 0o644))
+			plant(t, dir, tt.extra)
+			before := dump(t, w.root())
+			st, err := w.open().Load()
+			if tt.err != "" {
+				if err == nil || !strings.Contains(err.Error(), tt.err) {
+					t.Errorf("%v, want %s", err, tt.err)
+				}
+			} else if err != nil || len(st.Deployments) != 1 {
+				t.Fatalf("%v, %+v", err, st)
+			}
+			if d := diffLines(before, dump(t, w.root())); d != "" {
+				t.Errorf("changed:\n%s", d)
+			}
+			if tt.c && len(w.deployments()) != 1 {
+				t.Error("the C program does not see the deployment")
+			}
+		})
+	}
+}
+
+// TestOddEntryGoesOn deploys on top of a boot entry with CR LF: the arguments are inherited
+// as they were meant.
+func TestOddEntryGoesOn(t *testing.T) {
+	w := newWorld(t)
+	s := w.open()
+	kargs := bootloader.ParseKargs("root=x quiet")
+	w.deploy(s, w.commit("1", nil), func(o *DeployOptions) { o.Kargs = &kargs })
+	entry := filepath.Join(w.root(), "boot/loader/entries/ostree-1-os.conf")
+	text, err := os.ReadFile(entry)
+	must(t, err)
+	must(t, os.WriteFile(entry, []byte(strings.ReplaceAll(string(text), "\n", "\r\n")), 0o644))
+	_, st := w.deploy(s, w.commit("2", map[string]string{"usr/bin/tool": "2"}), nil)
+	if k := st.Deployments[0].Kargs().String(); !strings.HasPrefix(k, "root=x quiet ostree=") || strings.Contains(k, "\r") {
+		t.Errorf("kernel arguments %q", k)
+	}
+	if n := len(w.deployments()); n != 2 {
+		t.Errorf("the C program sees %d deployments", n)
+	}
+}
+
+// TestLostPlace loads a sysroot where a link leads to a deployment at another place than that of
+// its stateroot: a cleanup would remove it.
+func TestLostPlace(t *testing.T) {
+	w := newWorld(t)
+	s := w.open()
+	must(t, s.InitStateroot("other"))
+	d, _ := w.deploy(s, w.commit("1", nil), nil)
+	deploy := filepath.Join(w.root(), "ostree/deploy")
+	must(t, os.Mkdir(filepath.Join(deploy, "other/deploy"), 0o755))
+	must(t, os.Rename(filepath.Join(deploy, "os/deploy", d.Name()), filepath.Join(deploy, "other/deploy", d.Name())))
+	links, err := filepath.Glob(filepath.Join(w.root(), "ostree/boot.?.?/os/*/0"))
+	must(t, err)
+	must(t, os.Remove(links[0]))
+	must(t, os.Symlink("../../../deploy/other/deploy/"+d.Name(), links[0]))
+	if _, err := s.Load(); err == nil || !strings.Contains(err.Error(), "the link leads to ../../../deploy/other/deploy/"+d.Name()) {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestOddArguments deploys with kernel arguments, and in stateroots, that would not be read back:
+// the machine could not be told what it boots.
+func TestOddArguments(t *testing.T) {
+	w := newWorld(t)
+	s := w.open()
+	csum := w.commit("1", nil)
+	w.deploy(s, csum, nil)
+	before := w.status()
+	for _, tt := range []struct{ osname, kargs, err string }{
+		{"os", "a=b\nlinux /evil", "kernel arguments contain a line break or NUL byte"},
+		{"os", "a\x00", "kernel arguments contain a line break or NUL byte"},
+		{"os", `a="b`, "kernel arguments contain a quotation mark that is not closed"},
+		{"os", `a="x ostree=/y"`, "kernel arguments hide ostree=/ostree/boot.0/os/"},
+		{"my os", "", `invalid stateroot name "my os"`},
+		{`o"s`, "", `invalid stateroot name "o\"s"`},
+		{"..", "", `invalid stateroot name ".."`},
+	} {
+		k := bootloader.ParseKargs(tt.kargs)
+		_, _, err := s.Deploy(context.Background(), DeployOptions{Stateroot: tt.osname, Commit: csum, Kargs: &k})
+		if err == nil || !strings.Contains(err.Error(), tt.err) {
+			t.Errorf("%q %q: %v, want %s", tt.osname, tt.kargs, err, tt.err)
+		}
+		if tt.osname != "os" && s.InitStateroot(tt.osname) == nil {
+			t.Errorf("the stateroot %q was made", tt.osname)
+		}
+	}
+	if after := w.status(); after != before {
+		t.Errorf("there is\n%s\nbefore\n%s", after, before)
+	}
+	w.checkKargs(s, `= a= q="x y" "z w" =b`)
+}
+
+// checkKargs sets kernel arguments and looks whether both programs find them.
+func (w *world) checkKargs(s *Sysroot, line string) {
+	w.Helper()
+	st, err := s.Load()
+	must(w.T, err)
+	st, err = s.SetKargs(context.Background(), st, st.Deployments[0], bootloader.ParseKargs(line))
+	must(w.T, err)
+	if k := st.Deployments[0].Kargs().String(); !strings.HasPrefix(k, line+" ostree=") {
+		w.Errorf("kernel arguments %q", k)
+	}
+	if n := len(w.deployments()); n != len(st.Deployments) {
+		w.Errorf("the C program sees %d deployments", n)
+	}
+}
+
+// TestOddBoot cleans up a /boot in which others keep things, too.
+func TestOddBoot(t *testing.T) {
+	w := newWorld(t)
+	s := w.open()
+	w.deploy(s, w.commit("1", nil), nil)
+	keep := map[string]string{
+		"boot/ostree/os-" + testSum: "a file", "boot/ostree/x-" + strings.Repeat("a", 64): "-> /", "boot/ostree/notes/file": "x", "boot/ostree/-": "x",
+		"boot/ostree/initramfs-overlays/dir/file": "x", "boot/loader.0.bak/entries/ostree-1.conf": "x", "ostree/boot.2/x": "x",
+	}
+	plant(t, w.root(), keep)
+	plant(t, w.root(), map[string]string{"boot/ostree/os-" + strings.Repeat("b", 64) + "/vmlinuz": "garbage"})
+	st, err := s.Load()
+	must(t, err)
+	must(t, s.Cleanup(context.Background(), st))
+	for name := range keep {
+		if !lexists(filepath.Join(w.root(), name)) {
+			t.Errorf("%s is gone", name)
+		}
+	}
+	if lexists(filepath.Join(w.root(), "boot/ostree/os-"+strings.Repeat("b", 64))) {
+		t.Error("a kernel that nothing needs is still there")
+	}
+}
+
+// TestLinkedKernel takes the directory of a kernel, and not a link to it, which would give its
+// files another name.
+func TestLinkedKernel(t *testing.T) {
+	w := newWorld(t)
+	_, st := w.deploy(w.open(), w.commit("1", map[string]string{"usr/lib/modules/6": "-> 6.1.0"}), nil)
+	if linux, _ := st.Deployments[0].Entry.Get("linux"); !strings.HasSuffix(linux, "/vmlinuz-6.1.0") {
+		t.Errorf("the kernel is %s", linux)
+	}
+}
+
+// TestAppendedKeys gives keys to all entries but the default, and takes them back from the one
+// that becomes the default.
+func TestAppendedKeys(t *testing.T) {
+	w := newWorld(t)
+	s := w.open()
+	config := s.Repo().Config()
+	must(t, config.Set("sysroot", "bls-append-except-default", `key1=value1;`))
+	must(t, s.Repo().SetConfig(config))
+	s = w.open()
+	w.deploy(s, w.commit("1", nil), nil)
+	_, st := w.deploy(s, w.commit("2", map[string]string{"usr/bin/tool": "2"}), nil)
+	check := func(st *State) {
+		t.Helper()
+		for i, d := range st.Deployments {
+			if v, ok := d.Entry.Get("key1"); ok != (i > 0) || ok && v != "value1" {
+				t.Errorf("entry %d: key1 is %q, %v", i, v, ok)
+			}
+		}
+	}
+	check(st)
+	st, err := s.Write(context.Background(), st, st.WithDefault(1), WriteOptions{})
+	must(t, err)
+	check(st)
+}
+
+// TestBootDirectoryLost makes room for a kernel in a small /boot from which somebody has removed
+// that of another deployment.
+func TestBootDirectoryLost(t *testing.T) {
+	oracle(t)
+	if !inOwnMounts(t) {
+		return
+	}
+	w := newBootedWorld(t)
+	boot := filepath.Join(w.root(), "boot")
+	saved := boot + ".saved"
+	must(t, os.Rename(boot, saved))
+	must(t, os.Mkdir(boot, 0o755))
+	must(t, unix.Mount("boot", boot, "tmpfs", 0, "size=5m"))
+	t.Cleanup(func() { _ = unix.Unmount(boot, unix.MNT_DETACH) })
+	must(t, os.CopyFS(boot, os.DirFS(saved)))
+	w.s.Close()
+	o := w.s.opts
+	o.SkipSync = true
+	w.s = w.openWith(o)
+	kernel := func(c string) map[string]string {
+		return map[string]string{"usr/lib/modules/6.1.0/vmlinuz": strings.Repeat(c, 3<<20)}
+	}
+	w.deploy(w.s, w.commit("a", kernel("a")), nil)
+	d, err := w.s.Load()
+	must(t, err)
+	must(t, os.RemoveAll(filepath.Join(boot, bootDir(d.Deployments[0]))))
+	_, st := w.deploy(w.s, w.commit("b", kernel("b")), nil)
+	if len(st.Deployments) != 2 {
+		t.Errorf("%d deployments", len(st.Deployments))
+	}
+}
