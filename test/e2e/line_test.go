@@ -44,6 +44,7 @@ func TestLine(t *testing.T) {
 	if testing.Short() {
 		t.Skip("slow")
 	}
+	t.Parallel()
 	l := newLine(t)
 	// at runs a part as a subtest, and ends the test if it fails.
 	at := func(name string, part func(t *testing.T)) {

@@ -48,11 +48,13 @@ func peerSysroot(t *testing.T) string {
 	return sysroot
 }
 
-// TestMachines boots a sysroot of the C tools, so that what fails here is a machine.
+// TestMachines boots a sysroot of the C tools, so that what fails here is a machine, and then
+// what our programs have put on top of it.
 func TestMachines(t *testing.T) {
 	if testing.Short() {
 		t.Skip("slow")
 	}
+	t.Parallel()
 	sysroot := peerSysroot(t)
 	t.Run("nspawn", func(t *testing.T) {
 		need(t, nspawn.Missing())
@@ -65,32 +67,60 @@ func TestMachines(t *testing.T) {
 	})
 	t.Run("qemu", func(t *testing.T) {
 		need(t, qemu.Missing())
-		disk := filepath.Join(t.TempDir(), "disk.img")
-		if err := qemu.MakeDisk(t.Context(), sysroot, disk, 0); err != nil {
-			t.Fatal(err)
-		}
-		m, err := qemu.Boot(t.Context(), qemu.Config{Disk: disk})
-		if err != nil {
-			t.Fatal(err)
-		}
-		machine.Cleanup(t, m)
-		t.Logf("qemu used %.1f s of processor time", m.CPU().Seconds())
-		testMachine(t, m)
-	})
-	t.Run("units", func(t *testing.T) {
-		need(t, qemu.Missing())
+		deployOurs(t, sysroot)
 		testUnits(t, sysroot)
 	})
+}
+
+// stopwatch logs how long parts of a test take.
+func stopwatch(t *testing.T) (lap func(what string)) {
+	start := time.Now()
+	return func(what string) {
+		t.Logf("%6.2f s %s", time.Since(start).Seconds(), what)
+		start = time.Now()
+	}
 }
 
 // testMachine checks that a machine is what the interface promises, on a system whose
 // stateroot is lab.
 func testMachine(t *testing.T, m machine.Machine) {
-	start := time.Now()
-	lap := func(what string) {
-		t.Logf("%6.2f s %s", time.Since(start).Seconds(), what)
-		start = time.Now()
+	lap := stopwatch(t)
+	testCommands(t, m)
+	lap("commands")
+	if err := m.Reboot(t.Context()); err != nil {
+		t.Fatal(err)
 	}
+	lap("reboot")
+	if out := machine.MustRun(t, m, "sync; cat /etc/mine /var/kept"); out != "mine\nkept\n" {
+		t.Errorf("after a reboot: %q", out)
+	}
+	crash(t, m)
+	if err := m.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	lap("power cut and boot")
+	machine.MustRun(t, m, "cat /etc/mine /var/kept")
+	if err := m.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	lap("shutdown")
+}
+
+// crash cuts the power.
+func crash(t *testing.T, m machine.Machine) {
+	t.Helper()
+	if err := m.Crash(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Run(t.Context(), "true"); err == nil {
+		t.Error("a command ran on a machine that is down")
+	}
+}
+
+// testCommands is what testMachine does with a machine that runs. It leaves the files /etc/mine
+// and /var/kept.
+func testCommands(t *testing.T, m machine.Machine) {
+	t.Helper()
 	status := machine.MustRun(t, m, "ostree admin status")
 	if !strings.Contains(status, "* lab ") {
 		t.Errorf("the booted deployment is not known as such:\n%s", status)
@@ -115,27 +145,4 @@ printf 'GET /file HTTP/1.0\r\n\r\n' >&3; cat <&3`)
 	if !strings.Contains(out, "served /file") {
 		t.Errorf("the server answers %q", out)
 	}
-	lap("commands")
-	if err := m.Reboot(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	lap("reboot")
-	if out := machine.MustRun(t, m, "sync; cat /etc/mine /var/kept"); out != "mine\nkept\n" {
-		t.Errorf("after a reboot: %q", out)
-	}
-	if err := m.Crash(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := m.Run(t.Context(), "true"); err == nil {
-		t.Error("a command ran on a machine that is down")
-	}
-	if err := m.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	lap("power cut and boot")
-	machine.MustRun(t, m, "cat /etc/mine /var/kept")
-	if err := m.Shutdown(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	lap("shutdown")
 }

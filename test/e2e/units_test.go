@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"rpmostree/test/e2e/initramfs"
 	"rpmostree/test/e2e/machine"
 	"rpmostree/test/e2e/qemu"
 )
@@ -43,6 +44,14 @@ func deployOurs(t *testing.T, sysroot string) {
 	for _, u := range units {
 		run("install", "-m", "0644", u, at("usr/lib/systemd/system/"+filepath.Base(u)))
 	}
+	// What makes /etc transient when it follows an initramfs; no boot of this deployment.
+	conf := filepath.Join(t.TempDir(), "prepare-root.conf")
+	if err := os.WriteFile(conf, []byte("[sysroot]\nreadonly=true\n[etc]\ntransient=true\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := initramfs.Pack(at("usr/share/lab/transient.cpio"), map[string]string{"usr/lib/ostree/prepare-root.conf": conf}); err != nil {
+		t.Fatal(err)
+	}
 	for name, target := range map[string]string{
 		"usr/lib/ostree/ostree-remount":                                       "ostree-prepare-root",
 		"usr/lib/systemd/system-generators/ostree-system-generator":           "../../ostree/ostree-prepare-root",
@@ -59,26 +68,40 @@ func deployOurs(t *testing.T, sysroot string) {
 	run(bin, "admin", "deploy", "--sysroot="+sysroot, "--os=lab", "ours")
 }
 
-// testUnits boots a system in which our units do their work: mounts while it comes up, a soft
-// reboot that is prepared and given up, a staged deployment that is finished while it goes
-// down, and the report of one that was not.
+// testUnits boots what the C tools have deployed, the second in the menu, and cuts its power.
+// Then it boots a system in which our units do their work: mounts while it comes up, a soft
+// reboot that is prepared and given up, and a staged deployment that is finished while it goes
+// down. That has another initramfs, which makes /etc transient, and reports a deployment that
+// was not finished.
 func testUnits(t *testing.T, sysroot string) {
-	deployOurs(t, sysroot)
 	disk := filepath.Join(t.TempDir(), "disk.img")
 	if err := qemu.MakeDisk(t.Context(), sysroot, disk, 0); err != nil {
 		t.Fatal(err)
 	}
-	m, err := qemu.Boot(t.Context(), qemu.Config{Disk: disk})
+	lap := stopwatch(t)
+	m, err := qemu.Boot(t.Context(), qemu.Config{Disk: disk, Entry: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	machine.Cleanup(t, m)
+	t.Logf("qemu used %.1f s of processor time", m.CPU().Seconds())
+	lap("boot")
+	testCommands(t, m)
+	machine.MustRun(t, m, "sync")
+	crash(t, m)
+	lap("commands and power cut")
+	m.Choose(0)
+	if err := m.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	lap("boot")
 	want := func(command, text string) {
 		t.Helper()
 		if got := machine.MustRun(t, m, command); got != text {
 			t.Errorf("%s: %q, want %q", command, got, text)
 		}
 	}
+	want("cat /sysroot/ostree/deploy/lab/deploy/*/etc/mine /var/kept", "mine\nkept\n")
 	want("systemctl is-active ostree-remount var.mount", "active\nactive\n")
 	want("systemctl show -P FragmentPath var.mount", "/run/systemd/generator/var.mount\n")
 	want("findmnt -no FSROOT /var", "/ostree/deploy/lab/var\n")
@@ -93,14 +116,24 @@ func testUnits(t *testing.T, sysroot string) {
 		"/ostree/deploy/lab/deploy\nro\n1\n")
 	want("ostree admin prepare-soft-reboot --reset; findmnt /run/nextroot; ls /run/ostree/nextroot-booted 2>/dev/null; ostree admin status | grep -c soft-reboot || true", "0\n")
 
-	next := strings.TrimSpace(machine.MustRun(t, m, "ostree commit --repo=/sysroot/ostree/repo --branch=next --bootable --tree=ref=ours --add-metadata-string=version=next"))
+	next := strings.TrimSpace(machine.MustRun(t, m, `set -e; image=usr/lib/modules/$(uname -r)/initramfs.img; tree=/var/tree
+install -D /$image $tree/$image; truncate -s %4 $tree/$image; cat /usr/share/lab/transient.cpio >>$tree/$image
+ostree commit --repo=/sysroot/ostree/repo --branch=next --bootable --owner-uid=0 --owner-gid=0 --tree=ref=ours --tree=dir=$tree --add-metadata-string=version=next`))
 	machine.MustRun(t, m, "ostree admin deploy --stage next")
 	want("ostree admin status | grep -c '^  lab "+next+"\\.0 (staged)$'; systemctl is-active ostree-finalize-staged", "1\nactive\n")
 	machine.MustRun(t, m, "echo late >/etc/late; sync")
+	lap("units, and a deployment")
 	if err := m.Reboot(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	want("ostree admin status | grep '^\\*'; cat /etc/late; ls /boot/ostree/finalize-failure.stamp 2>/dev/null | wc -l", "* lab "+next+".0\nlate\n0\n")
+	lap("reboot")
+	// What was merged is there, below a /etc that begins with what the system comes with.
+	deployed := "/sysroot/ostree/deploy/lab/deploy/" + next + ".0/etc/"
+	want("ostree admin status | grep '^\\*'; cat "+deployed+"late; ls /boot/ostree/finalize-failure.stamp 2>/dev/null | wc -l", "* lab "+next+".0\nlate\n0\n")
+	want("findmnt -no FSTYPE /etc; cat /etc/late 2>/dev/null || echo forgotten; diff /etc/passwd /usr/etc/passwd && echo default", "overlay\nforgotten\ndefault\n")
+	want("echo now >/etc/now; ls "+deployed+"now 2>/dev/null | wc -l; cat /run/ostree/transient-etc.*/upper/now", "0\nnow\n")
+	want("systemctl is-active ostree-remount; touch /var/y && echo writable; ostree admin pin 0; touch /sysroot/y 2>/dev/null || echo read-only",
+		"active\nwritable\nDeployment 0 is now pinned\nread-only\n")
 
 	want("echo broken >/boot/ostree/finalize-failure.stamp; systemctl start ostree-boot-complete 2>/dev/null || echo failed; "+
 		"journalctl --sync; journalctl -u ostree-boot-complete -o cat | grep -c 'failed on previous boot: broken'; ls /boot/ostree/finalize-failure.stamp 2>/dev/null | wc -l; systemctl reset-failed",
@@ -108,4 +141,5 @@ func testUnits(t *testing.T, sysroot string) {
 	if err := m.Shutdown(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	lap("shutdown")
 }

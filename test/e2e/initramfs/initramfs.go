@@ -52,8 +52,8 @@ func Build(ctx context.Context, moduleDir, out string) error {
 	return errors.Join(w.Flush(), f.Close())
 }
 
-// Pack writes an archive with programs only, by their place in it, from files. The kernel
-// unpacks it over an initramfs that it follows, which has the directories.
+// Pack writes an archive with executable files only, by their place in it, from other files.
+// The kernel unpacks it over an initramfs that it follows, which has the directories.
 func Pack(out string, programs map[string]string) error {
 	f, err := os.Create(out)
 	if err != nil {

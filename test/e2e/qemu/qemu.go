@@ -128,10 +128,15 @@ func Boot(ctx context.Context, c Config) (*Machine, error) {
 	return m, nil
 }
 
+// Choose takes another boot entry than Config's from the next start on, as its user does in
+// the menu of a boot loader.
+func (m *Machine) Choose(entry int) { m.config.Entry = entry }
+
 // Console implements machine.Machine.
 func (m *Machine) Console() string { return m.console.String() }
 
-// Start implements machine.Machine: it boots the entry that Config names, as it is now.
+// Start implements machine.Machine: it boots the entry that Config or Choose names, as it is
+// now.
 func (m *Machine) Start(ctx context.Context) error {
 	if m.alive() {
 		return errors.New("the machine is up")
