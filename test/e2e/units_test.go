@@ -87,7 +87,7 @@ func testUnits(t *testing.T, sysroot string) {
 	t.Logf("qemu used %.1f s of processor time", m.CPU().Seconds())
 	lap("boot")
 	testCommands(t, m)
-	machine.MustRun(t, m, "sync")
+	machine.MustRun(t, m, "echo cut >/etc/cut; echo power >/var/power; sync")
 	crash(t, m)
 	lap("commands and power cut")
 	m.Choose(0)
@@ -101,7 +101,7 @@ func testUnits(t *testing.T, sysroot string) {
 			t.Errorf("%s: %q, want %q", command, got, text)
 		}
 	}
-	want("cat /sysroot/ostree/deploy/lab/deploy/*/etc/mine /var/kept", "mine\nkept\n")
+	want("cat /sysroot/ostree/deploy/lab/deploy/*/etc/cut /var/power", "cut\npower\n")
 	want("systemctl is-active ostree-remount var.mount", "active\nactive\n")
 	want("systemctl show -P FragmentPath var.mount", "/run/systemd/generator/var.mount\n")
 	want("findmnt -no FSROOT /var", "/ostree/deploy/lab/var\n")

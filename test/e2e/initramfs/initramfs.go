@@ -16,9 +16,10 @@ import (
 	"strings"
 )
 
-// wanted are the modules that find the disk, by the name of their file without ".ko".
-// What is built into the kernel is not listed in modules.dep and needs no loading.
-var wanted = []string{"virtio_pci", "virtio_blk", "ext4"}
+// wanted are the modules that find the disk, and those for a transient /etc, by the name of their
+// file without ".ko". What is built into the kernel is not listed in modules.dep and needs no
+// loading.
+var wanted = []string{"virtio_pci", "virtio_blk", "ext4", "overlay"}
 
 // Build writes an initramfs for the kernel whose modules are in moduleDir, usually
 // usr/lib/modules/VERSION of a deployment, to the file out. The two programs are built
