@@ -34,7 +34,8 @@ func main() {
 	var o options
 	flag.StringVar(&o.run, "run", "", "only cases that match this regular expression")
 	flag.StringVar(&o.build, "build", "build", "directory with the project's programs")
-	flag.StringVar(&o.dir, "dir", "/var/tmp", "make a temporary directory to work in here; /tmp may be in memory")
+	flag.StringVar(&o.dir, "dir", "/var/tmp", "make a temporary directory to work in here. If that is in memory, "+
+		"the big cases take 12 GB of it, and no disk sets the pace")
 	flag.IntVar(&o.rounds, "rounds", 0, "runs of each side; 0: as many as the case says")
 	compose := flag.String("peer-compose", "", "only do the peer's part of the case compose in this directory; arguments: "+
 		"repository, ref, packages. Runs as a process of its own, to be measured")
@@ -86,9 +87,9 @@ func run(ctx context.Context, o options) (err error) {
 	if o.dir, err = os.MkdirTemp(o.dir, "rpm-ostree-bench-"); err != nil {
 		return err
 	}
-	// But for the big cases nothing is removed before the end: ext4 does not use the inodes of files again that were
-	// removed in the last minutes, and to pass over them takes it longer than all else that
-	// there is to do for a new file.
+	// But for the big cases nothing is removed from a disk before the end: ext4 does not use the inodes of files again
+	// that were removed in the last minutes, and to pass over them takes it longer than all
+	// else that there is to do for a new file.
 	defer func() {
 		if err2 := os.RemoveAll(o.dir); err == nil {
 			err = err2

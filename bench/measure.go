@@ -110,7 +110,16 @@ func (c benchCase) once(ctx context.Context, in *input, s side, dir string) (res
 	if err == nil && c.note != nil {
 		r.note, err = c.note(dir)
 	}
+	if err == nil && inMemory(dir) {
+		err = os.RemoveAll(dir)
+	}
 	return r, err
+}
+
+// inMemory tells whether what is in a directory takes memory.
+func inMemory(dir string) bool {
+	var fs unix.Statfs_t
+	return unix.Statfs(dir, &fs) == nil && fs.Type == unix.TMPFS_MAGIC
 }
 
 // timed runs a program under time(1), for its peak: the system's count of this process's

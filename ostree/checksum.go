@@ -26,7 +26,9 @@ func ParseChecksum(s string) (Checksum, error) {
 			return c, fmt.Errorf("Invalid character '%d' in rev '%s'", b, s)
 		}
 	}
-	hex.Decode(c[:], []byte(s))
+	var digits [2 * ChecksumSize]byte // not on the heap
+	copy(digits[:], s)
+	hex.Decode(c[:], digits[:])
 	return c, nil
 }
 

@@ -1,6 +1,9 @@
 package ostree
 
-import "fmt"
+import (
+	"encoding/hex"
+	"fmt"
+)
 
 // ObjectType is the kind of an object. The numbers are part of the format.
 type ObjectType uint8
@@ -48,12 +51,16 @@ func (t ObjectType) IsMetadata() bool { return ObjectDirTree <= t && t <= Object
 // LoosePath returns the path of an object below "objects": "XX/<62 digits>.<type>",
 // with a "z" at the end if a non-metadata object is in an archive repository.
 func LoosePath(c Checksum, t ObjectType, archive bool) string {
-	hex := c.String()
-	path := hex[:2] + "/" + hex[2:] + "." + t.String()
+	b := make([]byte, 0, 2*ChecksumSize+len("/.file-xattrs-linkz"))
+	b = hex.AppendEncode(b, c[:1])
+	b = append(b, '/')
+	b = hex.AppendEncode(b, c[1:])
+	b = append(b, '.')
+	b = append(b, t.String()...)
 	if archive && !t.IsMetadata() {
-		path += "z"
+		b = append(b, 'z')
 	}
-	return path
+	return string(b)
 }
 
 // ObjectName is the full name of an object.

@@ -1,8 +1,8 @@
 package dirfd
 
 import (
-	"bytes"
 	"encoding/binary"
+	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -50,19 +50,20 @@ func Getdents(fd int) ([]Entry, error) {
 // record length, u8 type, name with NUL; see getdents64(2).
 func parseDirents(entries []Entry, b []byte) []Entry {
 	const header = 19
+	all := string(b) // of which the names are parts
 	for len(b) > header {
 		size := int(binary.NativeEndian.Uint16(b[16:]))
 		if size <= header || size > len(b) {
 			return entries
 		}
-		name := b[header:size]
-		if i := bytes.IndexByte(name, 0); i >= 0 {
+		name := all[header:size]
+		if i := strings.IndexByte(name, 0); i >= 0 {
 			name = name[:i]
 		}
-		if s := string(name); s != "." && s != ".." && s != "" {
-			entries = append(entries, Entry{s, b[18]})
+		if name != "." && name != ".." && name != "" {
+			entries = append(entries, Entry{name, b[18]})
 		}
-		b = b[size:]
+		b, all = b[size:], all[size:]
 	}
 	return entries
 }

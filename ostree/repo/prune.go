@@ -307,43 +307,58 @@ func (p *prune) sweep() (PruneStats, error) {
 	return stats, p.removeAll(others, removers, &stats)
 }
 
-// removers is how many objects are removed at a time: who removes a file mostly waits, for the
-// file system's journal or, if that is mounted with "discard", for the disk.
+// removers is how many directories objects are removed from at a time: who removes a file mostly
+// waits, for the file system's journal or, if that is mounted with "discard", for the disk.
 const removers = 16
 
-// removeAll removes objects, some at a time, until one cannot be removed.
+// removeAll removes objects until one cannot be removed. Those of one directory are removed in
+// turn, since they would wait for each other.
 func (p *prune) removeAll(list []ostree.ObjectName, workers int, stats *PruneStats) error {
 	var mu sync.Mutex // of stats
 	g, ctx := errgroup.WithContext(p.ctx)
 	g.SetLimit(workers)
-	for _, n := range list {
-		if ctx.Err() != nil {
-			break
+	for len(list) > 0 {
+		n := slices.IndexFunc(list, func(n ostree.ObjectName) bool { return n.Checksum[0] != list[0].Checksum[0] })
+		if n < 0 {
+			n = len(list)
 		}
+		dir := list[:n]
+		list = list[n:]
 		g.Go(func() error {
-			st, err := p.r.statObject(n)
-			if err != nil {
-				return err
-			}
+			done, err := p.removeEach(ctx, dir)
 			mu.Lock()
-			stats.Pruned++
-			stats.Freed += uint64(st.Size)
-			mu.Unlock()
-			if p.o.DryRun {
-				return nil
-			}
-			return p.delete(n)
+			defer mu.Unlock()
+			stats.Pruned += done.Pruned
+			stats.Freed += done.Freed
+			return err
 		})
 	}
-	if err := g.Wait(); err != nil {
-		return err
+	return g.Wait()
+}
+
+func (p *prune) removeEach(ctx context.Context, list []ostree.ObjectName) (done PruneStats, err error) {
+	for _, n := range list {
+		if ctx.Err() != nil {
+			return done, context.Cause(ctx)
+		}
+		st, err := p.r.statObject(n)
+		if err == nil && !p.o.DryRun {
+			err = p.delete(n)
+		}
+		if err != nil {
+			return done, err
+		}
+		done.Pruned++
+		done.Freed += uint64(st.Size)
 	}
-	return context.Cause(p.ctx)
+	return done, nil
 }
 
 func (r *Repo) statObject(n ostree.ObjectName) (st unix.Stat_t, err error) {
-	err = unix.Fstatat(r.object.FD(), r.loosePath(n.Type, n.Checksum), &st, unix.AT_SYMLINK_NOFOLLOW)
-	return st, pathError("stat", n.String(), err)
+	if err = unix.Fstatat(r.object.FD(), r.loosePath(n.Type, n.Checksum), &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		err = pathError("stat", n.String(), err)
+	}
+	return st, err
 }
 
 // delete removes an object, and what belongs to it if it is a commit.
@@ -390,7 +405,7 @@ func (r *Repo) syncPrefixes(list []ostree.ObjectName) error {
 // deleteObject removes one object, which may be gone already.
 func (r *Repo) deleteObject(n ostree.ObjectName) error {
 	err := unix.Unlinkat(r.object.FD(), r.loosePath(n.Type, n.Checksum), 0)
-	if err == unix.ENOENT {
+	if err == nil || err == unix.ENOENT {
 		return nil
 	}
 	return pathError("unlink", n.String(), err)

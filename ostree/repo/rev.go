@@ -172,13 +172,14 @@ func (r *Repo) eachInPrefix(prefix string, visit func(ostree.ObjectName) error) 
 
 // objectName parses the name of a file in objects. Other files are not objects.
 func (o *Objects) objectName(prefix, file string) (ostree.ObjectName, bool) {
-	n, err := ostree.ParseObjectName(prefix + file)
+	isFile := false
 	if o.mode == Archive {
-		if base, ok := strings.CutSuffix(file, "z"); ok {
-			n, err = ostree.ParseObjectName(prefix + base)
-			return n, err == nil && !n.Type.IsMetadata()
-		}
-		return n, err == nil && n.Type.IsMetadata()
+		file, isFile = strings.CutSuffix(file, "z")
 	}
-	return n, err == nil && len(prefix) == 2
+	n, err := ostree.ParseObjectName(prefix + file)
+	ok := err == nil && len(prefix) == 2
+	if o.mode == Archive {
+		ok = ok && isFile != n.Type.IsMetadata()
+	}
+	return n, ok
 }
