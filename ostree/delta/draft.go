@@ -37,6 +37,10 @@ func (d *draft) payload() gvariant.Stream {
 		gvariant.StreamOf("ay", d.blob, int(d.blob.size)), gvariant.Bytes(d.program).Stream())
 }
 
+// maxStored is the size of the largest payload that is written without compression, in bytes.
+// libostree maps larger ones at an offset at which nothing can be mapped, and fails.
+const maxStored = 16 << 10
+
 // pack writes the file of the part to out, which is empty, and returns its checksum.
 func (d *draft) pack(out *spill) (sum ostree.Checksum, err error) {
 	whole := &spill{dir: out.dir}
@@ -58,7 +62,7 @@ func (d *draft) pack(out *spill) (sum ostree.Checksum, err error) {
 	if err := xz.Compress(w, payload.data, payload.forgetFirst); err != nil {
 		return sum, err
 	}
-	if out.size > whole.size {
+	if out.size > whole.size && whole.size <= maxStored {
 		if err := out.reset(); err != nil {
 			return sum, err
 		}

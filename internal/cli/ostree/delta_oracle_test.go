@@ -3,6 +3,11 @@ package ostree
 import (
 	"crypto/ed25519"
 	"encoding/base64"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -95,4 +100,124 @@ func TestDeltasAgainstC(t *testing.T) {
 	same("--repo=repo", "static-delta", "apply-offline")
 	fails("--repo=repo", "static-delta", "apply-offline", "nowhere")
 	fails("--repo=repo", "static-delta", "apply-offline", "tree", "--sign-type=nosuch")
+}
+
+// TestDeltaIndexesAgainstC pulls by deltas that only indexes tell of, made by each program, with
+// each of them.
+func TestDeltaIndexesAgainstC(t *testing.T) {
+	c := needC(t)
+	dir := t.TempDir()
+	sampleTree(t, filepath.Join(dir, "tree"))
+	programs := map[string]func(args ...string) (string, int){
+		"c":  func(args ...string) (string, int) { return theirs(t, c, dir, args...) },
+		"go": func(args ...string) (string, int) { return ours(t, dir, args...) },
+	}
+	for maker, make := range programs {
+		must := func(run func(args ...string) (string, int), line string) string {
+			t.Helper()
+			out, status := run(strings.Fields(line)...)
+			if status != 0 {
+				t.Fatalf("%s: %s", line, out)
+			}
+			return strings.TrimSpace(out)
+		}
+		site := "--repo=by-" + maker
+		must(make, site+" init --mode=archive")
+		must(make, site+" config set core.no-deltas-in-summary true")
+		must(make, site+" config set core.indexed-deltas true")
+		must(make, site+" commit -b x --canonical-permissions --timestamp=@1 tree")
+		if err := os.WriteFile(filepath.Join(dir, "tree/a"), []byte(maker), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		must(make, site+" commit -b x --canonical-permissions --timestamp=@2 tree")
+		first, second := must(make, site+" rev-parse x^"), must(make, site+" rev-parse x")
+		must(make, site+" static-delta generate --empty --to=x^")
+		must(make, site+" static-delta generate x")
+		must(make, site+" summary -u")
+		for reader, read := range programs {
+			for _, want := range []string{first, second} {
+				if out := must(read, site+" static-delta indexes"); !strings.Contains(out, want) {
+					t.Errorf("%s sees the indexes of %s: %s", reader, maker, out)
+				}
+			}
+			if _, status := read(strings.Fields(site + " summary --print-metadata-key=ostree.static-deltas")...); status == 0 {
+				t.Errorf("%s: the summary of %s lists deltas", reader, maker)
+			}
+		}
+		server := httptest.NewServer(http.FileServer(http.Dir(filepath.Join(dir, "by-"+maker))))
+		defer server.Close()
+		for puller, pull := range programs {
+			to := "--repo=by-" + maker + "-to-" + puller
+			must(pull, to+" init --mode=bare-user")
+			must(pull, to+" remote add --no-gpg-verify web "+server.URL)
+			must(pull, to+" pull --require-static-deltas web x@"+first)
+			out := must(pull, to+" pull --require-static-deltas web x")
+			if !strings.Contains(out, "1 delta parts") || must(pull, to+" rev-parse web:x") != second {
+				t.Errorf("%s from %s: %s", puller, maker, out)
+			}
+			must(programs["c"], to+" fsck -q")
+		}
+		// What was deleted is in no index anymore.
+		must(programs["go"], site+" static-delta delete "+first+"-"+second)
+		must(programs["go"], site+" static-delta reindex")
+		if out := must(programs["c"], site+" static-delta indexes"); strings.Contains(out, second) || !strings.Contains(out, first) {
+			t.Errorf("after the deletion: %s", out)
+		}
+	}
+}
+
+// TestLargeFilesAgainstC makes deltas that leave large files out, or have them in parts of
+// their own. Nothing makes the file smaller.
+func TestLargeFilesAgainstC(t *testing.T) {
+	c := needC(t)
+	dir := t.TempDir()
+	big := make([]byte, 1_100_000)
+	rand.NewChaCha8([32]byte{2}).Read(big)
+	for name, data := range map[string][]byte{"tree/big": big, "tree/small": []byte("small")} {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, data, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	programs := map[string]func(args ...string) (string, int){
+		"c":  func(args ...string) (string, int) { return theirs(t, c, dir, args...) },
+		"go": func(args ...string) (string, int) { return ours(t, dir, args...) },
+	}
+	for maker, make := range programs {
+		must := func(run func(args ...string) (string, int), line string) string {
+			t.Helper()
+			out, status := run(strings.Fields(line)...)
+			if status != 0 {
+				t.Fatalf("by %s: %s: %s", maker, line, out)
+			}
+			return strings.TrimSpace(out)
+		}
+		from := "--repo=by-" + maker
+		must(make, from+" init --mode=archive")
+		must(make, from+" commit -b x --canonical-permissions --timestamp=@1 tree")
+		for i, tt := range []struct{ options, want string }{
+			{"--min-fallback-size=1", "Number of fallback entries: 1\n"}, {"--min-fallback-size=0", "Number of fallback entries: 0\nTotal"}, {"--min-fallback-size=3 --max-chunk-size=1", "PartMeta1: nobjects=1 size=11"},
+		} {
+			must(make, from+" static-delta generate --empty --to=x "+tt.options)
+			name := must(make, from+" static-delta list")
+			for reader, read := range programs {
+				if out := must(read, from+" static-delta show "+name); !strings.Contains(out, tt.want) {
+					t.Errorf("%s by %s: want %q in\n%s", tt.options, maker, tt.want, out)
+				}
+				to := fmt.Sprintf("--repo=%s-%s-%d", maker, reader, i)
+				must(read, to+" init --mode=bare-user")
+				if i > 0 {
+					path, err := filepath.Glob(filepath.Join(dir, "by-"+maker, "deltas/*/*"))
+					if err != nil || len(path) != 1 {
+						t.Fatal(path, err)
+					}
+					must(read, to+" static-delta apply-offline "+path[0])
+				} else {
+					must(read, to+" pull-local by-"+maker+" x")
+				}
+				must(programs["c"], to+" fsck -q")
+				must(programs["c"], to+" show "+must(make, from+" rev-parse x"))
+			}
+		}
+	}
 }
