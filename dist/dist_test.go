@@ -43,6 +43,10 @@ func TestGrubGenerator(t *testing.T) {
 	if menu != want {
 		t.Errorf("got\n%s\nwant\n%s", b, want)
 	}
+	// A menu without entries boots nothing.
+	if err := exec.Command("./grub/ostree-grub-generator", "-o", filepath.Join(t.TempDir(), "grub.cfg")).Run(); err == nil {
+		t.Error("without boot entries there was no error")
+	}
 }
 
 // TestDracut runs the module with the functions that dracut gives it.

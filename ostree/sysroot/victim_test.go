@@ -19,6 +19,9 @@ import (
 // else: "OPERATION DIRECTORY".
 const victimEnv = "SYSROOT_TEST_VICTIM"
 
+// syncEnv makes the operation flush file systems.
+const syncEnv = "SYSROOT_TEST_SYNC"
+
 func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "semodule" {
 		os.Exit(beSemodule())
@@ -45,6 +48,7 @@ func TestMain(m *testing.M) {
 func beVictim(op, dir string) error {
 	root, run := filepath.Join(dir, "sysroot"), filepath.Join(dir, "run")
 	o := options()
+	o.SkipSync = os.Getenv(syncEnv) == ""
 	if _, err := os.Stat(filepath.Join(run, "ostree-booted")); err == nil {
 		o.host = host{root: root, run: run, cmdline: filepath.Join(run, "cmdline")}
 	}
@@ -130,14 +134,21 @@ func (w *scene) do(op string) {
 	}
 }
 
-// victim does an operation in a process that is to be killed at a point, and reports
-// whether it was.
-func (w *scene) victim(op, point string) bool {
+// command is a process that does an operation.
+func (w *scene) command(op string, env ...string) *exec.Cmd {
 	w.Helper()
 	self, err := os.Executable()
 	must(w.T, err)
 	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), failpoint.Env+"="+point, victimEnv+"="+op+" "+w.dir)
+	cmd.Env = append(append(os.Environ(), env...), victimEnv+"="+op+" "+w.dir)
+	return cmd
+}
+
+// victim does an operation in a process that is to be killed at a point, and reports
+// whether it was.
+func (w *scene) victim(op, point string) bool {
+	w.Helper()
+	cmd := w.command(op, failpoint.Env+"="+point)
 	out, err := cmd.CombinedOutput()
 	if err == nil {
 		return false
