@@ -1,6 +1,7 @@
 package repo
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -32,6 +33,7 @@ type Remote struct {
 	Unconfigured     string // why the remote cannot be used, or ""
 	Proxy            string
 	NoTLSVerify      bool
+	HTTP1            bool   // do not speak HTTP/2
 	TLSCert, TLSKey  string // paths
 	TLSCA            string // path
 	CustomBackend    string
@@ -44,17 +46,25 @@ type Remote struct {
 // Get returns the value of any key of the remote, or "".
 func (m *Remote) Get(key string) string { return m.file.Get(m.group, key) }
 
+// Lookup returns the value of any key of the remote and whether it is set. That it cannot
+// be read is an error.
+func (m *Remote) Lookup(key string) (value string, ok bool, err error) {
+	value, err = m.file.String(m.group, key)
+	if errors.Is(err, keyfile.ErrNotFound) {
+		return "", false, nil
+	}
+	return value, err == nil, err
+}
+
 // Keys are the keys that are set.
 func (m *Remote) Keys() []string { return m.file.Keys(m.group) }
 
 func remoteGroup(name string) string { return `remote "` + name + `"` }
 
 func groupRemote(group string) (string, bool) {
-	name, ok := strings.CutPrefix(group, `remote "`)
-	if !ok {
-		return "", false
-	}
-	return strings.CutSuffix(name, `"`)
+	name, ok1 := strings.CutPrefix(group, `remote "`)
+	name, ok2 := strings.CutSuffix(name, `"`)
+	return name, ok1 && ok2 && name != ""
 }
 
 // IsSystem reports whether this is the repository of the running system, which
@@ -93,7 +103,7 @@ func (r *Repo) remoteFiles() (map[string]remoteFile, error) {
 				continue
 			}
 			if _, known := files[name]; known {
-				return fmt.Errorf("Multiple specifications found for remote \"%s\"", name)
+				return fmt.Errorf("opening repo: Reloading remotes: Multiple specifications found for remote \"%s\"", name)
 			}
 			files[name] = f
 		}
@@ -128,11 +138,11 @@ func (r *Repo) remoteFiles() (map[string]remoteFile, error) {
 			return nil, err
 		}
 		k, err := keyfile.Parse(data)
-		if err == nil {
-			err = add(remoteFile{k, path})
-		}
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+			return nil, fmt.Errorf("opening repo: Reloading remotes: Failed to parse %s: %w", path, err)
+		}
+		if err := add(remoteFile{k, path}); err != nil {
+			return nil, err
 		}
 	}
 	return files, nil
@@ -159,23 +169,50 @@ func (r *Repo) Remotes() ([]string, error) {
 	return slices.Compact(names), nil
 }
 
-// Remote returns the configuration of one remote. The error wraps
-// fs.ErrNotExist when there is none of that name.
+// ErrRemoteValue is wrapped by the errors about values of a remote that is there.
+var ErrRemoteValue = errors.New("a value of the remote is wrong")
+
+// A remoteValueError has the text of the error that it is made of.
+type remoteValueError struct{ error }
+
+func (e remoteValueError) Is(target error) bool { return target == ErrRemoteValue }
+
+// Remote returns the configuration of one remote; keys that it does not have are those of a
+// remote of that name in a parent repository. The error wraps fs.ErrNotExist when there is
+// none of that name, and ErrRemoteValue when a value is wrong: then the remote is there
+// nevertheless for those who want to know something else of it.
 func (r *Repo) Remote(name string) (*Remote, error) {
 	files, err := r.remoteFiles()
 	if err != nil {
 		return nil, err
 	}
 	f, ok := files[name]
-	if !ok && r.parent != nil {
-		return r.parent.Remote(name)
+	var inherited *Remote
+	if r.parent != nil {
+		inherited, err = r.parent.Remote(name)
 	}
-	if !ok {
+	switch {
+	case !ok && r.parent != nil:
+		return inherited, err
+	case !ok:
 		return nil, errNoRemote(name)
+	case inherited != nil:
+		f.File = inherit(f.File, inherited)
 	}
 	m, err := NewRemote(name, f.File)
 	m.Path = f.path
 	return m, err
+}
+
+// inherit returns the file of a remote with the keys added that only another one has.
+func inherit(k *keyfile.File, from *Remote) *keyfile.File {
+	k = k.Clone()
+	for _, key := range from.Keys() {
+		if raw, err := from.file.Raw(from.group, key); err == nil && !k.Has(from.group, key) {
+			_ = k.SetRaw(from.group, key, raw) // as it is in the other file
+		}
+	}
+	return k
 }
 
 func errNoRemote(name string) error {
@@ -183,7 +220,8 @@ func errNoRemote(name string) error {
 }
 
 // NewRemote reads a remote from a key file, which need not be that of a
-// repository.
+// repository. If a value is wrong, the remote is returned with the error, which wraps
+// ErrRemoteValue, and demands more signatures rather than less.
 func NewRemote(name string, k *keyfile.File) (*Remote, error) {
 	g := remoteGroup(name)
 	m := &Remote{
@@ -197,39 +235,66 @@ func NewRemote(name string, k *keyfile.File) (*Remote, error) {
 	if link, ok := strings.CutPrefix(m.URL, "metalink="); ok {
 		m.URL, m.Metalink = "", link
 	}
-	var errs [4]error
-	m.GPGVerify, errs[0] = k.Bool(g, "gpg-verify", true)
-	m.GPGVerifySummary, errs[1] = k.Bool(g, "gpg-verify-summary", false)
-	m.NoTLSVerify, errs[2] = k.Bool(g, "tls-permissive", false)
-	m.SignVerify = signTypes(k, g, "sign-verify")
-	m.SignSummary = signTypes(k, g, "sign-verify-summary")
-	if (m.TLSCert == "") != (m.TLSKey == "") {
-		errs[3] = fmt.Errorf("Remote \"%s\" must specify both \"tls-client-cert-path\" and \"tls-client-key-path\"", name)
+	var errs []error
+	flag := func(key string, def, wrong bool) bool {
+		on, err := k.Bool(g, key, def)
+		if err != nil {
+			errs = append(errs, err)
+			return wrong
+		}
+		return on
 	}
-	return m, errors.Join(errs[:]...)
+	types := func(key string) []string {
+		list, err := signTypes(k, g, key)
+		errs = append(errs, err)
+		return list
+	}
+	m.GPGVerify = flag("gpg-verify", true, true)
+	m.GPGVerifySummary = flag("gpg-verify-summary", false, true)
+	m.NoTLSVerify = flag("tls-permissive", false, false)
+	m.HTTP1 = !flag("http2", true, true)
+	m.SignVerify, m.SignSummary = types("sign-verify"), types("sign-verify-summary")
+	if (m.TLSCert == "") != (m.TLSKey == "") {
+		errs = append(errs, fmt.Errorf("Remote \"%s\" must specify both \"tls-client-cert-path\" and \"tls-client-key-path\"", name))
+	}
+	for _, err := range errs {
+		if err != nil {
+			return m, remoteValueError{err}
+		}
+	}
+	return m, nil
 }
 
-// signTypes reads a key that is a boolean or a list of signature types.
-func signTypes(k *keyfile.File, group, key string) []string {
-	if on, err := k.Bool(group, key, false); err == nil {
-		if on {
-			return []string{"true"}
-		}
-		return nil
+// signTypes reads a key that is a boolean or a list of signature types. That there is none in
+// the list is an error, as is what cannot be read: they must not switch signatures off.
+func signTypes(k *keyfile.File, group, key string) ([]string, error) {
+	text, err := k.String(group, key)
+	switch {
+	case errors.Is(err, keyfile.ErrNotFound), err == nil && (text == "" || text == "false" || text == "0"):
+		return nil, nil
+	case err == nil && (text == "true" || text == "1"):
+		return []string{"true"}, nil
 	}
-	return k.List(group, key)
+	list := k.List(group, key)
+	if err != nil || len(list) == 0 {
+		list = []string{text} // which nobody knows
+	}
+	return list, err
 }
 
 // AddRemote adds a remote with the given keys, to the configuration or, for the
-// system's repository, as a file in /etc.
+// system's repository, as a file in /etc. The error wraps fs.ErrExist if the repository
+// itself has one of that name.
 func (r *Repo) AddRemote(name string, keys [][2]string) error {
 	if err := ostree.ValidateRemoteName(name); err != nil {
 		return err
 	}
-	if _, err := r.Remote(name); err == nil {
-		return fmt.Errorf("Remote configuration for \"%s\" already exists: %w", name, fs.ErrExist)
-	} else if !isMissing(err) {
+	files, err := r.remoteFiles()
+	if err != nil {
 		return err
+	}
+	if f, known := files[name]; known {
+		return existsError(fmt.Sprintf("Remote configuration for \"%s\" already exists: %s", name, cmp.Or(f.path, "(in config)")))
 	}
 	dir := r.remotesDir()
 	if dir == "" {
@@ -240,6 +305,12 @@ func (r *Repo) AddRemote(name string, keys [][2]string) error {
 	}
 	return r.writeRemote(remoteFile{&keyfile.File{}, filepath.Join(dir, name+".conf")}, name, keys)
 }
+
+// existsError is an fs.ErrExist with a text of its own.
+type existsError string
+
+func (e existsError) Error() string { return string(e) }
+func (e existsError) Unwrap() error { return fs.ErrExist }
 
 // ReplaceRemote gives a remote other keys where it is configured, or adds it. Its refs and
 // its keyring stay.
@@ -288,6 +359,9 @@ func (r *Repo) writeRemote(f remoteFile, name string, keys [][2]string) error {
 
 // DeleteRemote removes a remote. Its refs stay.
 func (r *Repo) DeleteRemote(name string) error {
+	if err := ostree.ValidateRemoteName(name); err != nil {
+		return err
+	}
 	files, err := r.remoteFiles()
 	if err != nil {
 		return err

@@ -154,6 +154,14 @@ const likeC = `
 --repo=u remote show-url nope
 --repo=u remote delete nope
 --repo=u remote delete --if-exists nope
+--repo=u remote delete a/b
+--repo=u remote delete --if-exists a/b
+--repo=u remote add --if-not-exists --set=foo a http://localhost:1
+--repo=u remote add --force --nope a http://localhost:1
+--repo=u remote add-cookie a example.com / name value
+--repo=u remote delete-cookie a example.com / other
+--repo=u remote delete-cookie a example.com / name
+--repo=u remote list-cookies a
 --repo=u remote delete s1
 --repo=u remote refs nope
 --repo=u remote summary nope

@@ -164,7 +164,7 @@ func (e *env) collectionRefs() ([]repo.MirrorRef, error) {
 		collection := e.repo.CollectionID()
 		if ref.Remote != "" {
 			collection = ""
-			if m, err := e.repo.Remote(ref.Remote); err == nil {
+			if m, err := e.remote(ref.Remote); err == nil {
 				collection = m.CollectionID
 			}
 		}

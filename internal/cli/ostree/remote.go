@@ -1,14 +1,13 @@
 package ostree
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
 
 	"rpmostree/internal/openpgp"
-	"rpmostree/ostree"
+	"rpmostree/ostree/repo"
 	"rpmostree/ostree/sign"
 )
 
@@ -57,18 +56,6 @@ func remoteAddCommand() *command {
 }
 
 func (a *remoteAdder) run(name, url string, branches []string) error {
-	if err := ostree.ValidateRemoteName(name); err != nil {
-		return err
-	}
-	m, err := a.repo.Remote(name)
-	switch exists := err == nil; {
-	case exists && a.ifNotExists:
-		return nil
-	case exists && !a.force:
-		return fmt.Errorf(`Remote configuration for "%s" already exists: %s`, name, cmp.Or(m.Path, "(in config)"))
-	case !exists && !errors.Is(err, fs.ErrNotExist):
-		return err
-	}
 	keys, err := a.keys(url, branches)
 	if err != nil {
 		return err
@@ -77,7 +64,11 @@ func (a *remoteAdder) run(name, url string, branches []string) error {
 	if a.force {
 		write = a.repo.ReplaceRemote
 	}
-	if err := write(name, keys); err != nil || a.gpgImport == "" {
+	err = write(name, keys)
+	if a.ifNotExists && errors.Is(err, fs.ErrExist) {
+		err = nil
+	}
+	if err != nil || a.gpgImport == "" {
 		return err
 	}
 	source := new(openpgp.Keyring)
@@ -188,8 +179,18 @@ func remoteShowURLCommand() *command {
 	return c
 }
 
-func (e *env) remoteURL(name string) (string, error) {
+// remote returns the configuration of a remote for one who does not care whether all its
+// values are right.
+func (e *env) remote(name string) (*repo.Remote, error) {
 	m, err := e.repo.Remote(name)
+	if errors.Is(err, repo.ErrRemoteValue) {
+		err = nil
+	}
+	return m, err
+}
+
+func (e *env) remoteURL(name string) (string, error) {
+	m, err := e.remote(name)
 	if err != nil {
 		return "", err
 	}

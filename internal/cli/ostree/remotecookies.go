@@ -91,7 +91,7 @@ func (e *env) printCookie(x fetch.Cookie) {
 
 // cookieLines reads the file of cookies of a remote.
 func (e *env) cookieLines(remote string) ([]string, error) {
-	if _, err := e.repo.Remote(remote); err != nil {
+	if _, err := e.remote(remote); err != nil {
 		return nil, err
 	}
 	data, err := e.repo.Dir().ReadFile(pull.CookieFile(remote), maxCookieFile)

@@ -241,7 +241,7 @@ func (e *env) printCommitSignatures(sum ostree.Checksum, remote, homedir string)
 	if remote != "" {
 		var m *repo.Remote
 		var err error
-		if m, err = e.repo.Remote(remote); err != nil {
+		if m, err = e.remote(remote); err != nil {
 			return err
 		}
 		o = sign.GPGOptions{Remote: m}
