@@ -101,12 +101,12 @@ func permanent(err error) bool {
 	var status *StatusError
 	if errors.As(err, &status) {
 		switch status.Code {
-		case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests,
-			http.StatusInternalServerError, http.StatusBadGateway,
-			http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		case http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
 			return false
+		case http.StatusNotImplemented, http.StatusHTTPVersionNotSupported:
+			return true
 		}
-		return true
+		return status.Code < http.StatusInternalServerError // caches of the net have codes of their own
 	}
 	var (
 		sum    *ChecksumError

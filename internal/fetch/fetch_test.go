@@ -295,6 +295,59 @@ func TestConditional(t *testing.T) {
 	}
 }
 
+// TestRedirectedPassword: a password is for the server that it was given for.
+func TestRedirectedPassword(t *testing.T) {
+	said := func(w http.ResponseWriter, r *http.Request) {
+		name, password, _ := r.BasicAuth()
+		fmt.Fprintf(w, "%s:%s %s", name, password, r.Header.Get("X-Other"))
+	}
+	other := serve(t, said)
+	var secure string
+	mux := http.NewServeMux()
+	mux.HandleFunc("/said", said)
+	mux.Handle("/self", http.RedirectHandler("/said", http.StatusFound))
+	mux.Handle("/other", http.RedirectHandler(other+"/said", http.StatusFound))
+	mux.Handle("/back", http.RedirectHandler("/other", http.StatusFound))
+	mux.HandleFunc("/secure", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, secure+"/said", http.StatusFound) })
+	url := serve(t, mux.ServeHTTP)
+	tls := httptest.NewTLSServer(http.HandlerFunc(said))
+	t.Cleanup(tls.Close)
+	secure = tls.URL
+	client := func(o Options) *Client {
+		if o.Header == nil {
+			o.Header = http.Header{}
+		}
+		o.Header.Set("X-Other", "x")
+		o.TLS.Insecure = true
+		return testClient(t, o)
+	}
+	option, header, none := client(Options{Username: "u", Password: "p"}), client(Options{Header: http.Header{"Authorization": {"Basic dTpw"}}}), client(Options{})
+	for path, want := range map[string]string{"/said": "u:p x", "/self": "u:p x", "/other": ": x", "/back": ": x", "/secure": ": x"} {
+		for _, get := range []struct {
+			c   *Client
+			url string
+		}{{option, url + path}, {header, url + path}, {none, strings.Replace(url, "http://", "http://u:p@", 1) + path}} {
+			if got, _, err := get.c.Bytes(t.Context(), Request{URL: get.url}); err != nil || string(got) != want {
+				t.Errorf("%s: %q, %v, want %q", get.url, got, err, want)
+			}
+		}
+	}
+}
+
+// TestUnaskedNotModified: that a file is as it was is no answer to one who has no copy.
+func TestUnaskedNotModified(t *testing.T) {
+	c := testClient(t, Options{})
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNotModified) })
+	var status *StatusError
+	sum := []Checksum{{"sha256", strings.Repeat("0", 64)}}
+	for _, req := range []Request{{}, {Checksums: sum}, {Size: 10}} {
+		req.URL = url
+		if b, _, err := c.Bytes(t.Context(), req); !errors.As(err, &status) || status.Code != http.StatusNotModified {
+			t.Errorf("%+v: %q, %v", req, b, err)
+		}
+	}
+}
+
 // A file may change twice in one second.
 func TestModifiedJustNow(t *testing.T) {
 	now := time.Now()

@@ -48,6 +48,9 @@ func (c *Client) dialHTTP(ctx context.Context, u *url.URL, req *Request, off int
 		return nil, err
 	}
 	conn, err := newConnection(resp, off)
+	if err == nil && conn.notModified && !req.conditional(off) {
+		err = statusError(resp) // else it would be content of no bytes
+	}
 	if err != nil {
 		drain(resp.Body)
 		resp.Body.Close()
@@ -79,7 +82,10 @@ func (c *Client) httpRequest(ctx context.Context, u *url.URL, req *Request, off 
 		}
 	}
 	r := (&http.Request{Method: http.MethodGet, URL: u, Host: u.Host, Header: h}).WithContext(ctx)
-	if c.opts.Username != "" && u.User == nil {
+	if u.User != nil { // in the header it is kept where the server redirects to itself
+		password, _ := u.User.Password()
+		r.SetBasicAuth(u.User.Username(), password)
+	} else if c.opts.Username != "" {
 		r.SetBasicAuth(c.opts.Username, c.opts.Password)
 	}
 	return r
@@ -119,7 +125,11 @@ func newConnection(resp *http.Response, off int64) (*connection, error) {
 		conn.notModified = true
 		return conn, nil
 	}
-	return nil, &StatusError{
+	return nil, statusError(resp)
+}
+
+func statusError(resp *http.Response) *StatusError {
+	return &StatusError{
 		URL: resp.Request.URL.Redacted(), Code: resp.StatusCode, Status: resp.Status,
 		retryAfter: parseRetryAfter(resp.Header.Get("Retry-After")),
 	}

@@ -58,6 +58,11 @@ func (r *Request) limit() int64 {
 	return DefaultMaxSize
 }
 
+// conditional tells whether the content is not wanted from off on if it has not changed.
+func (r *Request) conditional(off int64) bool {
+	return off == 0 && (r.IfNoneMatch != "" || !r.IfModifiedSince.IsZero())
+}
+
 // Join appends a relative path, which is not escaped, to a base URL. A query of
 // base is kept. It does not touch a rel that is a URL itself.
 func Join(base, rel string) string {

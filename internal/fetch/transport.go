@@ -168,9 +168,14 @@ func proxyFunc(o *Options) (func(*http.Request) (*url.URL, error), error) {
 	return http.ProxyURL(u), nil
 }
 
+// checkRedirect also keeps passwords from another server, and from one that would read them
+// without TLS, as curl does.
 func checkRedirect(req *http.Request, via []*http.Request) error {
 	if len(via) >= MaxRedirects {
 		return errors.New("too many redirects")
+	}
+	if from := via[0].URL; req.URL.Scheme != from.Scheme || req.URL.Host != from.Host {
+		req.Header.Del("Authorization")
 	}
 	return nil
 }
