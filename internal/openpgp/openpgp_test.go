@@ -140,6 +140,52 @@ func TestRevokedKey(t *testing.T) {
 	}
 }
 
+// TestCheck is about signatures that match, of keys that must not be relied on.
+func TestCheck(t *testing.T) {
+	now := time.Unix(1.6e9, 0)
+	for name, tt := range map[string]struct {
+		key  SignerOptions
+		want State
+	}{
+		"good":                    {SignerOptions{Now: now.Add(-time.Hour)}, Good},
+		"the key has expired":     {SignerOptions{Now: now.Add(-time.Hour), Lifetime: time.Minute}, KeyExpired},
+		"made just now":           {SignerOptions{Now: now}, Good},
+		"the key is not made yet": {SignerOptions{Now: now.Add(time.Hour)}, Bad},
+	} {
+		s, pub := newSigner(t, tt.key)
+		k := keyring(t, pub)
+		k.ValidNow, k.Legacy = true, true
+		sig := sign(t, s, "x")
+		if got := k.Check([]byte("x"), sig, now); len(got) != 1 || got[0].State != tt.want {
+			t.Errorf("%s: %+v, want %v", name, got, tt.want)
+		}
+		if got := k.Check([]byte("y"), sig, now); len(got) != 1 || got[0].State != Bad {
+			t.Errorf("%s, of other data: %+v", name, got)
+		}
+		if got := k.Check([]byte("x"), bytes.Repeat(sig, maxPackets), now); len(got) != maxPackets || got[maxPackets-1].State != tt.want {
+			t.Errorf("%s, many times: %d", name, len(got))
+		}
+		if got := k.Check([]byte("x"), bytes.Repeat(sig, maxPackets+1), now); len(got) != 1 || got[0].State != Bad {
+			t.Errorf("%s, too many times: %d", name, len(got))
+		}
+	}
+	s, pub := newSigner(t, SignerOptions{Now: now.Add(-time.Hour)})
+	sig := sign(t, s, "x")
+	if got := keyring(t, pub).Check([]byte("x"), sig, now); got[0].State != Good {
+		t.Errorf("before it is revoked: %+v", got)
+	}
+	if err := s.entity.Revoke(packet.KeyCompromised, "lost", s.config()); err != nil {
+		t.Fatal(err)
+	}
+	pub, err := s.PublicKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := keyring(t, pub).Check([]byte("x"), sig, now); got[0].State != KeyRevoked {
+		t.Errorf("revoked: %+v", got)
+	}
+}
+
 func TestParseSignature(t *testing.T) {
 	s, _ := newSigner(t, SignerOptions{})
 	good := sign(t, s, "x")

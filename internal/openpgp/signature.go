@@ -22,6 +22,10 @@ import (
 // have about 5 kB.
 const MaxSignature = 64 << 10
 
+// maxPackets bounds the signatures that are read from one file, each of which may want all of
+// the data to be hashed.
+const maxPackets = 64
+
 // Signature is a signature of a binary document.
 type Signature struct {
 	sig    *packet.Signature
@@ -57,6 +61,9 @@ func ParseSignatures(b []byte) ([]*Signature, error) {
 	}
 	var out []*Signature
 	for len(b) > 0 || len(out) == 0 {
+		if len(out) == maxPackets {
+			return nil, fmt.Errorf("reading signature: more than %d signatures", maxPackets)
+		}
 		s, n, err := parsePacket(b)
 		if err != nil {
 			return nil, fmt.Errorf("reading signature: %v", err)

@@ -107,8 +107,12 @@ func (k *Keyring) checkWith(c certificate, s *Signature, data []byte, now time.T
 	if err == nil && !(key.bound && key.signs) {
 		err = errors.New("not a signing key")
 	}
-	if err == nil && s.sig.CreationTime.Unix() < key.key.CreationTime.Unix() {
+	switch made := key.key.CreationTime; {
+	case err != nil:
+	case s.sig.CreationTime.Unix() < made.Unix():
 		err = errors.New("older than its key")
+	case made.After(now):
+		err = errors.New("its key will be made in the future")
 	}
 	if err == nil {
 		err = s.verify(key.key, data)
