@@ -116,6 +116,14 @@ func (c *Commit) MetadataString(key string) string {
 // Version returns the commit's version, "" if it has none.
 func (c *Commit) Version() string { return c.MetadataString(KeyVersion) }
 
+// PrintableTime tells whether a time in seconds since 1970 is in the years 1 to 9999. Upstream
+// prints no other, and has none in summaries.
+func PrintableTime(secs uint64) bool {
+	const first, last = -62135596800, 253402300799
+	t := int64(secs)
+	return t >= first && t <= last
+}
+
 // ContentChecksum names the commit's tree.
 func (c *Commit) ContentChecksum() Checksum { return ContentChecksum(c.Tree, c.Meta) }
 

@@ -27,6 +27,8 @@ func (s signed) VerifyCommit(m *repo.Remote, commit, detached []byte) error {
 	return err
 }
 
+func (signed) Check(*repo.Remote) error { return nil }
+
 func (signed) VerifySummary(*repo.Remote, []byte, []byte) error { return nil }
 
 const collection = "org.example.C"
@@ -57,6 +59,12 @@ func must(t *testing.T, err error) {
 // commitTo makes a commit of a ref of the collection, and the summary.
 func commitTo(t *testing.T, r *repo.Repo, name string, timestamp uint64) ostree.Checksum {
 	t.Helper()
+	return commitBound(t, r, name, collection, timestamp)
+}
+
+// commitBound is commitTo for a commit that says that it is of another collection, maybe.
+func commitBound(t *testing.T, r *repo.Repo, name, bound string, timestamp uint64) ostree.Checksum {
+	t.Helper()
 	tx, err := r.Begin(t.Context(), repo.TransactionOptions{})
 	must(t, err)
 	defer tx.Abort()
@@ -65,7 +73,7 @@ func commitTo(t *testing.T, r *repo.Repo, name string, timestamp uint64) ostree.
 	root, meta, err := tree.Write(tx)
 	must(t, err)
 	var d gvariant.Dict
-	for key, text := range map[string]string{ostree.KeyRefBinding: "['" + name + "']", ostree.KeyCollectionBinding: "'" + collection + "'"} {
+	for key, text := range map[string]string{ostree.KeyRefBinding: "['" + name + "']", ostree.KeyCollectionBinding: "'" + bound + "'"} {
 		v, err := gvariant.Parse("", text)
 		must(t, err)
 		d.Set(key, v)
@@ -79,7 +87,7 @@ func commitTo(t *testing.T, r *repo.Repo, name string, timestamp uint64) ostree.
 	}
 	_, err = tx.Commit()
 	must(t, err)
-	must(t, r.UpdateSummary(t.Context(), nil, nil))
+	must(t, r.UpdateSummary(t.Context(), repo.SummaryOptions{}))
 	return c
 }
 
@@ -94,6 +102,35 @@ func world(t *testing.T) (r *repo.Repo, far *repo.Repo, dir string) {
 		must(t, r.AddRemote(name, [][2]string{{"url", "file://" + dir + "/" + name}, {"collection-id", id}, {"gpg-verify", "false"}}))
 	}
 	return r, far, dir
+}
+
+// TestExchangedCommits: a volume, or the remote of another collection, has a commit of that
+// collection in the place of the one that was asked for. Its signature is good.
+func TestExchangedCommits(t *testing.T) {
+	r, far, dir := world(t)
+	stick := newRepo(t, dir+"/stick/.ostree/repo", "")
+	for _, from := range []*repo.Repo{stick, far} {
+		commitBound(t, from, "both", "org.example.Other", 100)
+	}
+	o := Options{Pull: pull.Options{Verify: signed{}}}
+	for name, f := range map[string]Finder{"volume": Mount{Roots: []string{dir + "/stick"}}, "remote": Config{}} {
+		results, err := Find(t.Context(), r, []ostree.CollectionRef{ref("both")}, []Finder{f}, o)
+		must(t, err)
+		if len(results) != 1 {
+			t.Fatalf("%s: %+v", name, results)
+		}
+		for _, o.Pull.Mirror = range []bool{false, true} {
+			if err := Pull(t.Context(), r, results, o); err == nil || !strings.Contains(err.Error(), "Commit has collection ID ‘org.example.Other’ in collection binding metadata, while") {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if mirrors, err := r.MirrorRefs(); err != nil || len(mirrors) != 0 {
+			t.Errorf("%s: %v, %v", name, mirrors, err)
+		}
+		if refs, err := r.Refs(); err != nil || len(refs) != 0 {
+			t.Errorf("%s: %v, %v", name, refs, err)
+		}
+	}
 }
 
 func TestFind(t *testing.T) {

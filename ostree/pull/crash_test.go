@@ -104,7 +104,7 @@ func TestEveryDeath(t *testing.T) {
 		if _, err := delta.Generate(ctx, src, delta.Name{From: first, To: second}, delta.Options{}); err != nil {
 			t.Fatal(err)
 		}
-		if err := src.UpdateSummary(ctx, nil, nil); err != nil {
+		if err := src.UpdateSummary(ctx, repo.SummaryOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		for _, how := range []string{"objects", "delta", "directory"} {
@@ -147,7 +147,7 @@ func TestFailingCalls(t *testing.T) {
 	if _, err := delta.Generate(t.Context(), src, delta.Name{From: first, To: second}, delta.Options{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := src.UpdateSummary(t.Context(), nil, nil); err != nil {
+	if err := src.UpdateSummary(t.Context(), repo.SummaryOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, how := range []string{"objects", "delta"} {

@@ -30,7 +30,7 @@ func serveDelta(t testing.TB, o delta.Options) (src *repo.Repo, url string, firs
 			t.Fatal(err)
 		}
 	}
-	if err := src.UpdateSummary(context.Background(), nil, nil); err != nil {
+	if err := src.UpdateSummary(context.Background(), repo.SummaryOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	return src, url, first, second, asked
@@ -102,6 +102,8 @@ func TestWhichDelta(t *testing.T) {
 		{name: "from the first, by checksum", before: "x@" + first.String(), o: Options{Refs: []string{second.String()}}, parts: true},
 		{name: "disabled", before: "x@" + first.String(), o: Options{Refs: []string{"x"}, DisableDeltas: true}},
 		{name: "from nothing", o: Options{Refs: []string{"x@" + first.String()}}, parts: true},
+		{name: "from nothing, with another version here", before: "x@" + second.String(), o: Options{Refs: []string{"x@" + first.String()}}},
+		{name: "from nothing, with another version here, required", before: "x@" + second.String(), o: Options{Refs: []string{"x@" + first.String()}, RequireDeltas: true}, parts: true},
 		{name: "only commits", before: "x@" + first.String(), o: Options{Refs: []string{"x"}, CommitMetadataOnly: true}},
 		{name: "subpath", before: "x@" + first.String(), o: Options{Refs: []string{"x"}, Subpaths: []string{"/sub"}}},
 		{name: "from a directory", before: "x@" + first.String(), o: Options{Refs: []string{"x"}, URL: "file://" + src.Path(), RequireDeltas: true}, parts: true},
@@ -145,7 +147,7 @@ func TestIncompleteDelta(t *testing.T) {
 	if err := os.WriteFile(path, f.Superblock.Marshal(), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := src.UpdateSummary(context.Background(), nil, nil); err != nil {
+	if err := src.UpdateSummary(context.Background(), repo.SummaryOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	r := newRepo(t, repo.BareUser)
@@ -184,7 +186,7 @@ func TestPullBadDelta(t *testing.T) {
 			t.Fatal(err)
 		}
 		if tt.summary {
-			if err := src.UpdateSummary(context.Background(), nil, nil); err != nil {
+			if err := src.UpdateSummary(context.Background(), repo.SummaryOptions{}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -512,7 +512,7 @@ func TestBrokenTransfersAreContinued(t *testing.T) {
 
 func TestMetalinkAndMirrors(t *testing.T) {
 	src, url, _, second := serveTree(t, small, nil)
-	if err := src.UpdateSummary(context.Background(), nil, nil); err != nil {
+	if err := src.UpdateSummary(context.Background(), repo.SummaryOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	summary, _, _ := src.ReadSummary()
@@ -568,7 +568,7 @@ func TestSummaryIsAskedFor(t *testing.T) {
 		})
 	})
 	ctx := context.Background()
-	if err := src.UpdateSummary(ctx, nil, func([]byte) ([]byte, error) { return []byte("signature"), nil }); err != nil {
+	if err := src.UpdateSummary(ctx, repo.SummaryOptions{Sign: func([]byte) ([]byte, error) { return []byte("signature"), nil }}); err != nil {
 		t.Fatal(err)
 	}
 	made := time.Unix(1e9, 0)

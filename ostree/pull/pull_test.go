@@ -257,6 +257,83 @@ func TestPullParts(t *testing.T) {
 	fsckClean(t, r)
 }
 
+// TestSharedHistory has two branches whose histories meet, at different distances: as much is
+// pulled as is wanted of each, whichever is looked at first.
+func TestSharedHistory(t *testing.T) {
+	ctx := context.Background()
+	dir := filepath.Join(t.TempDir(), "tree")
+	os.MkdirAll(dir, 0o755)
+	src := newRepo(t, repo.Archive)
+	var history []ostree.Checksum // the newest first, but for the two branches
+	parent := ostree.Checksum{}
+	for i := range 6 {
+		parent = commitDir(t, src, "x", dir, parent, uint64(1000+i))
+		history = append([]ostree.Checksum{parent}, history...)
+	}
+	near := commitDir(t, src, "near", dir, history[0], 2000)
+	far := commitDir(t, src, "far", dir, commitDir(t, src, "x", dir, commitDir(t, src, "x", dir, history[0], 2001), 2002), 2003)
+	server := httptest.NewServer(http.FileServer(http.Dir(src.Path())))
+	defer server.Close()
+	for _, url := range []string{server.URL, "file://" + src.Path()} {
+		for _, refs := range [][]string{{"near", "far"}, {"far", "near"}, {"far", "near", "near@" + near.String(), far.String()}} {
+			for _, o := range []Options{{Depth: 4}, {Depth: 4, DisableDeltas: true, Workers: 1}, {Depth: repo.AllHistory}} {
+				r := newRepo(t, repo.BareUser)
+				addRemote(t, r, url)
+				o.Refs = refs
+				if _, err := Pull(ctx, r, "origin", o); err != nil {
+					t.Fatal(err)
+				}
+				want := 4 // 4 ancestors of the nearer branch; 2 of the other are its own
+				if o.Depth < 0 {
+					want = len(history)
+				}
+				for i, c := range history {
+					if ok, _ := r.Has(ostree.ObjectCommit, c); ok != (i < want) {
+						t.Errorf("%s, %v, depth %d: ancestor %d is there: %v", url, refs, o.Depth, i, ok)
+					}
+				}
+				fsckClean(t, r)
+			}
+		}
+	}
+}
+
+// TestMirroredSummary is about the summary of a mirror of all that the remote has.
+func TestMirroredSummary(t *testing.T) {
+	ctx := context.Background()
+	src, url, _, _ := serveTree(t, small, nil)
+	if err := src.UpdateSummary(ctx, repo.SummaryOptions{Sign: func([]byte) ([]byte, error) { return []byte("signature"), nil }}); err != nil {
+		t.Fatal(err)
+	}
+	want, _, err := src.ReadSummary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		o    Options
+		copy bool
+	}{
+		"all": {Options{}, true}, "only commits": {Options{CommitMetadataOnly: true}, true}, "a subpath": {Options{Subpaths: []string{"/sub"}}, true},
+		"one branch": {Options{Refs: []string{"x"}}, false},
+	} {
+		for _, from := range []string{url, "file://" + src.Path()} {
+			r := newRepo(t, repo.Archive)
+			addRemote(t, r, from)
+			tt.o.Mirror = true
+			if _, err := Pull(ctx, r, "origin", tt.o); err != nil {
+				t.Fatal(err)
+			}
+			summary, sig, err := r.ReadSummary()
+			if err != nil || bytes.Equal(summary, want) != tt.copy || (string(sig) == "signature") != tt.copy {
+				t.Errorf("%s from %s: summary of %d bytes, signature %q, %v", name, from, len(summary), sig, err)
+			}
+			if _, err := r.LookupRef("", "x"); err != nil {
+				t.Errorf("%s from %s: %v", name, from, err)
+			}
+		}
+	}
+}
+
 func TestPullRefuses(t *testing.T) {
 	src, url, first, second := serve(t, nil)
 	ctx := context.Background()
@@ -297,6 +374,7 @@ func TestPullRefuses(t *testing.T) {
 
 type denier struct{}
 
+func (denier) Check(*repo.Remote) error                         { return nil }
 func (denier) VerifyCommit(*repo.Remote, []byte, []byte) error  { return errors.New("bad signature") }
 func (denier) VerifySummary(*repo.Remote, []byte, []byte) error { return errors.New("bad signature") }
 
@@ -396,7 +474,7 @@ func TestSummaryIsCached(t *testing.T) {
 	ctx := context.Background()
 	for i, sig := range []string{"signature", "signature", "other signature"} {
 		if i != 1 {
-			err := src.UpdateSummary(ctx, nil, func([]byte) ([]byte, error) { return []byte(sig), nil })
+			err := src.UpdateSummary(ctx, repo.SummaryOptions{Sign: func([]byte) ([]byte, error) { return []byte(sig), nil }})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -61,7 +61,7 @@ func crashOperation(op, path, dir string) error {
 		_, err = r.PullLocal(ctx, src, PullLocalOptions{})
 		return err
 	case "summary":
-		return r.UpdateSummary(ctx, nil, nil)
+		return r.UpdateSummary(ctx, SummaryOptions{})
 	}
 	tx, err := r.Begin(ctx, TransactionOptions{})
 	if err != nil {

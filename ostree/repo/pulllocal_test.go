@@ -125,7 +125,7 @@ func TestSummaryMatchesReference(t *testing.T) {
 		writeFiles(t, dir, branch, branch)
 		commitDir(t, r, branch, dir, ImportOptions{})
 	}
-	if err := r.UpdateSummary(context.Background(), nil, nil); err != nil {
+	if err := r.UpdateSummary(context.Background(), SummaryOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	ours, _, err := r.ReadSummary()

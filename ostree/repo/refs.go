@@ -2,6 +2,7 @@ package repo
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -222,7 +223,14 @@ func (r *Repo) readRef(name string) (ostree.Checksum, error) {
 // SetRef makes a ref name a commit at once, without a transaction. A zero
 // checksum deletes it.
 func (r *Repo) SetRef(remote, ref string, c ostree.Checksum) error {
-	return r.setRef(refUpdate{dir: refDir(remote), name: ref, sum: c})
+	return r.setRefNow(refUpdate{dir: refDir(remote), name: ref, sum: c})
+}
+
+func (r *Repo) setRefNow(u refUpdate) error {
+	if err := r.setRef(u); err != nil {
+		return err
+	}
+	return r.autoSummary(context.Background())
 }
 
 // SetAlias makes a local branch a symbolic link to another one.
@@ -236,7 +244,7 @@ func (r *Repo) SetAlias(ref, target string) error {
 	if _, err := r.LookupRef("", target); err != nil {
 		return fmt.Errorf("Cannot create alias to non-existent ref: %s", target)
 	}
-	return r.setRef(refUpdate{dir: refDir(""), name: ref, alias: target})
+	return r.setRefNow(refUpdate{dir: refDir(""), name: ref, alias: target})
 }
 
 // A refUpdate is one change of a ref.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"math/bits"
@@ -44,31 +45,30 @@ func (r *Repo) ReadSummary() (summary, sig []byte, err error) {
 // BuildSummary returns a summary of the repository as it is now. The entries of
 // extra, which may be nil, are added to its metadata.
 func (r *Repo) BuildSummary(extra *gvariant.Dict) (*ostree.Summary, error) {
-	refs, err := r.LocalRefs()
+	lists, err := r.summaryRefs()
 	if err != nil {
 		return nil, err
 	}
-	s := &ostree.Summary{}
-	for _, ref := range refs {
-		entry, err := r.summaryRef(ref.Name, ref.Checksum)
-		if err != nil {
-			return nil, err
-		}
-		s.Refs = append(s.Refs, entry)
-	}
-	ostree.SortSummaryRefs(s.Refs)
-	meta := &gvariant.Dict{}
-	if extra != nil {
-		for _, key := range extra.Keys() {
-			v, _ := extra.Get(key)
-			meta.Set(key, v)
-		}
-	}
+	meta := clone(extra)
 	if err := r.summaryMetadata(meta); err != nil {
 		return nil, err
 	}
-	s.Metadata = meta.Value()
-	return s, nil
+	if len(lists) > 1 {
+		meta.Set(ostree.KeySummaryCollectionMap, ostree.CollectionMapValue(lists[1:]))
+	}
+	return &ostree.Summary{Refs: lists[0].Refs, Metadata: meta.Value()}, nil
+}
+
+// clone returns a copy of a dictionary, which may be nil.
+func clone(d *gvariant.Dict) *gvariant.Dict {
+	c := &gvariant.Dict{}
+	if d != nil {
+		for _, key := range d.Keys() {
+			v, _ := d.Get(key)
+			c.Set(key, v)
+		}
+	}
+	return c
 }
 
 // bigEndian is a u64 in the byte order of OSTree's formats.
@@ -84,15 +84,18 @@ func (r *Repo) summaryRef(name string, sum ostree.Checksum) (ostree.SummaryRef, 
 		return ostree.SummaryRef{}, metadataError(ostree.ObjectCommit, sum, err)
 	}
 	var d gvariant.Dict
-	d.Set(ostree.KeySummaryCommitTimestamp, bigEndian(c.Timestamp))
-	if v := c.Version(); v != "" {
-		d.Set(ostree.KeySummaryCommitVersion, gvariant.String(v))
+	if ostree.PrintableTime(c.Timestamp) {
+		d.Set(ostree.KeySummaryCommitTimestamp, bigEndian(c.Timestamp))
+	}
+	if v, ok := c.Metadata.Lookup(ostree.KeyVersion); ok && v.Type() == "s" {
+		d.Set(ostree.KeySummaryCommitVersion, v)
 	}
 	return ostree.SummaryRef{Name: name, Size: uint64(len(data)), Checksum: sum, Metadata: d.Value()}, nil
 }
 
+// summaryMetadata sets what the metadata of a summary say about the repository, but for the
+// refs of other collections.
 func (r *Repo) summaryMetadata(meta *gvariant.Dict) error {
-	s := r.settings()
 	noDeltas, err := r.flag("no-deltas-in-summary")
 	if err != nil {
 		return err
@@ -110,61 +113,29 @@ func (r *Repo) summaryMetadata(meta *gvariant.Dict) error {
 			meta.Set(ostree.KeySummaryStaticDeltas, deltaDict(deltas))
 		}
 	}
+	mode, err := r.state.Load().config.Raw("core", "mode") // which has more than one name
+	if err != nil {
+		mode = Bare.String()
+	}
 	meta.Set(ostree.KeySummaryLastModified, bigEndian(uint64(time.Now().Unix())))
-	meta.Set(ostree.KeySummaryMode, gvariant.String(s.mode.String()))
+	meta.Set(ostree.KeySummaryMode, gvariant.String(mode))
 	meta.Set(ostree.KeySummaryTombstones, gvariant.Bool(tombstones))
 	meta.Set(ostree.KeySummaryIndexedDeltas, gvariant.Bool(true))
-	if s.collectionID != "" {
-		meta.Set(ostree.KeySummaryCollectionID, gvariant.String(s.collectionID))
-	}
-	others, err := r.otherCollections(s.collectionID)
-	if err != nil {
-		return err
-	}
-	if len(others) > 0 {
-		meta.Set(ostree.KeySummaryCollectionMap, ostree.CollectionMapValue(others))
+	if id := r.CollectionID(); id != "" {
+		meta.Set(ostree.KeySummaryCollectionID, gvariant.String(id))
 	}
 	return nil
 }
 
-// otherCollections lists the mirrored refs, and those of remotes that have a
-// collection ID.
-func (r *Repo) otherCollections(own string) ([]ostree.CollectionRefs, error) {
-	byID := map[string]map[string]ostree.Checksum{}
-	add := func(id, name string, sum ostree.Checksum) {
-		if id == own || id == "" {
-			return
-		}
-		if byID[id] == nil {
-			byID[id] = map[string]ostree.Checksum{}
-		}
-		byID[id][name] = sum
-	}
-	remotes, err := r.Remotes()
+// summaryRefs returns the refs that a summary has: first those of the repository, whose
+// collection may be "", then those of other collections.
+func (r *Repo) summaryRefs() ([]ostree.CollectionRefs, error) {
+	own := r.CollectionID()
+	byID, err := r.refsByCollection()
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range remotes {
-		m, err := r.Remote(name)
-		if err != nil || m.CollectionID == "" {
-			continue // a broken remote does not concern the summary
-		}
-		refs, err := r.RemoteRefs(name)
-		if err != nil {
-			return nil, err
-		}
-		for _, ref := range refs {
-			add(m.CollectionID, ref.Name, ref.Checksum)
-		}
-	}
-	mirrors, err := r.MirrorRefs()
-	if err != nil {
-		return nil, err
-	}
-	for _, ref := range mirrors {
-		add(ref.Collection, ref.Ref, ref.Checksum)
-	}
-	var out []ostree.CollectionRefs
+	var lists []ostree.CollectionRefs
 	for id, refs := range byID {
 		c := ostree.CollectionRefs{Collection: id}
 		for name, sum := range refs {
@@ -175,10 +146,63 @@ func (r *Repo) otherCollections(own string) ([]ostree.CollectionRefs, error) {
 			c.Refs = append(c.Refs, entry)
 		}
 		ostree.SortSummaryRefs(c.Refs)
-		out = append(out, c)
+		lists = append(lists, c)
 	}
-	slices.SortFunc(out, func(a, b ostree.CollectionRefs) int { return cmp.Compare(a.Collection, b.Collection) })
-	return out, nil
+	slices.SortFunc(lists, func(a, b ostree.CollectionRefs) int {
+		switch {
+		case a.Collection == own:
+			return -1
+		case b.Collection == own:
+			return 1
+		}
+		return cmp.Compare(a.Collection, b.Collection)
+	})
+	return lists, nil
+}
+
+// refsByCollection returns the local branches as the collection of the repository, which may
+// be "", then mirrored refs, and those of remotes that have a collection. One that is there
+// twice is the last of these, as upstream has it.
+func (r *Repo) refsByCollection() (map[string]map[string]ostree.Checksum, error) {
+	byID := map[string]map[string]ostree.Checksum{r.CollectionID(): {}}
+	add := func(id, name string, sum ostree.Checksum) {
+		if byID[id] == nil {
+			byID[id] = map[string]ostree.Checksum{}
+		}
+		byID[id][name] = sum
+	}
+	local, err := r.LocalRefs()
+	if err != nil {
+		return nil, err
+	}
+	for _, ref := range local {
+		add(r.CollectionID(), ref.Name, ref.Checksum)
+	}
+	mirrors, err := r.MirrorRefs()
+	if err != nil {
+		return nil, err
+	}
+	for _, ref := range mirrors {
+		add(ref.Collection, ref.Ref, ref.Checksum)
+	}
+	remotes, err := r.Remotes()
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range remotes {
+		m, err := r.Remote(name)
+		if err != nil && !errors.Is(err, ErrRemoteValue) || ostree.ValidateCollectionID(m.CollectionID) != nil {
+			continue // a broken remote does not concern the summary
+		}
+		refs, err := r.RemoteRefs(name)
+		if err != nil {
+			return nil, err
+		}
+		for _, ref := range refs {
+			add(m.CollectionID, ref.Name, ref.Checksum)
+		}
+	}
+	return byID, nil
 }
 
 // A deltaDigest is the sha256 of a static delta's superblock.
@@ -236,21 +260,51 @@ func deltaDict(list []deltaDigest) gvariant.Value {
 	return d.Value()
 }
 
-// UpdateSummary writes a new summary, and the index of static deltas, and
-// removes the signature of the old one. The sign function, if not nil, returns
-// the bytes of the new summary.sig.
-func (r *Repo) UpdateSummary(ctx context.Context, extra *gvariant.Dict, sign func(summary []byte) ([]byte, error)) error {
-	unlock, err := r.Lock(ctx, Exclusive)
+// SummaryOptions say what a summary has besides what the repository tells, and who signs it.
+type SummaryOptions struct {
+	// Extra is added to its metadata; it may be nil.
+	Extra *gvariant.Dict
+	// Sign, if not nil, returns the content of summary.sig.
+	Sign func(summary []byte) ([]byte, error)
+	// SignCommit, if not nil, returns the detached metadata of the commit that a repository
+	// with a collection ID has on the branch MetadataRef.
+	SignCommit func(commit []byte) ([]byte, error)
+}
+
+// UpdateSummary writes a new summary, and the indexes of static deltas, and removes the
+// signature of the old one. If the repository has a collection ID, it first commits the
+// metadata to the branch MetadataRef.
+func (r *Repo) UpdateSummary(ctx context.Context, o SummaryOptions) error {
+	if r.CollectionID() != "" {
+		if err := r.commitSummaryMetadata(ctx, o); err != nil {
+			return err
+		}
+	}
+	return r.RegenerateSummary(ctx, o)
+}
+
+// autoSummary updates the summary, but no branch, if the configuration wants that whenever
+// refs have changed.
+func (r *Repo) autoSummary(ctx context.Context) error {
+	on, err := r.flag("auto-update-summary")
+	if err != nil {
+		return err
+	}
+	old, err := r.flag("commit-update-summary") // its name before
+	if err != nil || !on && !old {
+		return err
+	}
+	return r.RegenerateSummary(ctx, SummaryOptions{})
+}
+
+// RegenerateSummary is UpdateSummary without the commit.
+func (r *Repo) RegenerateSummary(ctx context.Context, o SummaryOptions) error {
+	unlock, err := r.Lock(ctx, Shared)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	if r.CollectionID() != "" {
-		if err := r.commitSummaryMetadata(ctx, extra); err != nil {
-			return err
-		}
-	}
-	s, err := r.BuildSummary(extra)
+	s, err := r.BuildSummary(o.Extra)
 	if err != nil {
 		return err
 	}
@@ -259,8 +313,8 @@ func (r *Repo) UpdateSummary(ctx context.Context, extra *gvariant.Dict, sign fun
 	}
 	data := s.Marshal()
 	var sig []byte
-	if sign != nil {
-		if sig, err = sign(data); err != nil {
+	if o.Sign != nil {
+		if sig, err = o.Sign(data); err != nil {
 			return err
 		}
 	}
@@ -268,57 +322,73 @@ func (r *Repo) UpdateSummary(ctx context.Context, extra *gvariant.Dict, sign fun
 }
 
 // WriteSummary replaces the summary and its signature; a nil signature removes
-// the old one.
+// the old one. Both are complete before the first of them is replaced.
 func (r *Repo) WriteSummary(summary, sig []byte) error {
 	fsync := r.settings().fsync
-	if err := r.dir.WriteFileAtomic("summary", summary, 0o644, fsync); err != nil {
+	tmp, err := r.dir.Create("tmp", 0o775)
+	if err != nil {
 		return err
 	}
-	if err := failpoint.At("repo.summary"); err != nil {
+	defer tmp.Close()
+	name, err := tmp.MkdirTemp("summary-", 0o777)
+	if err != nil {
+		return err
+	}
+	defer tmp.RemoveAll(name)
+	d, err := tmp.Open(name)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := d.WriteFileAtomic("summary", summary, 0o644, fsync); err != nil {
 		return err
 	}
 	if sig != nil {
-		if err := r.dir.WriteFileAtomic("summary.sig", sig, 0o644, fsync); err != nil {
+		if err := d.WriteFileAtomic("summary.sig", sig, 0o644, fsync); err != nil {
 			return err
 		}
-		if err := r.sameTime("summary", "summary.sig"); err != nil {
+		if err := sameTime(d, "summary", "summary.sig"); err != nil {
 			return err
 		}
-	} else if err := r.dir.Unlink("summary.sig"); err != nil && !isMissing(err) {
+	}
+	if err := d.Rename("summary", r.dir, "summary"); err != nil {
 		return err
 	}
-	if fsync {
-		return r.dir.Sync()
+	err = failpoint.At("repo.summary")
+	if err == nil && sig != nil {
+		err = d.Rename("summary.sig", r.dir, "summary.sig")
 	}
-	return nil
+	if err != nil || sig == nil { // that which is there is of another summary
+		if err2 := r.dir.Unlink("summary.sig"); !isMissing(err2) {
+			err = cmp.Or(err, err2)
+		}
+	}
+	if err == nil && fsync {
+		err = r.dir.Sync()
+	}
+	return err
 }
 
 // sameTime gives both files the time of the second, so that caches see them as one.
-func (r *Repo) sameTime(name, of string) error {
-	st, err := r.dir.Stat(of)
+func sameTime(d *dirfd.Dir, name, of string) error {
+	st, err := d.Stat(of)
 	if err != nil {
 		return err
 	}
 	times := []unix.Timespec{{Nsec: unix.UTIME_OMIT}, st.Mtim}
-	return os.NewSyscallError("utimensat", unix.UtimesNanoAt(r.dir.FD(), name, times, unix.AT_SYMLINK_NOFOLLOW))
+	return os.NewSyscallError("utimensat", unix.UtimesNanoAt(d.FD(), name, times, unix.AT_SYMLINK_NOFOLLOW))
 }
 
 // commitSummaryMetadata puts the metadata on a branch of its own, for clients
 // that trust commits of the collection rather than summaries.
-func (r *Repo) commitSummaryMetadata(ctx context.Context, extra *gvariant.Dict) error {
+func (r *Repo) commitSummaryMetadata(ctx context.Context, o SummaryOptions) error {
 	tx, err := r.Begin(ctx, TransactionOptions{})
 	if err != nil {
 		return err
 	}
 	defer tx.Abort()
 	tx.noSummary = true
-	meta := &gvariant.Dict{}
-	if extra != nil {
-		for _, key := range extra.Keys() {
-			v, _ := extra.Get(key)
-			meta.Set(key, v)
-		}
-	}
+	meta := clone(o.Extra)
 	meta.Set(ostree.KeyRefBinding, gvariant.Strings([]string{MetadataRef}))
 	meta.Set(ostree.KeyCollectionBinding, gvariant.String(r.CollectionID()))
 	c := ostree.Commit{Metadata: meta.Value(), Timestamp: uint64(time.Now().Unix())}
@@ -331,6 +401,15 @@ func (r *Repo) commitSummaryMetadata(ctx context.Context, extra *gvariant.Dict) 
 	sum, err := tx.WriteCommit(&c)
 	if err != nil {
 		return err
+	}
+	if o.SignCommit != nil {
+		detached, err := o.SignCommit(c.Marshal())
+		if err == nil {
+			err = tx.WriteDetachedMetadata(sum, detached)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	if err := tx.SetRef("", MetadataRef, sum); err != nil {
 		return err

@@ -223,19 +223,6 @@ func (tx *Transaction) Commit() (Stats, error) {
 	return tx.Stats(), err
 }
 
-// autoSummary updates the summary if the configuration wants that.
-func (r *Repo) autoSummary(ctx context.Context) error {
-	on, err := r.flag("auto-update-summary")
-	if err != nil {
-		return err
-	}
-	old, err := r.flag("commit-update-summary") // its name before
-	if err == nil && (on || old) {
-		err = r.UpdateSummary(ctx, nil, nil)
-	}
-	return err
-}
-
 func (tx *Transaction) publish() error {
 	if err := context.Cause(tx.ctx); err != nil {
 		return err

@@ -80,7 +80,7 @@ func (u *usbCmd) run(mount string, refs []repo.MirrorRef) error {
 	if err != nil {
 		return err
 	}
-	if err := dest.UpdateSummary(u.ctx, nil, nil); err != nil {
+	if err := dest.RegenerateSummary(u.ctx, repo.SummaryOptions{}); err != nil {
 		return err
 	}
 	if u.dest != "ostree/repo" && u.dest != ".ostree/repo" {

@@ -1,7 +1,6 @@
 package ostree
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -154,9 +153,8 @@ func (f *findCmd) print(results []find.Result, refs []ostree.CollectionRef) {
 
 // utcTime prints seconds since 1970.
 func utcTime(secs uint64) string {
-	t := time.Unix(int64(secs), 0).UTC()
-	if secs > 1<<62 || t.Year() > 9999 {
+	if !ostree.PrintableTime(secs) {
 		return "invalid"
 	}
-	return fmt.Sprint(t.Format("2006-01-02T15:04:05Z"))
+	return time.Unix(int64(secs), 0).UTC().Format("2006-01-02T15:04:05Z")
 }

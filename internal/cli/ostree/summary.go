@@ -69,18 +69,14 @@ func (e *env) updateSummary(add []string, signing *signOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := e.repo.UpdateSummary(e.ctx, &extra, sign.Summary(e.ctx, signers...)); err != nil {
-		return err
+	o := repo.SummaryOptions{Extra: &extra, Sign: sign.Summary(e.ctx, signers...)}
+	if len(signers) > 0 {
+		o.SignCommit = func(commit []byte) ([]byte, error) {
+			meta, err := sign.Commit(e.ctx, e.repo, commit, gvariant.Value{}, signers...)
+			return meta.Bytes(), err
+		}
 	}
-	if e.repo.CollectionID() == "" || len(signers) == 0 {
-		return nil
-	}
-	// What a collection's summary says is a commit too, with the same signatures.
-	c, err := e.repo.ResolveRev(repo.MetadataRef)
-	if err != nil {
-		return err
-	}
-	return sign.SignCommit(e.ctx, e.repo, c, signers...)
+	return e.repo.UpdateSummary(e.ctx, o)
 }
 
 // printSummarySignatures prints the OpenPGP signatures of a summary; sig is nil if
@@ -173,6 +169,9 @@ func summaryField(key string, v gvariant.Value) (title, text string) {
 	case ostree.KeySummaryExpires:
 		return "Expires", isoTime(bits.ReverseBytes64(v.Uint64()))
 	case ostree.KeySummaryMode:
+		if _, err := repo.ParseMode(v.Str()); err != nil {
+			return "Repository Mode", fmt.Sprintf("Invalid (‘%s’)", v.Str())
+		}
 		return "Repository Mode", v.Str()
 	case ostree.KeySummaryTombstones:
 		return "Has Tombstone Commits", map[bool]string{true: "Yes", false: "No"}[v.Bool()]
@@ -186,6 +185,9 @@ func summaryField(key string, v gvariant.Value) (title, text string) {
 
 // isoTime prints a local time with the shortest form of the offset: "+00", "+05:30".
 func isoTime(secs uint64) string {
+	if !ostree.PrintableTime(secs) {
+		return "invalid"
+	}
 	t := time.Unix(int64(secs), 0)
 	return t.Format("2006-01-02T15:04:05") + strings.TrimSuffix(t.Format("-07:00"), ":00")
 }
