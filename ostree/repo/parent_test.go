@@ -2,7 +2,9 @@ package repo
 
 import (
 	"context"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"rpmostree/internal/treetest"
@@ -43,4 +45,37 @@ func TestParentRepository(t *testing.T) {
 	}
 	fsckClean(t, child)
 	fsckClean(t, parent)
+}
+
+// TestRelativeParent: the path of a parent is one from the working directory, wherever the
+// repository is. Both programs take it for that.
+func TestRelativeParent(t *testing.T) {
+	treetest.Oracle(t, "ostree")
+	parent := newRepo(t, Archive)
+	src := filepath.Join(t.TempDir(), "src")
+	writeFiles(t, src, "a", "1")
+	c := commitDir(t, parent, "x", src, ImportOptions{CanonicalPermissions: true})
+	child := newRepo(t, Archive)
+	data := append(child.Config().Bytes(), "parent="+filepath.Base(parent.Path())+"\n"...)
+	if err := os.WriteFile(filepath.Join(child.Path(), "config"), data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(filepath.Dir(parent.Path()))
+	opened, err := Open(child.Path())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer opened.Close()
+	if got, err := opened.ResolveRev("x"); err != nil || got != c {
+		t.Errorf("%s, %v", got, err)
+	}
+	if got := strings.TrimSpace(cOstree(t, child.Path(), "rev-parse", "x")); got != c.String() {
+		t.Errorf("the C program has %s", got)
+	}
+	elsewhere := t.TempDir()
+	t.Chdir(elsewhere)
+	want := "While checking parent repository '" + filepath.Join(elsewhere, "repo") + "': opening repo: opendir("
+	if _, err := Open(child.Path()); err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("elsewhere: %v, want %q", err, want)
+	}
 }

@@ -92,12 +92,12 @@ func (r *Repo) load(depth int) error {
 	if s.parent == "" {
 		return nil
 	}
-	parent := s.parent
-	if !filepath.IsAbs(parent) {
-		parent = filepath.Join(r.path, parent)
+	parent, err := filepath.Abs(s.parent) // from the working directory, as upstream has it
+	if err != nil {
+		return err
 	}
 	if r.parent, err = open(parent, depth+1); err != nil {
-		return fmt.Errorf("While checking parent repository '%s': %w", s.parent, err)
+		return fmt.Errorf("While checking parent repository '%s': %w", parent, err)
 	}
 	r.Objects.parent = r.parent.Objects
 	return nil
