@@ -35,9 +35,10 @@ const (
 )
 
 // openCache opens the cache in o.CacheDir, or else in the repository, unless OSTREE_SKIP_CACHE is set.
+// What is pulled as if it was of a remote is not what the remote has.
 func openCache(r *repo.Repo, o *Options, remote string) *cache {
 	_, skip := os.LookupEnv("OSTREE_SKIP_CACHE")
-	if remote == "" || o.CacheDir == "" && skip {
+	if remote == "" || o.As != "" || o.CacheDir == "" && skip {
 		return nil
 	}
 	c := &cache{parent: o.CacheDir, remote: remote}

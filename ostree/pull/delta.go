@@ -40,14 +40,10 @@ func (p *puller) checkDeltas() error {
 // start queues the first piece of work for a target.
 func (p *puller) start(f *frontier, t target) {
 	if p.o.DisableDeltas {
-		f.add(p.commitJob(t))
+		p.addCommit(f, t.sum, p.o.Depth)
 		return
 	}
 	f.add(job{do: func(ctx context.Context) error { return p.startDelta(ctx, f, t) }})
-}
-
-func (p *puller) commitJob(t target) job {
-	return job{name: ostree.ObjectName{Type: ostree.ObjectCommit, Checksum: t.sum}, depth: p.o.Depth}
 }
 
 // startDelta follows the best delta to a target, or fetches its objects.
@@ -66,8 +62,9 @@ func (p *puller) startDelta(ctx context.Context, f *frontier, t target) error {
 		return err
 	}
 	if here {
-		if !p.o.RequireDeltas { // else as little as possible is fetched
-			f.add(p.commitJob(t))
+		// As little as possible is fetched where deltas are required: but signatures are.
+		if !p.o.RequireDeltas || p.verifiesCommits() && !p.o.DryRun {
+			p.addCommit(f, t.sum, p.o.Depth)
 		}
 		return nil
 	}
@@ -91,7 +88,7 @@ func (p *puller) startDelta(ctx context.Context, f *frontier, t target) error {
 		}
 		return fmt.Errorf("Static deltas required, but none found for %s to %s", from, t.sum)
 	}
-	f.add(p.commitJob(t))
+	p.addCommit(f, t.sum, p.o.Depth)
 	return nil
 }
 
@@ -136,9 +133,9 @@ func (p *puller) readIndex(ctx context.Context, to ostree.Checksum) error {
 }
 
 // choose finds the best delta to a target: from the newest commit that is here.
-// One that needs nothing is for those who have no version of the branch yet: else
-// a few objects are less. If the remote has no list of deltas, that from the
-// current commit is tried.
+// One that needs nothing is for those who have no version of the branch yet, or where
+// deltas are required: else a few objects are less. If the remote has no list of
+// deltas, that from the current commit is tried.
 func (p *puller) choose(t target, current ostree.Checksum) (n delta.Name, found bool, err error) {
 	p.mu.Lock()
 	var list []delta.Name
@@ -178,7 +175,7 @@ func (p *puller) choose(t target, current ostree.Checksum) (n delta.Name, found 
 			n, newest = x, c.Timestamp
 		}
 	}
-	scratch := slices.Contains(list, delta.Name{To: t.sum}) && current.IsZero()
+	scratch := slices.Contains(list, delta.Name{To: t.sum}) && (current.IsZero() || p.o.RequireDeltas)
 	return n, !n.From.IsZero() || scratch, nil
 }
 
@@ -241,7 +238,7 @@ func (p *puller) follow(f *frontier, t target, file *delta.File) error {
 		if err := p.writeDeltaCommit(s); err != nil {
 			return err
 		}
-		f.add(p.commitJob(t))
+		p.addCommit(f, t.sum, p.o.Depth)
 	}
 	for i := range s.Parts {
 		if err := p.addPart(f, file, i); err != nil {
@@ -300,6 +297,11 @@ func (p *puller) leadsDelta(c ostree.Checksum) bool {
 func (p *puller) addPart(f *frontier, file *delta.File, i int) error {
 	meta := file.Superblock.Parts[i]
 	here := true
+	for _, n := range meta.Objects {
+		if n.Type == ostree.ObjectCommit && n.Checksum != file.Superblock.To && p.verifiesCommits() {
+			return fmt.Errorf("static delta %s has commit %s, whose signatures nobody has seen", file.Superblock.Name, n.Checksum)
+		}
+	}
 	for _, n := range meta.Objects {
 		ok, err := p.tx.Has(n.Type, n.Checksum)
 		if err != nil {

@@ -85,6 +85,11 @@ func (p *puller) commit(ctx context.Context, f *frontier, j job) error {
 	if err != nil {
 		return err
 	}
+	if detached == nil && had { // its signatures may be here
+		if detached, err = p.tx.DetachedMetadata(c); err != nil {
+			return err
+		}
+	}
 	var data []byte
 	if had {
 		data, err = p.tx.ReadMetadata(ostree.ObjectCommit, c)
@@ -123,9 +128,24 @@ func (p *puller) commit(ctx context.Context, f *frontier, j job) error {
 		return err
 	}
 	if j.depth != 0 && !commit.Parent.IsZero() {
-		f.add(job{name: ostree.ObjectName{Type: ostree.ObjectCommit, Checksum: commit.Parent}, depth: j.depth - 1})
+		p.addCommit(f, commit.Parent, j.depth-1)
 	}
 	return nil
+}
+
+// addCommit queues a commit with its history, negative for all of it. One that was queued is
+// queued again only if more of its history is wanted now.
+func (p *puller) addCommit(f *frontier, c ostree.Checksum, depth int) {
+	p.mu.Lock()
+	before, known := p.depths[c]
+	more := !known || before >= 0 && (depth < 0 || depth > before)
+	if more {
+		p.depths[c] = depth
+	}
+	p.mu.Unlock()
+	if more {
+		f.push(job{name: ostree.ObjectName{Type: ostree.ObjectCommit, Checksum: c}, depth: depth})
+	}
 }
 
 // detached returns the detached metadata of a commit, nil if there is none. That

@@ -127,6 +127,8 @@ type State struct {
 // A Verifier checks signatures with the keys that a remote's configuration
 // trusts. It is asked about what the configuration demands only.
 type Verifier interface {
+	// Check tells whether there is all that is needed for the other methods.
+	Check(m *repo.Remote) error
 	// VerifyCommit checks a commit object; its detached metadata, an a{sv} with
 	// the signatures, may be nil.
 	VerifyCommit(m *repo.Remote, commit, detached []byte) error
@@ -206,7 +208,7 @@ func findRemote(r *repo.Repo, name string, o *Options) (*repo.Remote, error) {
 // would be to trust what its owner said not to trust.
 func checkPolicy(m *repo.Remote, v Verifier) error {
 	if v != nil {
-		return nil
+		return v.Check(m)
 	}
 	for _, x := range []struct {
 		key string
@@ -245,7 +247,6 @@ func newClient(r *repo.Repo, m *repo.Remote, o *Options) (*fetch.Client, error) 
 		Header:    o.Header, Retries: o.Retries, MaxPerHost: o.workers(), Proxy: m.Proxy,
 		TLS: fetch.TLSOptions{Insecure: m.NoTLSVerify, CAFile: m.TLSCA, CertFile: m.TLSCert, KeyFile: m.TLSKey},
 	}
-	fo.HTTP1 = m.Get("http2") == "false" || m.Get("http2") == "0"
 	if m.Name != "" {
 		jar, err := r.Dir().ReadFile(CookieFile(m.Name), maxCookies)
 		if err != nil && !notFound(err) {

@@ -45,6 +45,7 @@ type puller struct {
 	nested tree.Nesting // of directories that were scanned
 
 	mu       sync.Mutex
+	depths   map[ostree.Checksum]int             // of commits that were queued, as in job
 	scanned  map[ostree.Checksum]ostree.Checksum // the roots of commits
 	complete []ostree.Checksum                   // commits whose every object will be here
 	byDelta  []ostree.Checksum                   // commits that deltas lead to
@@ -60,7 +61,7 @@ type puller struct {
 }
 
 func newPuller(ctx context.Context, r *repo.Repo, m *repo.Remote, o Options) (*puller, error) {
-	p := &puller{r: r, m: m, o: o, unpacker: delta.Unpacker{Dir: filepath.Join(r.Path(), "tmp")}, deltas: map[delta.Name]ostree.Checksum{}, wanted: map[ostree.Checksum][]target{}, scanned: map[ostree.Checksum]ostree.Checksum{}}
+	p := &puller{r: r, m: m, o: o, unpacker: delta.Unpacker{Dir: filepath.Join(r.Path(), "tmp")}, deltas: map[delta.Name]ostree.Checksum{}, wanted: map[ostree.Checksum][]target{}, scanned: map[ostree.Checksum]ostree.Checksum{}, depths: map[ostree.Checksum]int{}}
 	if err := p.connect(ctx); err != nil {
 		p.close()
 		return nil, err
@@ -192,7 +193,7 @@ func (p *puller) mirrorsAll() bool {
 }
 
 func (p *puller) mirrorSummary() error {
-	if !p.mirrorsAll() || p.rawSummary == nil || p.o.CommitMetadataOnly || len(p.o.Subpaths) > 0 {
+	if !p.mirrorsAll() || p.rawSummary == nil {
 		return nil
 	}
 	return p.r.WriteSummary(p.rawSummary, p.rawSig)
@@ -202,7 +203,7 @@ func (p *puller) mirrorSummary() error {
 func (p *puller) pullLocal(ctx context.Context, want []target) error {
 	o := repo.PullLocalOptions{
 		Depth: p.o.Depth, CommitOnly: p.o.CommitMetadataOnly, Subpaths: p.o.Subpaths, Untrusted: p.o.Untrusted,
-		BareUserOnlyFiles: p.o.BareUserOnlyFiles, NoVerifyBindings: true, NoFsync: p.o.NoFsync, PerObjectFsync: p.o.PerObjectFsync,
+		BareUserOnlyFiles: p.o.BareUserOnlyFiles, NoVerifyBindings: true, Tombstones: p.tombstones, NoFsync: p.o.NoFsync, PerObjectFsync: p.o.PerObjectFsync,
 		Finish: func(tx *repo.Transaction) error { return p.setRefs(tx, want) },
 		Verify: func(sum ostree.Checksum, data, detached []byte) error {
 			c, err := ostree.ParseCommit(data)
@@ -240,7 +241,11 @@ func (p *puller) checkCommit(sum ostree.Checksum, c *ostree.Commit, data, detach
 	}
 	for _, t := range refs {
 		if !p.o.NoVerifyBindings {
-			if err := verifyBindings(p.collection(), t.ref, c); err != nil {
+			err := verifyBindings(p.collection(), t.ref, c)
+			if err == nil && t.bound {
+				err = verifyCollection(t.collection, c)
+			}
+			if err != nil {
 				return fmt.Errorf("Commit %s: %w", sum, err)
 			}
 		}
@@ -282,6 +287,17 @@ func verifyBindings(collection, ref string, c *ostree.Commit) error {
 	}
 	if bound.Str() != collection {
 		return fmt.Errorf("Commit has collection ID ‘%s’ in collection binding metadata, while the remote it came from has collection ID ‘%s’", bound.Str(), collection)
+	}
+	return nil
+}
+
+// verifyCollection refuses a commit of another collection than was asked for. Whoever has a
+// volume with commits of several collections, signed with one key, must not be able to
+// exchange them.
+func verifyCollection(collection string, c *ostree.Commit) error {
+	bound, ok := c.Metadata.Lookup(ostree.KeyCollectionBinding)
+	if ok && bound.Str() != collection {
+		return fmt.Errorf("Commit has collection ID ‘%s’ in collection binding metadata, while collection ID ‘%s’ was asked for", bound.Str(), collection)
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ type target struct {
 	collection, ref string
 	sum             ostree.Checksum
 	size            uint64 // of the commit object, if a summary tells
+	bound           bool   // the collection was asked for: a commit of another one is not it
 }
 
 // requested returns what the options ask for. Checksums that are not known yet
@@ -45,7 +46,7 @@ func (p *puller) requested() ([]target, error) {
 		if err := ostree.ValidateRef(c.Ref); err != nil {
 			return nil, err
 		}
-		out = append(out, target{collection: c.Collection, ref: c.Ref, sum: c.Checksum})
+		out = append(out, target{collection: c.Collection, ref: c.Ref, sum: c.Checksum, bound: true})
 	}
 	return out, nil
 }
@@ -102,10 +103,10 @@ func (p *puller) describe(ctx context.Context, summary bool) error {
 	if p.o.RequireDeltas && !p.indexed && len(p.deltas) == 0 {
 		return errors.New("Fetch configured to require static deltas, but no summary deltas or delta index found")
 	}
-	if p.src != nil {
+	mode, ok := p.summaryMode()
+	if p.src != nil { // whose own mode is known
 		return nil
 	}
-	mode, ok := p.summaryMode()
 	if !ok {
 		if err := p.readConfig(ctx); err != nil || p.config == nil {
 			return err
@@ -169,7 +170,7 @@ func allRefs(s *ostree.Summary) ([]target, error) {
 	var out []target
 	for _, c := range list {
 		for _, ref := range c.Refs {
-			out = append(out, target{c.Collection, ref.Name, ref.Checksum, ref.Size})
+			out = append(out, target{collection: c.Collection, ref: ref.Name, sum: ref.Checksum, size: ref.Size})
 		}
 	}
 	return out, err

@@ -25,10 +25,11 @@ func Summary(ctx context.Context, r *repo.Repo, remote string, o Options) (summa
 	if o.URL != "" {
 		m.URL, m.Metalink, m.ContentURL = o.URL, "", ""
 	}
-	if m.GPGVerifySummary || len(m.SignSummary) > 0 {
-		if err := checkPolicy(m, o.Verify); err != nil {
-			return nil, nil, err
-		}
+	if o.Verify == nil {
+		m.GPGVerify, m.SignVerify = false, nil // are for commits
+	}
+	if err := checkPolicy(m, o.Verify); err != nil {
+		return nil, nil, err
 	}
 	p, err := newPuller(ctx, r, m, o)
 	if err != nil {

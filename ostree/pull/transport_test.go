@@ -374,6 +374,7 @@ func TestRetries(t *testing.T) {
 		want         string
 	}{
 		{"unavailable, once", "config", status(503), 1, Options{}, 2, ""},
+		{"a cache on the way has its own codes", "config", status(522), 1, Options{}, 2, ""},
 		{"connections are dropped", ".filez", drop, 1, Options{}, 2, ""},
 		{"none are wanted", "config", status(503), 1, Options{Retries: -1}, 1, "Server returned HTTP 503"},
 		{"not often enough", "config", status(503), 3, Options{Retries: 2}, 3, "Server returned HTTP 503"},

@@ -38,6 +38,8 @@ type PullLocalOptions struct {
 	BareUserOnlyFiles bool
 	// NoVerifyBindings accepts commits that are bound to other refs.
 	NoVerifyBindings bool
+	// Tombstones tells that the history may end only at commits that have one.
+	Tombstones bool
 	// NoFsync and PerObjectFsync are those of TransactionOptions.
 	NoFsync, PerObjectFsync bool
 	// Verify, if not nil, is asked about each commit before its objects are
@@ -167,7 +169,7 @@ func (im *puller) history(ctx context.Context, ref Ref) error {
 		}
 		commit, err := im.commit(ctx, c, name)
 		if isMissing(err) && !first {
-			return nil
+			return im.tombstone(c)
 		}
 		if err != nil {
 			return err
@@ -179,6 +181,18 @@ func (im *puller) history(ctx context.Context, ref Ref) error {
 		c = commit.Parent
 	}
 	return nil
+}
+
+// tombstone copies that of a commit that was deleted.
+func (im *puller) tombstone(c ostree.Checksum) error {
+	if !im.o.Tombstones {
+		return nil
+	}
+	data, err := im.src.ReadMetadata(ostree.ObjectTombstoneCommit, c)
+	if err != nil {
+		return err
+	}
+	return im.tx.writeMetadata(ostree.ObjectTombstoneCommit, c, data)
 }
 
 func (im *puller) commit(ctx context.Context, c ostree.Checksum, bound string) (*ostree.Commit, error) {
@@ -203,7 +217,13 @@ func (im *puller) commit(ctx context.Context, c ostree.Checksum, bound string) (
 		}
 	}
 	if im.o.Verify != nil {
-		if err := im.o.Verify(c, data, detached); err != nil {
+		signatures := detached
+		if signatures == nil { // those that are here may do
+			if signatures, err = im.tx.DetachedMetadata(c); err != nil {
+				return nil, err
+			}
+		}
+		if err := im.o.Verify(c, data, signatures); err != nil {
 			return nil, err
 		}
 	}

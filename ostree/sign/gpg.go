@@ -56,6 +56,9 @@ func CheckGPG(r *repo.Repo, data []byte, meta gvariant.Value, o GPGOptions) (*GP
 	}
 	res := &GPGResult{ring: ring}
 	for _, sig := range sigs {
+		if len(res.Signatures) >= maxSignatures { // there may be several in each
+			break
+		}
 		res.Signatures = append(res.Signatures, ring.Check(data, sig, now)...)
 	}
 	return res, nil

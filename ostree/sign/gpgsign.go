@@ -96,12 +96,22 @@ func (s gpgSigner) run(ctx context.Context, in []byte, args ...string) ([]byte, 
 	cmd.Stdout, cmd.Stderr = &out, &diag
 	err := cmd.Run()
 	if errors.Is(err, exec.ErrNotFound) {
-		return nil, errors.New("GPG signatures are made by the program gpg, which is not installed")
+		return nil, errors.New("the keys of a user are used by the program gpg, which is not installed")
 	}
 	if err != nil {
 		err = fmt.Errorf("gpg: %w%s", err, lastMessage(diag.String()))
 	}
 	return out.Bytes(), err
+}
+
+// ExportGPG runs gpg for all public keys of the user's own keyring. There may be none.
+func ExportGPG(ctx context.Context) ([]byte, error) {
+	out, err := gpgSigner{}.run(ctx, nil, "--export")
+	var exit *exec.ExitError
+	if len(out) == 0 && errors.As(err, &exit) { // it says that there is nothing
+		err = nil
+	}
+	return out, err
 }
 
 // lastMessage returns ": " and the last line that gpg meant for people.

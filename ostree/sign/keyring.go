@@ -71,7 +71,11 @@ func addRemote(ring *openpgp.Keyring, r *repo.Repo, m *repo.Remote) (own bool, e
 	case !errors.Is(err, fs.ErrNotExist):
 		return false, fmt.Errorf("keys of remote \"%s\": %w", m.Name, err)
 	}
-	paths, err := keyPaths(m.Get("gpgkeypath"))
+	list, _, err := m.Lookup("gpgkeypath")
+	if err != nil {
+		return own, err
+	}
+	paths, err := keyPaths(list)
 	if err != nil {
 		return own, err
 	}

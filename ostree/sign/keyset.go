@@ -163,7 +163,7 @@ func (k *KeySet) Verify(data []byte, sigs [][]byte) (string, error) {
 	}
 	var tried []string
 	for _, sig := range sigs {
-		for _, key := range k.trusted {
+		for _, key := range slices.Backward(k.trusted) { // as upstream, whose errors name them
 			if slices.ContainsFunc(k.revoked, func(b []byte) bool { return bytes.Equal(b, key) }) {
 				continue
 			}

@@ -33,6 +33,16 @@ type Verifier struct {
 // directories that the system has for them.
 func NewVerifier(r *repo.Repo) *Verifier { return &Verifier{repo: r, now: time.Now} }
 
+// Check tells whether a remote has keys of the types that its configuration demands.
+func (v *Verifier) Check(m *repo.Remote) error {
+	for _, types := range [][]string{m.SignVerify, m.SignSummary} {
+		if _, err := keySets(m, types); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // VerifyCommit checks a commit object with its detached metadata, an a{sv} or
 // nil, against each engine that the remote's configuration turns on.
 func (v *Verifier) VerifyCommit(m *repo.Remote, commit, detached []byte) error {
@@ -158,16 +168,23 @@ func keySets(m *repo.Remote, types []string) ([]*KeySet, error) {
 
 // addRemote trusts the keys that a remote's configuration names.
 func (k *KeySet) addRemote(m *repo.Remote, required bool) error {
-	inline, file := m.Get("verification-"+k.typ+"-key"), m.Get("verification-"+k.typ+"-file")
-	if inline == "" && file == "" && required {
+	file, hasFile, err := m.Lookup("verification-" + k.typ + "-file")
+	if err != nil {
+		return err
+	}
+	inline, hasInline, err := m.Lookup("verification-" + k.typ + "-key")
+	if err != nil {
+		return err
+	}
+	if !hasFile && !hasInline && required {
 		return fmt.Errorf("No keys found for required signapi type %s", k.typ)
 	}
-	if file != "" {
+	if hasFile {
 		if err := k.AddFile(file); err != nil {
 			return fmt.Errorf("Failed loading '%s' keys from '%s': %w", k.typ, file, err)
 		}
 	}
-	if inline != "" {
+	if hasInline {
 		if err := k.Add(inline); err != nil {
 			return fmt.Errorf("Failed loading '%s' keys from inline `verification-key`: %w", k.typ, err)
 		}

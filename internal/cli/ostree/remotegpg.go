@@ -33,16 +33,21 @@ func remoteGPGImportCommand() *command {
 			return usagef("--keyring and --stdin are mutually exclusive")
 		}
 		source := new(openpgp.Keyring)
-		if stdin {
-			data, err := io.ReadAll(io.LimitReader(e.in, maxKeyring+1))
-			if err == nil {
-				err = addKeys(source, data)
-			}
-			if err != nil {
-				return err
-			}
-		}
 		if err := addKeyFiles(source, files); err != nil {
+			return err
+		}
+		var data []byte
+		var err error
+		switch {
+		case stdin:
+			data, err = io.ReadAll(io.LimitReader(e.in, maxKeyring+1))
+		case len(files) == 0:
+			data, err = sign.ExportGPG(e.ctx)
+		}
+		if err == nil {
+			err = addKeys(source, data)
+		}
+		if err != nil {
 			return err
 		}
 		return e.importKeys(e.args[0], source, e.args[1:])
@@ -80,7 +85,7 @@ func addKeys(ring *openpgp.Keyring, data []byte) error {
 
 // importKeys adds keys to the keyring of a remote, and says how many are new.
 func (e *env) importKeys(remote string, source *openpgp.Keyring, ids []string) error {
-	if _, err := e.repo.Remote(remote); err != nil {
+	if _, err := e.remote(remote); err != nil {
 		return err
 	}
 	ring := &openpgp.Keyring{Legacy: true}
@@ -96,7 +101,7 @@ func (e *env) importKeys(remote string, source *openpgp.Keyring, ids []string) e
 	}
 	n, err := ring.Import(source, ids)
 	if err != nil {
-		return err
+		return fmt.Errorf("GPG: %w", err)
 	}
 	if data := ring.Bytes(); !bytes.Equal(data, old) {
 		if err := e.repo.Dir().WriteFileAtomic(sign.KeyringName(remote), data, 0o644, true); err != nil {
@@ -119,7 +124,7 @@ func remoteGPGListKeysCommand() *command {
 		if len(e.args) == 0 {
 			ring, err = sign.Keyring(e.repo, nil)
 		} else {
-			m, err2 := e.repo.Remote(e.args[0])
+			m, err2 := e.remote(e.args[0])
 			if err2 != nil {
 				return err2
 			}
