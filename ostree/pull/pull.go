@@ -244,7 +244,7 @@ func localPath(u string) (string, bool) {
 func newClient(r *repo.Repo, m *repo.Remote, o *Options) (*fetch.Client, error) {
 	fo := fetch.Options{
 		UserAgent: strings.TrimSpace("libostree/2026.4 " + o.AppendUserAgent),
-		Header:    o.Header, Retries: o.Retries, MaxPerHost: o.workers(), Proxy: m.Proxy,
+		Header:    o.Header, Retries: o.Retries, MaxPerHost: o.workers(), Proxy: m.Proxy, HTTP1: m.HTTP1,
 		TLS: fetch.TLSOptions{Insecure: m.NoTLSVerify, CAFile: m.TLSCA, CertFile: m.TLSCert, KeyFile: m.TLSKey},
 	}
 	if m.Name != "" {

@@ -301,14 +301,16 @@ func (co *checkout) selected(path string, entries []tree.Entry) ([]tree.Entry, e
 }
 
 func (co *checkout) children(d *dirfd.Dir, path string, depth int, entries []tree.Entry) error {
-	g := co.tasks.group()
+	g := co.tasks.group(depth)
 	files := make([]tree.Entry, 0, len(entries))
 	for _, e := range entries {
 		if !e.IsDir {
 			files = append(files, e)
 			continue
 		}
-		g.do(func() error { return co.dir(d, e.Name, joinPath(path, e.Name), e, depth+1) })
+		g.do(func() error {
+			return co.tasks.at(depth+1, func() error { return co.dir(d, e.Name, joinPath(path, e.Name), e, depth+1) })
+		})
 	}
 	for i := 0; i < len(files); i += checkoutChunk {
 		chunk := files[i:min(i+checkoutChunk, len(files))]

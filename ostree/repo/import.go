@@ -167,21 +167,23 @@ func (im *importer) split(d *dirfd.Dir, entries []dirfd.Entry) (files []dirfd.En
 // are the larger tasks.
 func (im *importer) children(d *dirfd.Dir, path string, depth int, files []dirfd.Entry, dirs []string) (ostree.DirTree, error) {
 	out := ostree.DirTree{Files: make([]ostree.TreeFile, len(files)), Dirs: make([]ostree.TreeDir, len(dirs))}
-	g := im.tasks.group()
+	g := im.tasks.group(depth)
 	for i, name := range dirs {
 		g.do(func() error {
-			sub, err := d.Open(name)
-			if err != nil {
+			return im.tasks.at(depth+1, func() error {
+				sub, err := d.Open(name)
+				if err != nil {
+					return err
+				}
+				defer sub.Close()
+				keep, t, err := im.dir(sub, joinPath(path, name), depth+1)
+				if keep {
+					t.Name = name
+					out.Dirs[i] = t
+					err = im.consumed(d.Rmdir, name)
+				}
 				return err
-			}
-			defer sub.Close()
-			keep, t, err := im.dir(sub, joinPath(path, name), depth+1)
-			if keep {
-				t.Name = name
-				out.Dirs[i] = t
-				err = im.consumed(d.Rmdir, name)
-			}
-			return err
+			})
 		})
 	}
 	for i := 0; i < len(files); i += importChunk {

@@ -12,12 +12,18 @@ import (
 type tasks struct {
 	ctx   context.Context
 	slots chan struct{}
+	deep  sync.Mutex // of the one goroutine that is below deepLevel
 }
+
+// deepLevel is so far below the root that hardly a tree goes there. Each level that a
+// goroutine is below the root takes a descriptor: below this one there is one goroutine only,
+// so that all of them together have enough.
+const deepLevel = 32
 
 // newTasks allows twice as many goroutines as there are processors: half of
 // them may wait for the disk.
 func newTasks(ctx context.Context) *tasks {
-	return &tasks{ctx, make(chan struct{}, max(4, 2*runtime.GOMAXPROCS(0)))}
+	return &tasks{ctx: ctx, slots: make(chan struct{}, max(4, 2*runtime.GOMAXPROCS(0)))}
 }
 
 // run calls f as the first task.
@@ -27,16 +33,27 @@ func (t *tasks) run(f func() error) error {
 	return f()
 }
 
+// at calls f, which works on a directory that is depth levels below the root.
+func (t *tasks) at(depth int, f func() error) error {
+	if depth == deepLevel {
+		t.deep.Lock()
+		defer t.deep.Unlock()
+	}
+	return f()
+}
+
 // A group is the part of the work that one task waits for.
 type group struct {
 	t       *tasks
+	alone   bool // nobody helps
 	wg      sync.WaitGroup
 	spawned bool
 	mu      sync.Mutex
 	err     error
 }
 
-func (t *tasks) group() *group { return &group{t: t} }
+// group is for what is in a directory depth levels below the root.
+func (t *tasks) group(depth int) *group { return &group{t: t, alone: depth >= deepLevel} }
 
 func (g *group) fail(err error) {
 	if err == nil {
@@ -62,6 +79,10 @@ func (g *group) failed() error {
 // failure it does nothing.
 func (g *group) do(f func() error) {
 	if g.failed() != nil {
+		return
+	}
+	if g.alone {
+		g.fail(f())
 		return
 	}
 	select {

@@ -462,3 +462,36 @@ func TestCommitIsHere(t *testing.T) {
 		}
 	}
 }
+
+// TestCommitInDelta: a delta that leads to a commit that is signed brings no other one.
+func TestCommitInDelta(t *testing.T) {
+	s := newSecrets(t)
+	w := newWorld(t)
+	w.detach(dict(gpgKey, array(s.good.sign(w.data(w.x)))))
+	name := delta.Name{To: w.x}
+	if _, err := delta.Generate(context.Background(), w.src, name, delta.Options{}); err != nil {
+		t.Fatal(err)
+	}
+	f, err := delta.Open(w.src, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	part := &f.Superblock.Parts[0]
+	part.Objects = append(part.Objects, ostree.ObjectName{Type: ostree.ObjectCommit, Checksum: w.y})
+	err = os.WriteFile(filepath.Join(w.src.Path(), name.Dir(), "superblock"), f.Superblock.Marshal(), 0o644)
+	if err2 := f.Close(); err != nil || err2 != nil {
+		t.Fatal(err, err2)
+	}
+	w.summary(nil)
+	r := s.client(t, w.url, onlyGPG)
+	_, err = pull.Pull(context.Background(), r, "origin", pull.Options{Refs: []string{"x"}, Retries: -1, RequireDeltas: true, Verify: sign.NewVerifier(r)})
+	if err == nil || !strings.Contains(err.Error(), "has commit "+w.y.String()+", whose signatures nobody has seen") {
+		t.Errorf("error %v", err)
+	}
+	if ok, _ := r.Has(ostree.ObjectCommit, w.y); ok {
+		t.Error("the other commit is here")
+	}
+	if refs, _ := r.Refs(); len(refs) != 0 {
+		t.Errorf("refs %v", refs)
+	}
+}
