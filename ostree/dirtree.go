@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"rpmostree/gvariant"
 )
@@ -31,39 +32,120 @@ type TreeDir struct {
 	Meta Checksum // of the dirmeta object
 }
 
-// ParseDirTree reads a dirtree object.
+// ParseDirTree reads a dirtree object, which must be in normal form.
+//
+// It does so by itself, which takes a third of the time that [gvariant.Value] takes: an OS has
+// thousands of these, and whatever is done with it reads them all.
 func ParseDirTree(b []byte) (DirTree, error) {
-	v := gvariant.New(DirTreeType, b, binary.BigEndian)
-	if !v.IsNormal() {
+	v := serialized{b, string(b)}
+	start, width, ok := v.framing(1)
+	if !ok {
 		return DirTree{}, errNotNormal
 	}
-	var t DirTree
-	files, dirs := v.Index(0), v.Index(1)
-	if n := files.Len(); n > 0 {
-		t.Files = make([]TreeFile, 0, n)
+	end := v.offset(start, width)
+	if end > start {
+		return DirTree{}, errNotNormal
 	}
-	for _, e := range files.All() {
-		c, err := ChecksumFromBytes(e.Index(1).ByteArray())
-		if err != nil {
-			return DirTree{}, err
-		}
-		t.Files = append(t.Files, TreeFile{e.Index(0).Str(), c})
+	files, err := parseTreeEntries(v.sub(0, end), func(e serialized) (f TreeFile, err error) {
+		f.Name, err = e.treeEntry(&f.Checksum)
+		return f, err
+	})
+	if err != nil {
+		return DirTree{}, err
 	}
-	if n := dirs.Len(); n > 0 {
-		t.Dirs = make([]TreeDir, 0, n)
+	dirs, err := parseTreeEntries(v.sub(end, start), func(e serialized) (d TreeDir, err error) {
+		d.Name, err = e.treeEntry(&d.Tree, &d.Meta)
+		return d, err
+	})
+	if err != nil {
+		return DirTree{}, err
 	}
-	for _, e := range dirs.All() {
-		tree, err := ChecksumFromBytes(e.Index(1).ByteArray())
-		if err != nil {
-			return DirTree{}, err
-		}
-		meta, err := ChecksumFromBytes(e.Index(2).ByteArray())
-		if err != nil {
-			return DirTree{}, err
-		}
-		t.Dirs = append(t.Dirs, TreeDir{e.Index(0).Str(), tree, meta})
-	}
+	t := DirTree{files, dirs}
 	return t, t.Validate()
+}
+
+// serialized is a part of a serialised value, as bytes and as a string: names are parts of
+// that and need no memory of their own.
+type serialized struct {
+	data []byte
+	text string
+}
+
+func (v serialized) sub(from, to int) serialized {
+	return serialized{v.data[from:to], v.text[from:to]}
+}
+
+// framing returns where the framing offsets of a container begin that has n of them, and
+// how many bytes each takes. ok is false if it is not in normal form.
+func (v serialized) framing(n int) (start, width int, ok bool) {
+	width = offsetWidth(len(v.data), 0)
+	start = len(v.data) - n*width
+	return start, width, start >= 0 && offsetWidth(start, n) == width
+}
+
+// offset reads a framing offset. One that is larger than all the data is as large.
+func (v serialized) offset(at, width int) int {
+	var b [8]byte
+	copy(b[:], v.data[at:at+width])
+	return int(min(binary.LittleEndian.Uint64(b[:]), uint64(len(v.data))))
+}
+
+// parseTreeEntries reads an array of variable-sized elements.
+func parseTreeEntries[T any](v serialized, parse func(serialized) (T, error)) ([]T, error) {
+	if len(v.data) == 0 {
+		return nil, nil
+	}
+	width := offsetWidth(len(v.data), 0)
+	// The last offset is the end of the last element, where the offsets begin.
+	table := v.offset(len(v.data)-width, width)
+	n := (len(v.data) - table) / width
+	if start, _, ok := v.framing(n); !ok || start != table || n == 0 {
+		return nil, errNotNormal
+	}
+	list := make([]T, 0, min(n, table/ChecksumSize)) // each has one
+	at := 0
+	for i := range n {
+		end := v.offset(table+i*width, width)
+		if end < at || end > table {
+			return nil, errNotNormal
+		}
+		e, err := parse(v.sub(at, end))
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, e)
+		at = end
+	}
+	return list, nil
+}
+
+// treeEntry reads a tuple of a name and one or two checksums.
+func (v serialized) treeEntry(sums ...*Checksum) (string, error) {
+	start, width, ok := v.framing(len(sums))
+	if !ok {
+		return "", errNotNormal
+	}
+	// Tuples keep offsets in reverse: that of the name is the last.
+	at := v.offset(len(v.data)-width, width)
+	name, ok := strings.CutSuffix(v.text[:min(at, start)], "\x00")
+	if !ok || at > start || strings.IndexByte(name, 0) >= 0 || !utf8.ValidString(name) {
+		return "", errNotNormal
+	}
+	for i, sum := range sums {
+		end := start
+		if i < len(sums)-1 {
+			end = v.offset(start+(len(sums)-2-i)*width, width)
+		}
+		if end < at || end > start {
+			return "", errNotNormal
+		}
+		var err error
+		if *sum, err = ChecksumFromBytes(v.data[at:end]); err != nil {
+			return "", err
+		}
+		at = end
+	}
+	return name, nil
 }
 
 // Validate checks the names and their order.
@@ -134,13 +216,18 @@ func appendTreeEntry(out []byte, name string, sums ...[]byte) []byte {
 	return appendOffsets(out, start, ends)
 }
 
-// appendOffsets appends the GVariant framing offsets of the container out[start:].
-func appendOffsets(out []byte, start int, ends []int) []byte {
-	body := len(out) - start
+// offsetWidth returns how many bytes each of n framing offsets takes behind a body.
+func offsetWidth(body, n int) int {
 	width := 1
-	for width < 8 && uint64(body+width*len(ends)) >= 1<<(8*width) {
+	for width < 8 && uint64(body+width*n) >= 1<<(8*width) {
 		width *= 2
 	}
+	return width
+}
+
+// appendOffsets appends the GVariant framing offsets of the container out[start:].
+func appendOffsets(out []byte, start int, ends []int) []byte {
+	width := offsetWidth(len(out)-start, len(ends))
 	for _, e := range ends {
 		var b [8]byte
 		binary.LittleEndian.PutUint64(b[:], uint64(e))
