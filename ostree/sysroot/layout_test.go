@@ -180,6 +180,8 @@ func TestLoadErrorsLikeC(t *testing.T) {
 		{"an overlay", entry, map[string]string{entry: string(text) + "initrd /ostree/initramfs-overlays/x.img\n"}, ""},
 		{"a strange name", link, map[string]string{link: "-> ../../../deploy/os/deploy/strange"}, ""},
 		{"a broken origin", d.Path() + ".origin", map[string]string{d.Path() + ".origin": "x\n"}, "Parsing ostree/deploy/os/deploy/"},
+		{"an origin that is not text", d.Path() + ".origin", map[string]string{d.Path() + ".origin": "[origin]\nrefspec=\xff\n"}, "Invalid UTF-8"},
+		{"an origin by a link", d.Path() + ".origin", map[string]string{d.Path() + ".origin": "-> ../../../origin", "ostree/origin": "[origin]\nrefspec=x\n"}, ""},
 		{"no origin", d.Path() + ".origin", nil, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -288,10 +289,11 @@ func lexists(path string) bool {
 	return err == nil
 }
 
-// readOrigin returns nil if there is no origin file.
+// readOrigin returns nil if there is no origin file. A link may lead to one, but not out of
+// the ostree directory.
 func (s *Sysroot) readOrigin(d Deployment) (*keyfile.File, error) {
-	f, err := s.ostree.OpenBeneath(d.originPath(), unix.O_RDONLY, 0, dirfd.NoSymlinks)
-	if errors.Is(err, fs.ErrNotExist) {
+	f, err := s.ostree.OpenBeneath(d.originPath(), unix.O_RDONLY|unix.O_NONBLOCK, 0, dirfd.InRoot)
+	if errors.Is(err, fs.ErrNotExist) && !lexists(s.DeploymentPath(d)+".origin") {
 		return nil, nil
 	}
 	if err != nil {
@@ -303,6 +305,9 @@ func (s *Sysroot) readOrigin(d Deployment) (*keyfile.File, error) {
 		return nil, err
 	}
 	origin, err := keyfile.Parse(b)
+	if err == nil && !utf8.Valid(b) {
+		err = errors.New("Invalid UTF-8")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("Parsing ostree/%s: %w", d.originPath(), err)
 	}

@@ -95,6 +95,13 @@ admin set-origin --sysroot=root new http://localhost/ branch
 admin set-origin --sysroot=root --index=0 new http://localhost/ branch
 admin set-origin --sysroot=root --index=99 new http://localhost/
 admin status --sysroot=root
+> root/ostree/deploy/os/deploy/{newer}.1.origin [origin]/refspec=a b/
+admin status --sysroot=root
+> root/ostree/deploy/os/deploy/{newer}.1.origin [origin]/refspec=/unlocked=x
+admin status --sysroot=root
+> root/ostree/deploy/os/deploy/{newer}.1.origin [libostree-transient]/pinned=maybe/
+admin status --sysroot=root
+admin upgrade --sysroot=root --os=os
 admin unlock --sysroot=root
 admin cleanup --sysroot=root
 --repo=root/ostree/repo rev-parse origin:main

@@ -119,10 +119,12 @@ func (p *statusPrinter) print(d sysroot.Deployment) error {
 	switch {
 	case d.Origin == nil:
 		p.printf("    origin: none\n")
-	case d.Refspec() == "":
-		p.printf("    origin: <unknown origin type>\n")
 	default:
-		p.printf("    origin refspec: %s\n", d.Refspec())
+		if refspec, err := d.Origin.String("origin", "refspec"); err != nil {
+			p.printf("    origin: <unknown origin type>\n")
+		} else {
+			p.printf("    origin refspec: %s\n", refspec)
+		}
 	}
 	if d.Origin != nil && title != "" {
 		p.printf("    `- %s\n", title)
@@ -140,7 +142,7 @@ func (p *statusPrinter) printSignatures(d sysroot.Deployment) error {
 	remote := ""
 	if refspec := d.Refspec(); refspec != "" {
 		var err error
-		if remote, _, err = ostree.ParseRefspec(refspec); err != nil {
+		if remote, _, err = ostree.ParseRefspec(refspec); err != nil && p.verify {
 			return err
 		}
 	} else if p.verify {
