@@ -201,3 +201,60 @@ func TestRamdisk(t *testing.T) {
 		}
 	}
 }
+
+// TestMain lets the test program be GRUB's generator in the root directory of a deployment, where
+// there is nothing else.
+func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == "grub2-mkconfig" {
+		if err := beGenerator(os.Args[2]); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// beGenerator writes what it sees: the version, and what it needs.
+func beGenerator(out string) error {
+	text := "config " + os.Getenv("_OSTREE_GRUB2_BOOTVERSION")
+	for _, name := range []string{"/boot/loader.1/entries", "/proc/self/mountinfo", "/sys/class", "/dev/null", "/usr/bin/grub2-mkconfig"} {
+		if _, err := os.Stat(name); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(out, []byte(text), 0o644)
+}
+
+// TestGeneratorInDeployment runs the generator of a deployment of a system that does not run.
+func TestGeneratorInDeployment(t *testing.T) {
+	if out, err := exec.Command("unshare", "-m", "true").CombinedOutput(); os.Geteuid() != 0 || err != nil {
+		t.Skipf("needs root to mount: %s", out)
+	}
+	target := newTarget(t, map[string]string{
+		"boot/grub2/grub.cfg": "old", "deployment/usr/bin/x": "", "deployment/boot/": "", "deployment/proc/": "", "deployment/sys/": "", "deployment/dev/": "",
+	})
+	target.Chroot = filepath.Join(target.Root, "deployment")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := os.ReadFile(self)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(target.Chroot, "usr/bin/grub2-mkconfig"), program, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	checkConfig(t, target, "grub2", "loader.1/grub.cfg", "config 1")
+	// A generator of another kind runs where we are, and its failure is ours.
+	target.Env = func(name string) string {
+		return map[string]string{"OSTREE_GRUB2_EXEC": "/bin/false"}[name]
+	}
+	if err := new(grub2).Write(t.Context(), target); err == nil || !strings.HasPrefix(err.Error(), "/bin/false: exit status 1") {
+		t.Errorf("%v", err)
+	}
+	if _, err := os.Stat(filepath.Join(target.Root, "boot/loader.1/grub.cfg")); err == nil {
+		t.Error("a configuration of before is still there")
+	}
+}
