@@ -34,6 +34,15 @@ func Oracle(t testing.TB, name string) string {
 	return ""
 }
 
+// Program returns the path of a program as PATH has it now, for tests that put others there later;
+// its usual path if it is not there.
+func Program(name string) string {
+	if path, err := exec.LookPath(name); err == nil {
+		return path
+	}
+	return "/usr/bin/" + name
+}
+
 // Run runs a program and returns its standard output without the last newline.
 // Failure ends the test.
 func Run(t testing.TB, name string, args ...string) string {

@@ -47,8 +47,8 @@ func needC(t *testing.T) string {
 	return treetest.Oracle(t, cOSTree)
 }
 
-// cOSTree is the C program. An "ostree" that is looked for by its name is ours: see TestMain.
-const cOSTree = "/usr/bin/ostree"
+// cOSTree is the C program. An "ostree" that is looked for later is ours: see TestMain.
+var cOSTree = treetest.Program("ostree")
 
 // ours runs our command in dir.
 func ours(t *testing.T, dir string, args ...string) (out string, status int) {

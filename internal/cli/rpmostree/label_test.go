@@ -20,8 +20,8 @@ import (
 	"rpmostree/test/mini"
 )
 
-// cOSTree is the C program: "ostree" alone is ours in these tests.
-const cOSTree = "/usr/bin/ostree"
+// cOSTree is the C program: an "ostree" that is looked for later is ours in these tests.
+var cOSTree = treetest.Program("ostree")
 
 const miniContexts = `
 /.*	system_u:object_r:default_t:s0
