@@ -3,7 +3,6 @@ package repo
 import (
 	"fmt"
 	"math"
-	"os"
 	"strings"
 	"sync/atomic"
 
@@ -41,16 +40,6 @@ func (b *budget) init(limit minFree, st unix.Statfs_t, root bool) error {
 	}
 	b.blocks.Store(max(free-reserved, 0))
 	return nil
-}
-
-// Privileged reports whether this process may change the running system: root may
-// not in a container that lacks CAP_SYS_ADMIN.
-func Privileged() bool {
-	if os.Geteuid() != 0 {
-		return false
-	}
-	has, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, unix.CAP_SYS_ADMIN, 0, 0, 0)
-	return err == nil && has == 1
 }
 
 // A NoSpaceError reports that a transaction would leave less space free than
