@@ -151,7 +151,7 @@ func (d *deployer) kernelArguments(merge *sysroot.Deployment) (*bootloader.Kargs
 }
 
 func adminKargsCommands() *command {
-	c := &command{name: "edit-in-place", about: "Set new kernel command line arguments in place (applies to all deployments by default)", scope: sysrootScope}
+	c := &command{name: "edit-in-place", about: "Set new kernel command line arguments in place (applies to all deployments by default)", scope: sysrootScope, hidden: true}
 	var missing []string
 	c.list(&missing, "append-if-missing", 0, "NAME=VALUE", "Append kernel argument if missing")
 	c.run = func(e *env) error {

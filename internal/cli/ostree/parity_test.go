@@ -1,16 +1,18 @@
 package ostree
 
 import (
+	"os"
 	"os/exec"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"rpmostree/internal/goption"
 	"rpmostree/internal/treetest"
 )
 
-// newerCommands are those that the C program has got since 2022.
+// newerCommands are those that the C program has got since 2022: TestOptionsOfUpstream has them.
 var newerCommands = []string{
 	"admin set-default", "admin lock-finalization", "admin boot-complete", "admin state-overlay", "admin stateroot-init", "admin post-copy",
 	"admin prepare-soft-reboot", "admin impl-prepare-soft-reboot", "admin kargs edit-in-place",
@@ -27,13 +29,13 @@ func TestHelpLikeC(t *testing.T) {
 	treetest.Oracle(t, cOSTree)
 	root := commands()
 	root.walk(func(c *command) {
+		if slices.Contains(newerCommands, c.words()) {
+			return // an older program may answer with the help of what it knows
+		}
 		t.Run(c.path(), func(t *testing.T) {
 			t.Parallel()
 			words := strings.Fields(c.path())[1:]
 			out, err := exec.CommandContext(t.Context(), cOSTree, append(words, "--help")...).Output()
-			if slices.Contains(newerCommands, c.words()) {
-				return // an older one may answer with the help of what it knows
-			}
 			if err != nil {
 				t.Errorf("the C program does not know the command: %v", err)
 				return
@@ -55,6 +57,77 @@ func TestHelpLikeC(t *testing.T) {
 			}
 		})
 	})
+}
+
+// TestOptionsOfUpstream compares commands and options with those of the release whose behaviour
+// ours has.
+func TestOptionsOfUpstream(t *testing.T) {
+	data, err := os.ReadFile("testdata/options.list")
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs := map[string]string{}
+	hidden := map[string]bool{}
+	for line := range strings.Lines(string(data)) {
+		if name, options, ok := strings.Cut(line, ":"); ok && line[0] != '#' {
+			name, inParens := strings.CutPrefix(name, "(")
+			name = strings.TrimSuffix(name, ")")
+			theirs[name], hidden[name] = options, inParens
+		}
+	}
+	if len(theirs) < 60 {
+		t.Fatalf("the list has %d commands", len(theirs))
+	}
+	commands().walk(func(c *command) {
+		if c.sub != nil {
+			return
+		}
+		list, ok := theirs[c.words()]
+		isHidden := c.hidden
+		for p := c.parent; p != nil; p = p.parent {
+			isHidden = isHidden || p.hidden
+		}
+		if !ok || isHidden != hidden[c.words()] {
+			t.Errorf("%s: upstream has it: %v, hidden: %v", c.path(), ok, hidden[c.words()])
+		}
+		delete(theirs, c.words())
+		want := strings.Fields(list)
+		var own []string
+		for _, o := range c.options {
+			own = append(own, spelled(o))
+		}
+		for _, o := range own {
+			if !slices.Contains(want, o) {
+				t.Errorf("%s: upstream has no %s", c.path(), o)
+			}
+		}
+		for _, o := range (&env{cmd: c}).common() {
+			own = append(own, spelled(o))
+		}
+		for _, o := range want {
+			if !slices.Contains(own, o) {
+				t.Errorf("%s: no %s", c.path(), o)
+			}
+		}
+	})
+	for name := range theirs {
+		t.Errorf("no command %q", name)
+	}
+}
+
+// spelled is an option as the list has it.
+func spelled(o goption.Option) string {
+	s := "--" + o.Name
+	if o.Letter != 0 {
+		s = "-" + string(o.Letter) + "/" + s
+	}
+	if o.Value != "" {
+		s += "="
+	}
+	if o.Hidden {
+		s = "(" + s + ")"
+	}
+	return s
 }
 
 // A helpOption is what the help says of an option.
