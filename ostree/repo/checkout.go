@@ -57,9 +57,10 @@ type CheckoutOptions struct {
 	// BareUserOnlyDirs masks the mode of directories with 0775, as is always
 	// done for repositories of that mode.
 	BareUserOnlyDirs bool
-	// Skip leaves out paths.
+	// Skip leaves out paths, which start at the directory that is checked out; those of
+	// directories may end in a slash. They do not count for a Subpath that is a file.
 	Skip *PathSet[struct{}]
-	// Filter tells whether to check out what is at an absolute path. It is
+	// Filter tells whether to check out what is at an absolute path in the commit. It is
 	// called from several goroutines.
 	Filter func(path string, isDir bool) (keep bool, err error)
 	// Label returns the value of security.selinux for a path, which replaces
@@ -116,6 +117,9 @@ func (o *Objects) CheckoutAt(ctx context.Context, t tree.Tree, parent *dirfd.Dir
 			return fmt.Errorf("No such file or directory: %s: %w", co.subpath, errnoText(err))
 		}
 	}
+	if _, skip := opts.Skip.match("/"); skip && root.IsDir {
+		return nil
+	}
 	err := co.tasks.run(func() error {
 		if root.IsDir {
 			return co.dir(parent, name, co.subpath, root, 0)
@@ -140,6 +144,7 @@ type checkout struct {
 	noLinks error // why not, for the first file that would be one
 	filters bool  // paths decide what is checked out
 	cache   *unpackedCache
+	top     *dirfd.Dir // where the tree is put
 }
 
 func (co *checkout) init() error {
@@ -172,7 +177,10 @@ func (co *checkout) init() error {
 
 // singleFile checks out a Subpath that is a file: into the directory name.
 func (co *checkout) singleFile(parent *dirfd.Dir, name string, e tree.Entry) error {
-	d, err := parent.Create(name, 0o700)
+	if err := parent.Mkdir(name, 0o700); err != nil && !os.IsExist(err) {
+		return err
+	}
+	d, err := openTop(parent, name)
 	if err != nil {
 		return err
 	}
@@ -198,16 +206,19 @@ func (co *checkout) dir(parent *dirfd.Dir, name, path string, e tree.Entry, dept
 			return err
 		}
 	}
-	existed, d, err := co.makeDir(parent, name)
+	existed, d, err := co.makeDir(parent, name, path)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
+	if depth == 0 {
+		co.top = d
+	}
 	if err := failpoint.At("repo.checkout.dir"); err != nil {
 		return err
 	}
 	if co.opts.Whiteouts {
-		if entries, err = applyWhiteouts(d, entries); err != nil {
+		if entries, err = co.applyWhiteouts(d, entries); err != nil {
 			return err
 		}
 	}
@@ -241,7 +252,7 @@ func (co *checkout) makeRoom(parent *dirfd.Dir, name string, entries []tree.Entr
 	return err
 }
 
-func (co *checkout) makeDir(parent *dirfd.Dir, name string) (existed bool, d *dirfd.Dir, err error) {
+func (co *checkout) makeDir(parent *dirfd.Dir, name, path string) (existed bool, d *dirfd.Dir, err error) {
 	err = parent.Mkdir(name, 0o700)
 	if os.IsExist(err) {
 		if existed = co.opts.Overwrite != OverwriteNone; existed {
@@ -253,7 +264,7 @@ func (co *checkout) makeDir(parent *dirfd.Dir, name string) (existed bool, d *di
 	if err != nil {
 		return false, nil, err
 	}
-	if d, err = parent.Open(name); err != nil || !co.opts.RequireHardlinks {
+	if d, err = co.openDir(parent, name, path); err != nil || !co.opts.RequireHardlinks {
 		return existed, d, err
 	}
 	if err := co.sameDevice(d); err != nil {
@@ -264,6 +275,40 @@ func (co *checkout) makeDir(parent *dirfd.Dir, name string) (existed bool, d *di
 		return existed, nil, err
 	}
 	return existed, d, nil
+}
+
+// openTop opens the directory that the tree is put into, which links may lead to.
+func openTop(parent *dirfd.Dir, name string) (*dirfd.Dir, error) {
+	fd, err := dirfd.Openat(parent.FD(), name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return nil, pathError("open", name, err)
+	}
+	return dirfd.New(fd, name), nil
+}
+
+// openDir opens a directory of the tree. One that was there may be a symbolic link to another,
+// but not to one elsewhere: both links and directories come from commits.
+func (co *checkout) openDir(parent *dirfd.Dir, name, path string) (*dirfd.Dir, error) {
+	if co.top == nil {
+		return openTop(parent, name)
+	}
+	d, err := parent.Open(name)
+	if !errors.Is(err, unix.ENOTDIR) {
+		return d, err
+	}
+	d, err = co.top.OpenDirBeneath(co.inTop(path), dirfd.Beneath)
+	if errors.Is(err, unix.EXDEV) {
+		err = fmt.Errorf("Checking out %s: symbolic link leads out of the destination", path)
+	}
+	return d, err
+}
+
+// inTop returns the path that starts at the directory that is checked out.
+func (co *checkout) inTop(path string) string {
+	if co.subpath == "/" {
+		return path
+	}
+	return strings.TrimPrefix(path, co.subpath)
 }
 
 // sameDevice says early, and with its name, why there can be no hard link in d.
@@ -283,7 +328,11 @@ func (co *checkout) selected(path string, entries []tree.Entry) ([]tree.Entry, e
 	var out []tree.Entry
 	for _, e := range entries {
 		p := joinPath(path, e.Name)
-		if _, skip := co.opts.Skip.match(p); skip {
+		_, skip := co.opts.Skip.match(co.inTop(p))
+		if !skip && e.IsDir {
+			_, skip = co.opts.Skip.match(co.inTop(p) + "/")
+		}
+		if skip {
 			continue
 		}
 		keep := true
@@ -382,18 +431,19 @@ const (
 
 // applyWhiteouts removes from d what the whiteouts among the entries say, and
 // returns the other entries. The format is that of OCI image layers.
-func applyWhiteouts(d *dirfd.Dir, entries []tree.Entry) ([]tree.Entry, error) {
+func (co *checkout) applyWhiteouts(d *dirfd.Dir, entries []tree.Entry) ([]tree.Entry, error) {
 	var out []tree.Entry
 	for _, e := range entries {
-		name, isWhiteout := strings.CutPrefix(e.Name, whiteoutPrefix)
+		name, ok, err := co.whiteoutOf(e, whiteoutPrefix)
 		switch {
-		case e.IsDir || !isWhiteout:
+		case err != nil:
+			return nil, err
+		case !ok:
 			out = append(out, e)
 		case e.Name == opaqueWhiteout: // makeRoom has seen it
+		case name == "":
+			return nil, errors.New("Invalid empty whiteout ''")
 		default:
-			if name == "" {
-				return nil, errors.New("Invalid empty whiteout ''")
-			}
 			if err := ostree.ValidateName(name); err != nil {
 				return nil, err
 			}
@@ -403,4 +453,15 @@ func applyWhiteouts(d *dirfd.Dir, entries []tree.Entry) ([]tree.Entry, error) {
 		}
 	}
 	return out, nil
+}
+
+// whiteoutOf returns which name an entry is a whiteout of, if it is one. Symbolic links are
+// none, whatever their names.
+func (co *checkout) whiteoutOf(e tree.Entry, prefix string) (name string, ok bool, err error) {
+	name, ok = strings.CutPrefix(e.Name, prefix)
+	if !ok || e.IsDir {
+		return "", false, nil
+	}
+	h, err := co.from.FileHeader(e.Checksum)
+	return name, err == nil && !ostree.IsSymlink(h.Mode), err
 }

@@ -198,6 +198,80 @@ func TestCheckoutWhiteoutsAndSubpath(t *testing.T) {
 	}
 }
 
+// TestCheckoutOverMatchesReference checks out over what is there already, in ways that only tell
+// when links, whiteouts and lists meet.
+func TestCheckoutOverMatchesReference(t *testing.T) {
+	treetest.Oracle(t, "ostree")
+	dir := t.TempDir()
+	lower, upper := filepath.Join(dir, "lower"), filepath.Join(dir, "upper")
+	writeFiles(t, lower, "usr/lib/a", "a", "file", "f", "dir/x", "x")
+	writeFiles(t, upper, "lib/b", "b", "usr/lib/c", "c", ".wh.file", "", "dir/y", "y", "dir/sub/z", "z", "dir/subfile", "s")
+	for path, target := range map[string]string{"lower/lib": "usr/lib", "upper/.wh.dir": "a link", "upper/dir/.ostree-wh.x": "a link"} {
+		if err := os.Symlink(target, filepath.Join(dir, path)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := newRepo(t, BareUser)
+	first, second := commitDir(t, r, "lower", lower, ImportOptions{}), commitDir(t, r, "upper", upper, ImportOptions{})
+	lists := filepath.Join(dir, "skip")
+	for i, tt := range []struct {
+		args string
+		o    CheckoutOptions
+		list string
+	}{
+		{"--union", CheckoutOptions{Overwrite: UnionFiles}, ""},
+		{"--union-add", CheckoutOptions{Overwrite: AddFiles}, ""},
+		{"--union-identical -H", CheckoutOptions{Overwrite: UnionIdentical, RequireHardlinks: true}, ""},
+		{"--union --whiteouts", CheckoutOptions{Overwrite: UnionFiles, Whiteouts: true}, "/lib/\n"}, // a link stays before 2023
+		{"--union-add --whiteouts", CheckoutOptions{Overwrite: AddFiles, Whiteouts: true}, ""},
+		{"--union --process-passthrough-whiteouts", CheckoutOptions{Overwrite: UnionFiles, PassthroughWhiteouts: true}, ""},
+		{"--union --subpath=/dir", CheckoutOptions{Overwrite: UnionFiles, Subpath: "/dir"}, "/sub/\n/y\n/dir/subfile\n"},
+		{"--union", CheckoutOptions{Overwrite: UnionFiles}, "/dir/sub/\n/lib/b\n"},
+		{"--union", CheckoutOptions{Overwrite: UnionFiles}, "/\n"},
+		{"--union --subpath=/dir/y", CheckoutOptions{Overwrite: UnionFiles, Subpath: "/dir/y"}, "/dir/y\n/\n/y\n"},
+	} {
+		args := append([]string{"checkout", "-U"}, strings.Fields(tt.args)...)
+		if tt.list != "" {
+			if err := os.WriteFile(lists, []byte(tt.list), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			args = append(args, "--skip-list="+lists)
+			tt.o.Skip = ParseSkipList(tt.list)
+		}
+		tt.o.UserMode = true
+		var tops []string
+		for _, who := range []string{"ours", "theirs"} {
+			// The destination is behind a link, unless that would be replaced.
+			top := fmt.Sprintf("%s/%d-%s", dir, i, who)
+			real, dest := top+"/real", top+"/dest"
+			if tt.o.Whiteouts {
+				dest = real
+			}
+			if err := errors.Join(os.MkdirAll(real, 0o755), os.Symlink("real", top+"/dest")); err != nil {
+				t.Fatal(err)
+			}
+			if err := r.Checkout(t.Context(), first, dest, CheckoutOptions{UserMode: true, Overwrite: UnionFiles}); err != nil {
+				t.Fatal(err)
+			}
+			if who == "theirs" {
+				cOstree(t, r.Path(), append(args, "upper", dest)...)
+			} else if err := r.Checkout(t.Context(), second, dest, tt.o); err != nil {
+				t.Errorf("%s: %v", tt.args, err)
+			}
+			tops = append(tops, real)
+		}
+		treetest.Equal(t, tops[0], tops[1], treetest.Compare{})
+	}
+	// The C program goes by the slash, but means to leave out directories without one, too.
+	dest := filepath.Join(dir, "list")
+	if err := r.Checkout(t.Context(), second, dest, CheckoutOptions{UserMode: true, Skip: ParseSkipList("/dir\n")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dest, "dir")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a directory in the list: %v", err)
+	}
+}
+
 func TestFsckFindsProblems(t *testing.T) {
 	for _, mode := range []Mode{BareUser, Archive} {
 		r := newRepo(t, mode)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"rpmostree/internal/dirfd"
 	"rpmostree/internal/failpoint"
@@ -20,8 +19,11 @@ func (co *checkout) file(d *dirfd.Dir, e tree.Entry, dir string) error {
 		return err
 	}
 	if co.opts.PassthroughWhiteouts {
-		if name, ok := strings.CutPrefix(e.Name, passthroughWhiteoutPrefix); ok {
-			return co.whiteout(d, e, name)
+		if name, ok, err := co.whiteoutOf(e, passthroughWhiteoutPrefix); ok || err != nil {
+			if err == nil {
+				err = co.whiteout(d, e, name)
+			}
+			return err
 		}
 	}
 	linksFrom := co.from
@@ -331,6 +333,11 @@ func (co *checkout) whiteout(d *dirfd.Dir, e tree.Entry, name string) error {
 	if err != nil {
 		return err
 	}
+	if co.opts.Overwrite == UnionIdentical {
+		if same, err := co.sameWhiteout(d, name, h); same || err != nil {
+			return err
+		}
+	}
 	return co.place(d, name, e.Checksum, func(name string) error {
 		if err := unix.Mknodat(d.FD(), name, unix.S_IFCHR|h.Mode&ostree.ModePerm, 0); err != nil {
 			return pathError("mknod", name, err)
@@ -348,4 +355,28 @@ func (co *checkout) whiteout(d *dirfd.Dir, e tree.Entry, name string) error {
 		}
 		return d.Chmod(name, h.Mode&ostree.ModePerm)
 	})
+}
+
+// sameWhiteout tells whether a whiteout is there already, with the same metadata as far as
+// these are put on disk.
+func (co *checkout) sameWhiteout(d *dirfd.Dir, name string, h ostree.FileHeader) (bool, error) {
+	st, err := d.Stat(name)
+	if isMissing(err) {
+		return false, nil
+	}
+	if err != nil || st.Mode&unix.S_IFMT != unix.S_IFCHR || st.Rdev != 0 || st.Mode&ostree.ModePerm != h.Mode&ostree.ModePerm {
+		return false, err
+	}
+	if co.opts.UserMode {
+		return true, nil
+	}
+	have := ostree.FileHeader{UID: st.Uid, GID: st.Gid, Mode: h.Mode, Xattrs: h.Xattrs}
+	if !co.from.disableXattrs {
+		x, err := d.Xattrs(name)
+		if err != nil {
+			return false, err
+		}
+		have.Xattrs = fromDirXattrs(x)
+	}
+	return have.Equal(h), nil
 }

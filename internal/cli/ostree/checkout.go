@@ -76,6 +76,8 @@ func (k *checkouter) run() error {
 		return err
 	}
 	switch {
+	case len(k.args) == 0:
+		return usagef("COMMIT must be specified")
 	case k.fromStdin:
 		return k.many(k.in)
 	case k.fromFile != "":
@@ -85,9 +87,6 @@ func (k *checkouter) run() error {
 		}
 		defer f.Close()
 		return k.many(f)
-	}
-	if len(k.args) == 0 {
-		return usagef("COMMIT must be specified")
 	}
 	dest := k.args[0]
 	if len(k.args) > 1 {
@@ -186,9 +185,6 @@ const maxBatch = 64 << 20
 // many checks out pairs of a revision and a path, each ended by a NUL, into one destination.
 // Without its path, the last revision is checked out as a whole.
 func (k *checkouter) many(r io.Reader) error {
-	if len(k.args) == 0 {
-		return usagef("DESTINATION must be specified")
-	}
 	data, err := io.ReadAll(io.LimitReader(r, maxBatch+1))
 	if err != nil {
 		return err
