@@ -3,39 +3,36 @@ package repo
 import (
 	"archive/tar"
 	"bufio"
-	"bytes"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// archiveReader is what tar.Reader and cpioReader have in common.
-type archiveReader interface {
-	Next() (*tar.Header, error)
-	io.Reader
+// Magic numbers of the older formats: that of POSIX in text, and a binary one in either order.
+const (
+	oldCpioMagic = "070707"
+	binCpioMagic = 0o070707
+)
+
+// isNewc tells the format of today, with or without sums, from its first six bytes.
+func isNewc(magic []byte) bool { return string(magic) == "070701" || string(magic) == "070702" }
+
+// isCpio tells cpio files from their first six bytes.
+func isCpio(magic []byte) bool {
+	if len(magic) < 6 {
+		return false
+	}
+	return isNewc(magic) || string(magic) == oldCpioMagic ||
+		binary.LittleEndian.Uint16(magic) == binCpioMagic || binary.BigEndian.Uint16(magic) == binCpioMagic
 }
 
-// newArchiveReader looks at the first bytes to tell the format.
-func newArchiveReader(r io.Reader) (archiveReader, error) {
-	b := bufio.NewReaderSize(r, 64<<10)
-	magic, err := b.Peek(6)
-	if err != nil && err != io.EOF {
-		return nil, err
-	}
-	if bytes.Equal(magic, []byte("070701")) || bytes.Equal(magic, []byte("070702")) {
-		return &cpioReader{in: b, names: map[cpioInode]string{}, waiting: map[cpioInode][]*tar.Header{}}, nil
-	}
-	return tar.NewReader(b), nil
-}
-
-// maxCpioName is the longest path or link target in a cpio file, in bytes.
-const maxCpioName = 4096
-
-// cpioReader reads the "newc" format of cpio: headers of 110 ASCII bytes, names and
-// contents padded to 4 bytes. Of a file with several links only one entry, mostly the
-// last, has the content; the others come out as hard links to it.
+// cpioReader reads cpio files. Of a file with several links only one entry, mostly the
+// last, has the content in the format of today; the others come out as hard links to it.
 type cpioReader struct {
 	in      *bufio.Reader
 	left    int64                       // of the present content
@@ -43,6 +40,7 @@ type cpioReader struct {
 	names   map[cpioInode]string        // files with several links whose content was seen
 	waiting map[cpioInode][]*tar.Header // other names of files whose content was not
 	queue   []*tar.Header               // entries to return next
+	count   archiveCount
 	ended   bool
 }
 
@@ -75,6 +73,14 @@ func (c *cpioReader) skip(n int64) error {
 
 // Next returns the next entry as a tar header, io.EOF at the end.
 func (c *cpioReader) Next() (*tar.Header, error) {
+	h, err := c.next()
+	if err == io.ErrUnexpectedEOF {
+		err = errors.New("Truncated cpio archive")
+	}
+	return h, err
+}
+
+func (c *cpioReader) next() (*tar.Header, error) {
 	for {
 		if err := c.skip(c.left + c.pad); err != nil {
 			return nil, err
@@ -95,46 +101,107 @@ func (c *cpioReader) Next() (*tar.Header, error) {
 	}
 }
 
-// read reads an entry. It returns nil if that was the end or waits for content.
-func (c *cpioReader) read() (*tar.Header, error) {
-	var raw [110]byte
-	if _, err := io.ReadFull(c.in, raw[:]); err != nil {
-		return nil, io.ErrUnexpectedEOF
+// cpioHeader is what the headers of all formats say.
+type cpioHeader struct {
+	inode                                 cpioInode
+	mode, uid, gid, links, size, nameSize uint64
+}
+
+// header reads a header, and tells to what names and contents are padded.
+func (c *cpioReader) header() (h cpioHeader, align int64, err error) {
+	var f []uint64
+	magic, err := c.in.Peek(6)
+	switch {
+	case err != nil:
+		return h, 0, io.ErrUnexpectedEOF
+	case isNewc(magic):
+		f, err = c.text(16, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8)
+		if err == nil {
+			h = cpioHeader{cpioInode{f[7], f[8], f[0]}, f[1], f[2], f[3], f[4], f[6], f[11]}
+		}
+		return h, 4, err
+	case string(magic) == oldCpioMagic:
+		f, err = c.text(8, 6, 6, 6, 6, 6, 6, 6, 11, 6, 11)
+		if err == nil {
+			h = cpioHeader{cpioInode{f[0], f[1]}, f[2], f[3], f[4], f[5], f[9], f[8]}
+		}
+		return h, 1, err
 	}
-	if m := string(raw[:6]); m != "070701" && m != "070702" {
-		return nil, fmt.Errorf("invalid cpio header")
+	order := binary.ByteOrder(binary.LittleEndian)
+	if magic[0] == binCpioMagic>>8 {
+		order = binary.BigEndian
 	}
-	var f [13]uint64 // ino mode uid gid nlink mtime size devmajor devminor rdevmajor rdevminor namesize check
-	for i := range f {
-		var err error
-		if f[i], err = strconv.ParseUint(string(raw[6+8*i:14+8*i]), 16, 32); err != nil {
-			return nil, fmt.Errorf("invalid cpio header")
+	var n [13]uint16
+	if err := binary.Read(c.in, order, &n); err != nil {
+		return h, 0, io.ErrUnexpectedEOF
+	}
+	if n[0] != binCpioMagic {
+		return h, 0, errCpioHeader
+	}
+	h = cpioHeader{cpioInode{uint64(n[1]), uint64(n[2])}, uint64(n[3]), uint64(n[4]), uint64(n[5]), uint64(n[6]), uint64(n[11])<<16 | uint64(n[12]), uint64(n[10])}
+	return h, 2, nil
+}
+
+// text reads a header of numbers in text, after a magic number of six bytes.
+func (c *cpioReader) text(base int, widths ...int) ([]uint64, error) {
+	if err := c.skip(6); err != nil {
+		return nil, err
+	}
+	var f []uint64
+	for _, width := range widths {
+		field, err := c.in.Peek(width)
+		if err != nil {
+			return nil, io.ErrUnexpectedEOF
+		}
+		n, err := strconv.ParseUint(string(field), base, 40)
+		if err != nil {
+			return nil, errCpioHeader
+		}
+		f = append(f, n)
+		if err := c.skip(int64(width)); err != nil {
+			return nil, err
 		}
 	}
-	size, nameLen := int64(f[6]), int64(f[11])
-	if nameLen < 1 || nameLen > maxCpioName {
-		return nil, fmt.Errorf("invalid cpio header: name of %d bytes", nameLen)
+	return f, nil
+}
+
+var errCpioHeader = errors.New("invalid cpio header")
+
+// read reads an entry. It returns nil if that was the end or waits for content.
+func (c *cpioReader) read() (*tar.Header, error) {
+	f, align, err := c.header()
+	if err != nil {
+		return nil, err
 	}
-	name := make([]byte, nameLen+(-(110+nameLen))&3)
+	if f.nameSize < 1 || f.nameSize > maxArchivePath {
+		return nil, fmt.Errorf("invalid cpio header: name of %d bytes", f.nameSize)
+	}
+	const newcHeader = 110 // bytes; those of the others are even
+	nameSize := int64(f.nameSize)
+	name := make([]byte, nameSize+-(newcHeader+nameSize)&(align-1))
 	if _, err := io.ReadFull(c.in, name); err != nil {
 		return nil, io.ErrUnexpectedEOF
 	}
-	h := &tar.Header{Name: string(name[:nameLen-1]), Mode: int64(f[1] & 0o7777), Uid: int(f[2]), Gid: int(f[3]), Size: size}
+	text, _, _ := strings.Cut(string(name[:nameSize]), "\x00")
+	h := &tar.Header{Name: text, Mode: int64(f.mode & 0o7777), Uid: int(f.uid), Gid: int(f.gid), Size: int64(f.size)}
 	if h.Name == "TRAILER!!!" {
 		c.end()
 		return nil, nil
 	}
-	c.left, c.pad = size, -size&3
-	switch f[1] & unix.S_IFMT {
+	if err := c.count.add(h); err != nil { // also what waits is kept
+		return nil, err
+	}
+	c.left, c.pad = h.Size, -h.Size&(align-1)
+	switch f.mode & unix.S_IFMT {
 	case unix.S_IFDIR:
 		h.Typeflag = tar.TypeDir
 	case unix.S_IFREG:
 		h.Typeflag = tar.TypeReg
-		if f[4] > 1 {
-			return c.linked(h, cpioInode{f[7], f[8], f[0]}), nil
+		if f.links > 1 {
+			return c.linked(h, f.inode), nil
 		}
 	case unix.S_IFLNK:
-		if h.Size > maxCpioName {
+		if h.Size > maxArchivePath {
 			return nil, fmt.Errorf("invalid cpio entry: link target of %d bytes", h.Size)
 		}
 		target, err := io.ReadAll(c)

@@ -44,7 +44,7 @@ type ImportOptions struct {
 	// DevInoCanonical is set.
 	DevIno          *DevInoCache
 	DevInoCanonical bool
-	// Consume removes each file when it is in the repository, and the
+	// Consume removes each file when it is in the repository or left out, and the
 	// directories after their files, but not the top.
 	Consume bool
 }
@@ -96,7 +96,8 @@ func (tx *Transaction) newImporter(o ImportOptions) *importer {
 }
 
 // ImportFile adds one file of an open directory, which has the given absolute
-// path in the tree. The checksum is zero if the options leave the file out.
+// path in the tree. The checksum is zero if the options leave the file out. Consume does not
+// count.
 func (tx *Transaction) ImportFile(d *dirfd.Dir, name, path string, o ImportOptions) (ostree.Checksum, error) {
 	st, err := d.Stat(name)
 	if err != nil {
@@ -177,12 +178,15 @@ func (im *importer) children(d *dirfd.Dir, path string, depth int, files []dirfd
 				}
 				defer sub.Close()
 				keep, t, err := im.dir(sub, joinPath(path, name), depth+1)
-				if keep {
-					t.Name = name
-					out.Dirs[i] = t
-					err = im.consumed(d.Rmdir, name)
+				if err != nil {
+					return err
 				}
-				return err
+				if !keep {
+					return im.consumed(d.RemoveAll, name)
+				}
+				t.Name = name
+				out.Dirs[i] = t
+				return im.consumed(d.Rmdir, name)
 			})
 		})
 	}
@@ -191,6 +195,9 @@ func (im *importer) children(d *dirfd.Dir, path string, depth int, files []dirfd
 		g.do(func() error {
 			for j, e := range chunk {
 				f, keep, err := im.file(d, e, joinPath(path, e.Name))
+				if err == nil {
+					err = im.consumed(d.Unlink, e.Name)
+				}
 				if err != nil {
 					return err
 				}
@@ -252,23 +259,23 @@ func (im *importer) modify(path string, h *ostree.FileHeader, xattrs func() ([]o
 			return false, err
 		}
 	}
-	if _, skip := o.Skip.match(path); skip {
-		return false, nil
-	}
 	if o.UID != nil {
 		h.UID = *o.UID
 	}
 	if o.GID != nil {
 		h.GID = *o.GID
 	}
-	if m, ok := o.StatOverride.match(path); ok {
+	if o.ReadOnlyExecutables && ostree.IsRegular(h.Mode) && h.Mode&0o111 != 0 {
+		h.Mode &^= 0o222
+	}
+	if m, ok := o.StatOverride.match(path); ok { // also what is left out is met
 		if m.Set {
 			h.Mode &= unix.S_IFMT
 		}
 		h.Mode |= m.Bits & ostree.ModePerm
 	}
-	if o.ReadOnlyExecutables && ostree.IsRegular(h.Mode) && h.Mode&0o111 != 0 {
-		h.Mode &^= 0o222
+	if _, skip := o.Skip.match(path); skip {
+		return false, nil
 	}
 	if o.Filter != nil {
 		if keep, err := o.Filter(path, h); !keep || err != nil {
@@ -281,16 +288,19 @@ func (im *importer) modify(path string, h *ostree.FileHeader, xattrs func() ([]o
 			h.Mode &= unix.S_IFMT | 0o755
 		}
 	}
-	if o.Label != nil {
-		label, err := o.Label(path, h.Mode)
-		if err != nil {
-			return false, err
-		}
-		if label != nil {
-			h.Xattrs = SetXattr(h.Xattrs, xattrSELinux, label)
-		}
+	return true, im.label(path, h)
+}
+
+// label sets the label of a path, if the options have any.
+func (im *importer) label(path string, h *ostree.FileHeader) error {
+	if im.o.Label == nil {
+		return nil
 	}
-	return true, nil
+	label, err := im.o.Label(path, h.Mode)
+	if err == nil && label != nil {
+		h.Xattrs = SetXattr(h.Xattrs, xattrSELinux, label)
+	}
+	return err
 }
 
 const xattrSELinux = "security.selinux"
@@ -322,9 +332,6 @@ func (im *importer) file(d *dirfd.Dir, e dirfd.Entry, path string) (f ostree.Tre
 		sum, keep, hit, err := im.cached(d, name, path)
 		if err != nil || hit {
 			f.Checksum = sum
-			if keep && err == nil {
-				err = im.consumed(d.Unlink, name)
-			}
 			return f, keep, err
 		}
 	}
@@ -337,9 +344,6 @@ func (im *importer) file(d *dirfd.Dir, e dirfd.Entry, path string) (f ostree.Tre
 		f.Checksum, keep, err = im.symlink(d, name, path)
 	default:
 		err = &unixPathError{d, name, err}
-	}
-	if keep && err == nil {
-		err = im.consumed(d.Unlink, name)
 	}
 	if err != nil {
 		return f, false, err
@@ -436,7 +440,10 @@ func (im *importer) cached(d *dirfd.Dir, name, path string) (sum ostree.Checksum
 	if !hit {
 		return sum, false, false, nil
 	}
-	if !im.o.DevInoCanonical {
+	if im.tx.mode == BareUser && !im.o.DevInoCanonical && im.o.changes() {
+		return im.cachedBareUser(sum, path)
+	}
+	if !im.o.DevInoCanonical && im.o.changes() {
 		want := ostree.FileHeader{UID: st.Uid, GID: st.Gid, Mode: st.Mode}
 		if im.tx.mode == BareUserOnly {
 			want.UID, want.GID = 0, 0
@@ -457,6 +464,26 @@ func (im *importer) cached(d *dirfd.Dir, name, path string) (sum ostree.Checksum
 		if want.Xattrs, h.Xattrs = nil, nil; changed || !want.Equal(h) {
 			return sum, false, false, nil
 		}
+	}
+	im.tx.stats.contentTotal.Add(1)
+	im.tx.stats.cacheHits.Add(1)
+	return sum, true, true, nil
+}
+
+// cachedBareUser applies the options to a file that is a link to an object whose metadata are not
+// those on disk.
+func (im *importer) cachedBareUser(sum ostree.Checksum, path string) (_ ostree.Checksum, keep, hit bool, err error) {
+	old, err := im.tx.FileHeader(sum)
+	if err != nil {
+		return sum, false, true, err
+	}
+	h, keep, err := im.changed(path, old)
+	if err != nil || !keep {
+		return sum, false, true, err
+	}
+	if !h.Equal(old) {
+		sum, err = im.tx.CloneFile(sum, h)
+		return sum, true, true, err
 	}
 	im.tx.stats.contentTotal.Add(1)
 	im.tx.stats.cacheHits.Add(1)

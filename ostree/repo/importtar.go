@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"path"
-	"slices"
 	"strings"
 
 	"rpmostree/internal/compress"
@@ -25,18 +25,15 @@ type TarOptions struct {
 	// AutocreateParents makes the missing directories of a path, with mode 0755 and
 	// the owner of the entry. Without it they are an error.
 	AutocreateParents bool
-	// Rename, if not nil, changes the path of each entry, which starts with no
-	// slash. An entry that becomes "" is left out.
+	// Rename, if not nil, changes the path of each entry and of each target of a hard link. It
+	// is relative, "" for the root; that of a directory may end in a slash.
 	Rename func(path string) string
 }
-
-// maxTarEntries bounds the number of entries of a tar file.
-const maxTarEntries = 10 << 20
 
 // tarDictionary is the most memory that decompression of a tar file may use, in bytes.
 const tarDictionary = 256 << 20
 
-// ImportTar adds the content of a tar or cpio (newc) file, which may be compressed, and
+// ImportTar adds the content of a tar or cpio file, which may be compressed, and
 // returns it as a tree.
 // A later entry of the same path replaces an earlier one. Of the options, those about links
 // to objects and Consume do not count.
@@ -47,11 +44,12 @@ func (tx *Transaction) ImportTar(r io.Reader, o ImportOptions, t TarOptions) (tr
 	}
 	defer plain.Close()
 	im := &tarImporter{importer: tx.newImporter(o), t: t, b: tree.NewBuilder(t.Base), rootMissing: !t.Base.HasMeta()}
+	im.o.NoXattrs = o.NoXattrs || tx.mode == BareUserOnly || tx.disableXattrs // CanonicalPermissions keeps them here
 	in, err := newArchiveReader(plain)
 	if err != nil {
 		return tree.Tree{}, err
 	}
-	for n := 0; ; n++ {
+	for {
 		h, err := in.Next()
 		if err == io.EOF {
 			break
@@ -59,20 +57,20 @@ func (tx *Transaction) ImportTar(r io.Reader, o ImportOptions, t TarOptions) (tr
 		if err != nil {
 			return tree.Tree{}, err
 		}
-		if n == maxTarEntries {
-			return tree.Tree{}, fmt.Errorf("tar file has more than %d entries", maxTarEntries)
-		}
 		if err := im.entry(h, in); err != nil {
 			return tree.Tree{}, err
 		}
 	}
-	for _, l := range im.links {
-		if err := im.link(l.path, l.target); err != nil {
+	if err := im.resolveLinks(); err != nil {
+		return tree.Tree{}, err
+	}
+	if im.rootMissing {
+		if !t.AutocreateParents {
+			return im.b.Tree().WithoutMeta(), nil
+		}
+		if err := im.emptyRoot(); err != nil {
 			return tree.Tree{}, err
 		}
-	}
-	if im.rootMissing && !t.AutocreateParents {
-		return im.b.Tree().WithoutMeta(), nil
 	}
 	return im.b.Tree(), nil
 }
@@ -83,82 +81,133 @@ type tarImporter struct {
 	b           *tree.Builder
 	links       []tarLink
 	rootMissing bool // nothing made the root so far
+	made        int  // directories that had no entry of their own
 }
 
-// tarLink is a hard link: it is resolved when all files are there.
-type tarLink struct{ path, target string }
+// tarLink is a hard link: it is resolved when all files are there. Paths are relative.
+type tarLink struct {
+	path, target string
+	payload      bool // it brought a content, which is that of the target, too
+}
 
-// cleanTarPath returns the path of an entry without a slash at the start: "" for the root.
-func (im *tarImporter) cleanTarPath(name string) (string, error) {
-	for {
-		trimmed := strings.TrimPrefix(strings.TrimLeft(name, "/"), "./")
-		trimmed = strings.TrimPrefix(trimmed, "../")
-		if trimmed == name {
-			break
+// relativePath is what libarchive's names are to libostree.
+func relativePath(name string) string {
+	for strings.HasPrefix(name, "/") {
+		name = name[1:]
+		if strings.HasPrefix(name, "../") {
+			name = name[2:]
 		}
-		name = trimmed
 	}
-	name = strings.TrimRight(name, "/")
-	if name == "." || name == ".." {
-		name = ""
+	for strings.HasPrefix(name, "/") || strings.HasPrefix(name, "./") {
+		_, name, _ = strings.Cut(name, "/")
 	}
-	if name != "" && im.t.Rename != nil {
-		name = strings.Trim(im.t.Rename(name), "/")
+	if name == "." {
+		return ""
 	}
-	if name == "" {
-		return "", nil
+	return name
+}
+
+// path returns the path of a name in the archive, below the root: "" for that.
+func (im *tarImporter) path(name string) (string, error) {
+	rel := relativePath(name)
+	if im.t.Rename != nil {
+		rel = im.t.Rename(rel)
 	}
-	for part := range strings.SplitSeq(name, "/") {
-		if part == "" || part == "." {
+	if len(rel) > maxArchivePath {
+		return "", fmt.Errorf("Path '%.64s...' is too long", rel)
+	}
+	var parts []string
+	for part := range strings.SplitSeq(rel, "/") {
+		switch part {
+		case "", ".":
 			continue
+		case "..":
+			return "", fmt.Errorf("While making relative path \"%s\":Invalid uplink '..' in path %s", rel, rel)
 		}
 		if err := ostree.ValidateName(part); err != nil {
 			return "", err
 		}
+		parts = append(parts, part)
 	}
-	return strings.TrimPrefix(path.Clean("/"+name), "/"), nil
+	return strings.Join(parts, "/"), nil
+}
+
+// tarFileHeader returns the metadata of an entry; a hard link is a file.
+func tarFileHeader(h *tar.Header) (ostree.FileHeader, error) {
+	out := ostree.FileHeader{UID: uint32(h.Uid), GID: uint32(h.Gid), Mode: uint32(h.Mode) & ostree.ModePerm}
+	for field, id := range map[string]int{"uid": h.Uid, "gid": h.Gid} {
+		if id < 0 || id > math.MaxUint32 {
+			return out, fmt.Errorf("%s %d is out of range", field, id)
+		}
+	}
+	switch h.Typeflag {
+	case tar.TypeSymlink:
+		if h.Linkname == "" {
+			return out, errors.New("Symlink entry has no target")
+		}
+		out.Mode, out.Target = unix.S_IFLNK|0o777, h.Linkname
+	case tar.TypeDir, tarIncremental:
+		out.Mode |= unix.S_IFDIR
+	case tar.TypeChar:
+		out.Mode |= unix.S_IFCHR
+	case tar.TypeBlock:
+		out.Mode |= unix.S_IFBLK
+	case tar.TypeFifo:
+		out.Mode |= unix.S_IFIFO
+	case tar.TypeLink:
+		out.Mode |= unix.S_IFREG
+	default: // POSIX: an entry of an unknown type is a file
+		if strings.HasSuffix(h.Name, "/") { // old programs wrote directories so
+			out.Mode |= unix.S_IFDIR
+		} else {
+			out.Mode |= unix.S_IFREG
+		}
+	}
+	return out, nil
 }
 
 func (im *tarImporter) entry(h *tar.Header, content io.Reader) error {
-	name, err := im.cleanTarPath(h.Name)
-	if err != nil || name == "" && h.Typeflag != tar.TypeDir {
+	name, err := im.path(h.Name)
+	if err != nil {
 		return err
+	}
+	header, err := tarFileHeader(h)
+	if err != nil {
+		return fmt.Errorf("%s: %w", h.Name, err)
 	}
 	p := "/" + name
-	if h.Typeflag == tar.TypeLink {
-		target, err := im.cleanTarPath(h.Linkname)
-		im.links = append(im.links, tarLink{p, "/" + target})
-		return err
+	keep, err := im.modify(p, &header, func() ([]ostree.Xattr, error) { return tarXattrs(h) })
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
 	}
-	header := ostree.FileHeader{UID: uint32(h.Uid), GID: uint32(h.Gid), Mode: uint32(h.Mode) & ostree.ModePerm}
-	switch h.Typeflag {
-	case tar.TypeReg, '\x00', tar.TypeCont:
-		header.Mode |= unix.S_IFREG
-	case tar.TypeSymlink:
-		header.Mode, header.Target = unix.S_IFLNK|0o777, h.Linkname
-	case tar.TypeDir:
-		header.Mode |= unix.S_IFDIR
-	default:
-		return fmt.Errorf("Unsupported file type for path \"%s\"", name)
-	}
-	keep, err := im.modify(p, &header, func() ([]ostree.Xattr, error) { return tarXattrs(h), nil })
-	if err != nil || !keep {
-		return err
+	if !keep {
+		return nil
 	}
 	if err := im.parents(p, header); err != nil {
 		return err
 	}
-	if ostree.IsDir(header.Mode) {
+	switch {
+	case ostree.IsDir(header.Mode):
 		return im.dirEntry(p, header)
+	case !ostree.IsRegular(header.Mode) && !ostree.IsSymlink(header.Mode):
+		return fmt.Errorf("Unsupported file type for path \"%s\"", name)
+	case name == "":
+		return errors.New("The root of an archive is not a directory")
+	}
+	if h.Typeflag == tar.TypeLink {
+		target, err := im.path(h.Linkname)
+		if err != nil {
+			return err
+		}
+		im.links = append(im.links, tarLink{name, target, h.Size > 0})
+		if h.Size == 0 {
+			return nil
+		}
 	}
 	if err := header.Validate(); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	size := h.Size
-	if header.Target != "" {
-		size, content = 0, nil
-	}
-	sum, err := im.tx.WriteFile(header, size, content)
+	sum, err := im.tx.WriteFile(header, h.Size, content)
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
@@ -166,71 +215,120 @@ func (im *tarImporter) entry(h *tar.Header, content io.Reader) error {
 }
 
 func (im *tarImporter) dirEntry(p string, h ostree.FileHeader) error {
-	meta := ostree.DirMeta{UID: h.UID, GID: h.GID, Mode: h.Mode, Xattrs: h.Xattrs}
 	if p == "/" {
 		im.rootMissing = false
 	}
-	err := im.b.SetDir(p, meta)
-	var conflict *tree.ConflictError
-	if errors.As(err, &conflict) {
-		return fmt.Errorf("Can't replace file with directory: %s", path.Base(p))
-	}
-	return err
+	return replaceError(p, im.b.SetDir(p, dirMetaOf(h)))
 }
 
 func (im *tarImporter) setFile(p string, sum ostree.Checksum) error {
-	err := im.b.SetFile(p, sum)
+	return replaceError(p, im.b.SetFile(p, sum))
+}
+
+// replaceError says what a file or directory cannot take the place of.
+func replaceError(p string, err error) error {
 	var conflict *tree.ConflictError
-	if errors.As(err, &conflict) {
+	var notDir *tree.NotDirError
+	switch {
+	case errors.As(err, &conflict) && conflict.Ours.IsDir:
 		return fmt.Errorf("Can't replace directory with file: %s", path.Base(p))
+	case errors.As(err, &conflict):
+		return fmt.Errorf("Can't replace file with directory: %s", path.Base(p))
+	case errors.As(err, &notDir):
+		return fmt.Errorf("Can't replace file with directory: %s", path.Base(notDir.Path))
 	}
 	return err
 }
 
-// parents makes sure that the directory which p is to be in exists.
+// parents makes sure that the directory which p is to be in exists. One that is made belongs
+// to the owner of p.
 func (im *tarImporter) parents(p string, h ostree.FileHeader) error {
 	if p == "/" {
 		return nil
 	}
-	im.b.Parent = ostree.DirMeta{UID: h.UID, GID: h.GID, Mode: unix.S_IFDIR | 0o755}
-	if im.t.AutocreateParents {
-		if im.rootMissing {
-			im.rootMissing = false
-			return im.b.SetDir("/", im.b.Parent)
-		}
-		return nil // the builder makes the others
+	if err := im.hasParent(p); !im.t.AutocreateParents || err == nil && !im.rootMissing {
+		return err
 	}
+	for i := range p {
+		if p[i] != '/' {
+			continue
+		}
+		dir := p[:max(i, 1)]
+		if _, err := im.b.Lookup(dir); !errors.Is(err, fs.ErrNotExist) && (dir != "/" || !im.rootMissing) {
+			if err != nil {
+				return replaceError(dir, err)
+			}
+			continue
+		}
+		if im.made++; im.made > maxArchiveEntries {
+			return fmt.Errorf("Archive needs more than %d directories", maxArchiveEntries)
+		}
+		meta := ostree.FileHeader{UID: h.UID, GID: h.GID, Mode: unix.S_IFDIR | 0o755}
+		if err := im.label(dir, &meta); err != nil {
+			return err
+		}
+		if err := im.dirEntry(dir, meta); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hasParent makes sure that the directory which p is in exists.
+func (im *tarImporter) hasParent(p string) error {
 	dir := path.Dir(p)
-	_, err := im.b.Lookup(dir)
-	if errors.Is(err, fs.ErrNotExist) {
+	e, err := im.b.Lookup(dir)
+	if err == nil && e.IsDir {
+		return nil
+	}
+	var notDir *tree.NotDirError
+	if err == nil || errors.As(err, &notDir) || errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("No such file or directory: %s", strings.TrimPrefix(dir, "/"))
 	}
 	return err
 }
 
-// link gives the file at target another name.
-func (im *tarImporter) link(p, target string) error {
-	if _, skip := im.o.Skip.match(p); skip {
-		return nil
-	}
-	e, err := im.b.Lookup(target)
-	if err != nil || e.IsDir {
-		return fmt.Errorf("Hard link %s to a file that is not there: %s", p, target)
-	}
-	if err := im.parents(p, ostree.FileHeader{}); err != nil {
+// emptyRoot makes the root if no entry did.
+func (im *tarImporter) emptyRoot() error {
+	h := ostree.FileHeader{Mode: unix.S_IFDIR | 0o755}
+	_, err := im.modify("/", &h, func() ([]ostree.Xattr, error) { return nil, nil })
+	if err != nil {
 		return err
 	}
-	return im.setFile(p, e.Checksum)
+	return im.dirEntry("/", h)
 }
 
-// tarXattrs returns the attributes of an entry, which pax headers hold.
-func tarXattrs(h *tar.Header) []ostree.Xattr {
-	var list []ostree.Xattr
-	for key, value := range h.PAXRecords {
-		if name, ok := strings.CutPrefix(key, "SCHILY.xattr."); ok && name != "" {
-			list = append(list, ostree.Xattr{Name: name, Value: []byte(value)})
+// resolveLinks gives files their other names. The first content that came with a name of a
+// file is the file's.
+func (im *tarImporter) resolveLinks() error {
+	known := map[string]bool{}
+	for _, l := range im.links {
+		if !l.payload || known[l.target] {
+			continue
+		}
+		known[l.target] = true
+		e, err := im.b.Lookup("/" + l.path)
+		if err == nil {
+			err = im.hasParent("/" + l.target)
+		}
+		if err == nil {
+			err = im.setFile("/"+l.target, e.Checksum)
+		}
+		if err != nil {
+			return fmt.Errorf("ostree-tar: Processing deferred hardlink %s: Failed importing hardlink: %w", l.target, err)
 		}
 	}
-	slices.SortFunc(list, ostree.CompareXattrs)
-	return list
+	for _, l := range im.links {
+		e, err := im.b.Lookup("/" + l.target)
+		switch {
+		case err == nil && e.IsDir:
+			err = fmt.Errorf("Expected hardlink file target at \"%s\" but found a directory", l.target)
+		case err == nil:
+			err = im.setFile("/"+l.path, e.Checksum)
+		}
+		if err != nil {
+			return fmt.Errorf("ostree-tar: Processing deferred hardlink %s: Failed to find object: %w", l.target, err)
+		}
+	}
+	return nil
 }

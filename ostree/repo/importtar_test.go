@@ -151,7 +151,11 @@ func TestImportTarErrors(t *testing.T) {
 		{"no parent", "No such file or directory: x", []member{{name: "./", kind: tar.TypeDir}, {name: "x/y", kind: tar.TypeReg}}},
 		{"directory over file", "Can't replace file with directory", []member{{name: "./", kind: tar.TypeDir}, {name: "x", kind: tar.TypeReg}, {name: "x/", kind: tar.TypeDir}}},
 		{"file over directory", "Can't replace directory with file", []member{{name: "./", kind: tar.TypeDir}, {name: "x/", kind: tar.TypeDir}, {name: "x", kind: tar.TypeReg}}},
-		{"hard link to nothing", "not there", []member{{name: "./", kind: tar.TypeDir}, {name: "x", kind: tar.TypeLink, target: "y"}}},
+		{"hard link to nothing", "ostree-tar: Processing deferred hardlink y: Failed to find object", []member{{name: "./", kind: tar.TypeDir}, {name: "x", kind: tar.TypeLink, target: "y"}}},
+		{"hard link to a directory", "Expected hardlink file target at \"d\"", []member{{name: "./", kind: tar.TypeDir}, {name: "d/", kind: tar.TypeDir}, {name: "x", kind: tar.TypeLink, target: "d"}}},
+		{"not a directory", "No such file or directory: x", []member{{name: "./", kind: tar.TypeDir}, {name: "x", kind: tar.TypeSymlink, target: "/etc"}, {name: "x/passwd", kind: tar.TypeReg}}},
+		{"root", "root of an archive is not a directory", []member{{name: "./", kind: tar.TypeSymlink, target: "/etc"}}},
+		{"long path", "is too long", []member{{name: "./", kind: tar.TypeDir}, {name: strings.Repeat("x/", maxArchivePath/2) + "y", kind: tar.TypeReg}}},
 		{"bad UTF-8", "UTF-8", []member{{name: "./", kind: tar.TypeDir}, {name: "x\xff", kind: tar.TypeReg}}},
 	} {
 		_, err := importArchive(t, tarBytes(t, c.members), ImportOptions{}, TarOptions{})
@@ -163,6 +167,78 @@ func TestImportTarErrors(t *testing.T) {
 	got, err := importArchive(t, tarBytes(t, one), ImportOptions{}, TarOptions{AutocreateParents: true})
 	if err != nil || paths(t, got) != "/ /x /x/y /x/y/z" {
 		t.Errorf("with parents: %v", err)
+	}
+}
+
+// TestArchiveLimits has more of everything than an import keeps.
+func TestArchiveLimits(t *testing.T) {
+	for _, tt := range []struct {
+		before archiveCount
+		want   string
+	}{
+		{archiveCount{entries: maxArchiveEntries - 1}, ""},
+		{archiveCount{entries: maxArchiveEntries}, "Archive has more than 10485760 entries"},
+		{archiveCount{names: maxArchiveNames - 2}, ""},
+		{archiveCount{names: maxArchiveNames - 1}, "Paths in archive have more than 1073741824 bytes"},
+	} {
+		err := tt.before.add(&tar.Header{Name: "a", Linkname: "b"})
+		if tt.want == "" && err != nil || tt.want != "" && (err == nil || err.Error() != tt.want) {
+			t.Errorf("error %v, want %q", err, tt.want)
+		}
+	}
+	// What waits for its content counts, too.
+	links := make([]member, 5)
+	for i := range links {
+		links[i] = member{name: strings.Repeat("x", i+1), kind: tar.TypeReg}
+	}
+	in, err := newArchiveReader(bytes.NewReader(cpioBytes(links, func(member) (int, int) { return 7, 9 })))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.(*cpioReader).count.entries = maxArchiveEntries - 4
+	if _, err := in.Next(); err == nil || !strings.Contains(err.Error(), "entries") {
+		t.Errorf("links without a content: %v", err)
+	}
+}
+
+// endless is a tar file of one entry that goes on forever: its size is a field of the header.
+type endless struct {
+	header io.Reader
+	read   int64
+}
+
+func (e *endless) Read(b []byte) (int, error) {
+	if n, err := e.header.Read(b); n > 0 || err != io.EOF {
+		return n, err
+	}
+	clear(b)
+	e.read += int64(len(b))
+	return len(b), nil
+}
+
+// TestHugeFile says that it has a file of more than the disk holds: that is told before any
+// of it is read.
+func TestHugeFile(t *testing.T) {
+	for _, mode := range []Mode{Archive, BareUser} {
+		r := newRepo(t, mode)
+		tx, err := r.Begin(t.Context(), TransactionOptions{NoFsync: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer tx.Abort()
+		var buf bytes.Buffer
+		w := tar.NewWriter(&buf)
+		for _, h := range []*tar.Header{{Name: "./", Typeflag: tar.TypeDir, Mode: 0o755}, {Name: "x", Mode: 0o644, Size: 1 << 60, Format: tar.FormatGNU}} {
+			if err := w.WriteHeader(h); err != nil {
+				t.Fatal(err)
+			}
+		}
+		in := &endless{header: &buf}
+		_, err = tx.ImportTar(in, ImportOptions{CanonicalPermissions: true}, TarOptions{})
+		var space *NoSpaceError
+		if !errors.As(err, &space) || in.read > 1<<20 {
+			t.Errorf("%s: error %v after %d bytes", mode, err, in.read)
+		}
 	}
 }
 

@@ -40,6 +40,9 @@ func (e *MissingObjectError) Unwrap() error { return fs.ErrNotExist }
 // Mode is the mode of the repository.
 func (o *Objects) Mode() Mode { return o.mode }
 
+// StoresXattrs tells whether files keep their extended attributes.
+func (o *Objects) StoresXattrs() bool { return !o.disableXattrs && o.mode != BareUserOnly }
+
 func (o *Objects) loosePath(t ostree.ObjectType, c ostree.Checksum) string {
 	return ostree.LoosePath(c, t, o.mode == Archive)
 }

@@ -217,7 +217,8 @@ func (p *prune) markRef(name string, c ostree.Checksum) error {
 	return p.r.Traverse(p.ctx, c, depth, p.o.CommitOnly, p.keep)
 }
 
-// markYounger keeps the head of a branch and its younger ancestors.
+// markYounger keeps the head of a branch, and if that is young enough its ancestors up to the
+// first older one.
 func (p *prune) markYounger(c ostree.Checksum) error {
 	for first := true; !c.IsZero(); first = false {
 		commit, err := p.r.Commit(c)
@@ -227,10 +228,11 @@ func (p *prune) markYounger(c ostree.Checksum) error {
 		if err != nil {
 			return err
 		}
-		if !first && commit.Time().Before(p.o.KeepYoungerThan) {
+		older := commit.Time().Before(p.o.KeepYoungerThan)
+		if older && !first {
 			return nil
 		}
-		if err := p.r.Traverse(p.ctx, c, 0, p.o.CommitOnly, p.keep); err != nil {
+		if err := p.r.Traverse(p.ctx, c, 0, p.o.CommitOnly, p.keep); err != nil || older {
 			return err
 		}
 		c = commit.Parent

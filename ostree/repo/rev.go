@@ -86,6 +86,17 @@ func (r *Repo) resolveRef(remote, ref string) (ostree.Checksum, error) {
 	return ostree.Checksum{}, fs.ErrNotExist
 }
 
+// FindRef returns the commit of a ref of this repository or, if it has none, of a parent. A name
+// without a remote may be a ref of any remote, as in ResolveRev; it is never part of a checksum.
+// The error wraps fs.ErrNotExist when there is no such ref.
+func (r *Repo) FindRef(remote, ref string) (ostree.Checksum, error) {
+	sum, err := r.resolveRef(remote, ref)
+	if err != nil && isMissing(err) && r.parent != nil {
+		return r.parent.FindRef(remote, ref)
+	}
+	return sum, err
+}
+
 // resolvePrefix finds the one commit whose checksum starts with rev.
 func (r *Repo) resolvePrefix(rev string) (ostree.Checksum, error) {
 	if len(rev) < 2 || len(rev) > 64 || strings.Trim(rev, "0123456789abcdef") != "" {
