@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -206,7 +207,7 @@ func (m *committer) findParent() (ostree.Checksum, error) {
 	if err != nil {
 		return ostree.Checksum{}, err
 	}
-	sum, err := m.repo.LookupRef(remote, ref)
+	sum, err := m.repo.FindRef(remote, ref)
 	if errors.Is(err, fs.ErrNotExist) {
 		return ostree.Checksum{}, nil
 	}
@@ -390,7 +391,7 @@ func (m *committer) metadata(t tree.Tree, parent ostree.Checksum) (gvariant.Valu
 			refs = append(refs, m.branch)
 		}
 		slices.Sort(refs)
-		d.Add(ostree.KeyRefBinding, gvariant.Strings(slices.Compact(refs)))
+		d.Add(ostree.KeyRefBinding, gvariant.Strings(refs))
 		if id := m.repo.CollectionID(); id != "" {
 			if _, ok := d.Get(ostree.KeyCollectionBinding); !ok {
 				d.Add(ostree.KeyCollectionBinding, gvariant.String(id))
@@ -534,26 +535,43 @@ func (m *committer) time() (uint64, error) {
 func (m *committer) importTar(tx *repo.Transaction, path string, base tree.Tree) (tree.Tree, error) {
 	o := repo.TarOptions{Base: base, AutocreateParents: m.autoParents}
 	if m.pathFilter != "" {
-		pattern, replacement, ok := strings.Cut(m.pathFilter, ",")
-		if !ok {
-			return tree.Tree{}, errors.New("Missing ',' in --tar-pathname-filter")
-		}
-		re, err := regexp.Compile(pattern)
-		if err != nil {
+		var err error
+		if o.Rename, err = parsePathFilter(m.pathFilter); err != nil {
 			return tree.Tree{}, err
 		}
-		// Groups are written \1 as in PCRE.
-		replacement = regexp.MustCompile(`\\(\d)`).ReplaceAllString(strings.ReplaceAll(replacement, "$", "$$"), "$${$1}")
-		o.Rename = func(p string) string { return re.ReplaceAllString(p, replacement) }
 	}
 	in := m.in
 	if path != "-" {
 		f, err := os.Open(path)
 		if err != nil {
-			return tree.Tree{}, err
+			if abs, absErr := filepath.Abs(path); absErr == nil {
+				path = abs
+			}
+			return tree.Tree{}, fmt.Errorf("archive_read_open_filename: Failed to open '%s'", path)
 		}
 		defer f.Close()
 		in = f
 	}
 	return tx.ImportTar(in, m.importOptions, o)
+}
+
+// parsePathFilter reads "REGEX,REPLACEMENT". Groups are \1 or \g<NAME> in the replacement, as
+// GLib has it.
+func parsePathFilter(text string) (func(string) string, error) {
+	pattern, replacement, ok := strings.Cut(text, ",")
+	if !ok {
+		return nil, errors.New("Missing ',' in --tar-pathname-filter")
+	}
+	re, err := regexp.Compile(pattern)
+	if err != nil {
+		return nil, fmt.Errorf("--tar-pathname-filter: %w", err)
+	}
+	replacement = strings.ReplaceAll(replacement, "$", "$$")
+	replacement = regexp.MustCompile(`\\(?:\d|g<\w+>|\\)`).ReplaceAllStringFunc(replacement, func(s string) string {
+		if s == `\\` {
+			return `\`
+		}
+		return "${" + strings.TrimSuffix(strings.TrimPrefix(s[1:], "g<"), ">") + "}"
+	})
+	return func(p string) string { return re.ReplaceAllString(p, replacement) }, nil
 }

@@ -51,6 +51,9 @@ func diffCommand() *command {
 }
 
 func (d *diffCmd) run(from, to string) error {
+	if !(onDisk(from) && onDisk(to)) && !d.repo.StoresXattrs() {
+		d.options.noXattrs = true
+	}
 	side := func(arg string) (tree.Tree, error) {
 		if onDisk(arg) {
 			return d.scan(arg)

@@ -2,6 +2,8 @@ package ostree
 
 import (
 	"archive/tar"
+	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -57,16 +59,22 @@ func (x *exporter) run(rev string) error {
 	if err != nil {
 		return err
 	}
-	out := x.out
-	if x.output != "" {
-		f, err := os.Create(x.output)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		out = f
+	if !root.IsDir {
+		return errors.New("Not a directory")
 	}
-	x.tar, x.time, x.written = tar.NewWriter(out), commit.Time(), map[ostree.Checksum]string{}
+	x.time, x.written = commit.Time(), map[ostree.Checksum]string{}
+	if x.output == "" {
+		return x.writeTo(x.out, root)
+	}
+	f, err := os.Create(x.output)
+	if err != nil {
+		return err
+	}
+	return errors.Join(x.writeTo(f, root), f.Close())
+}
+
+func (x *exporter) writeTo(out io.Writer, root tree.Entry) error {
+	x.tar = tar.NewWriter(out)
 	if err := x.write("", root); err != nil {
 		return err
 	}
@@ -138,6 +146,11 @@ func (x *exporter) tarHeader(name string, kind byte, h ostree.FileHeader, size i
 	if !x.noXattrs && len(h.Xattrs) > 0 {
 		out.PAXRecords = map[string]string{}
 		for _, a := range h.Xattrs {
+			if strings.Contains(a.Name, "=") { // which ends a key
+				name := strings.NewReplacer("%", "%25", "=", "%3D").Replace(a.Name)
+				out.PAXRecords["LIBARCHIVE.xattr."+name] = base64.RawStdEncoding.EncodeToString(a.Value)
+				continue
+			}
 			out.PAXRecords["SCHILY.xattr."+a.Name] = string(a.Value)
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // likeC are command lines that both programs answer with the same words and status, one after
@@ -47,6 +49,35 @@ const likeC = `
 --repo=r commit -b z --base=x --tree=tar=layer.tar --timestamp=@1500000003 --canonical-permissions
 --repo=r commit --orphan --statoverride=override --timestamp=@1500000003 --canonical-permissions tree
 --repo=r commit --orphan --bootable kernels
+--repo=q init --mode=archive
+--repo=q commit --orphan --table-output --timestamp=@1500000004 --canonical-permissions tree
+--repo=q commit --orphan --bind-ref=q --bind-ref=b --bind-ref=q --timestamp=@1500000003 --canonical-permissions tree
+--repo=q commit --orphan --add-metadata-string==x tree
+--repo=q commit --orphan --add-metadata=x=garbage tree
+--repo=q commit --orphan --parent=none --keep-metadata=x tree
+--repo=q commit --orphan --canonical-permissions --owner-uid=5 tree
+--repo=q commit --orphan --tree=tar=nope
+--repo=q commit --orphan --mode-ro-executables --statoverride=executables --timestamp=@1500000003 --owner-uid=0 --owner-gid=0 --no-xattrs special/d
+--repo=o init --mode=bare-user-only
+--repo=o commit -b x --timestamp=@1500000003 attributes
+--repo=o diff x ./attributes
+--repo=q commit -b attributes --timestamp=@1500000003 --no-xattrs attributes
+--repo=q diff attributes ./attributes
+--repo=q diff --no-xattrs attributes ./attributes
+--repo=q diff --no-xattrs --owner-uid=5 attributes ./attributes
+--repo=q refs --delete attributes
+--repo=p init --mode=archive
+--repo=p commit -b x --timestamp=@1500000200 --canonical-permissions tree
+--repo=p commit -b x --timestamp=@1500000010 --canonical-permissions tree/sub
+--repo=p prune --keep-younger-than=@1500000100
+--repo=p commit --orphan special
+--repo=p refs --create=n:ew x
+--repo=p commit -b ew --timestamp=@1500000005 --canonical-permissions tree
+--repo=p log ew
+--repo=p refs --delete ew
+--repo=p commit -b below/ew --timestamp=@1500000006 --canonical-permissions tree
+--repo=p commit -b below --timestamp=@1500000006 --canonical-permissions tree
+--repo=p refs --delete below/ew
 --repo=r refs --delete z
 --repo=r show x --print-sizes
 --repo=r refs x
@@ -187,7 +218,7 @@ func TestCommandsLikeC(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, dir := range dirs {
-		for name, data := range map[string]string{"a": "one\n", "sub/b": "two\n", "../override": "=420 /nope\n",
+		for name, data := range map[string]string{"a": "one\n", "sub/b": "two\n", "../override": "=420 /nope\n", "../executables": "73 /over\n=511 /tool\n",
 			"../kernels/usr/lib/modules/1/vmlinuz": "", "../kernels/usr/lib/modules/2/vmlinuz": "",
 			"../empty.tar": strings.Repeat("\x00", 1024), "../layer.tar": layer.String(),
 			"../last": "x\x00/sub\x00x", "../wrong": "x\x00/\x00nope\x00/sub\x00", "../wrongpath": "x\x00/nope\x00x\x00/\x00"} {
@@ -196,7 +227,14 @@ func TestCommandsLikeC(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := os.Symlink("a", filepath.Join(dir, "tree/link")); err != nil {
+		for name, data := range map[string]string{"special/d/over": "", "special/d/tool": "", "attributes/x": "x"} {
+			path := filepath.Join(dir, name)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(data), 0o644)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := errors.Join(os.Symlink("a", filepath.Join(dir, "tree/link")), unix.Mkfifo(filepath.Join(dir, "special/fifo"), 0o644),
+			os.Chmod(filepath.Join(dir, "special/d/tool"), 0o777), unix.Setxattr(filepath.Join(dir, "attributes/x"), "user.x", []byte("v"), 0)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -3,6 +3,7 @@ package ostree
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io/fs"
 	"strings"
 
@@ -69,11 +70,15 @@ func (e *env) printCommit(sum ostree.Checksum, data []byte, o dumpOptions) error
 	if err != nil {
 		return err
 	}
+	date := commit.Time().UTC()
+	if date.Year() < 1 || date.Year() > 9999 {
+		return fmt.Errorf("Failed to read commit: Invalid timestamp: %d", commit.Timestamp)
+	}
 	if !commit.Parent.IsZero() {
 		e.printf("Parent:  %s\n", commit.Parent)
 	}
 	e.printf("ContentChecksum:  %s\n", commit.ContentChecksum())
-	e.printf("Date:  %s\n", commit.Time().UTC().Format("2006-01-02 15:04:05 +0000"))
+	e.printf("Date:  %s\n", date.Format("2006-01-02 15:04:05 +0000"))
 	if v := commit.Version(); v != "" {
 		e.printf("Version: %s\n", v)
 	}

@@ -121,9 +121,6 @@ func (s *shower) showDetached(sum ostree.Checksum) error {
 		return err
 	}
 	if data == nil {
-		if s.listDetached {
-			return nil
-		}
 		return fmt.Errorf("No detached metadata for commit %s", sum)
 	}
 	dict := gvariant.New("a{sv}", data, binary.LittleEndian)
