@@ -314,6 +314,15 @@ func TestImmutable(t *testing.T) {
 	oracle(t)
 	w := newWorld(t)
 	s := w.openWith(Options{SkipSync: true})
+	t.Cleanup(func() { // or the test's directory cannot be removed
+		dirs, _ := filepath.Glob(filepath.Join(w.root(), "ostree/deploy/os/deploy/*.?"))
+		for _, dir := range dirs {
+			if fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY, 0); err == nil {
+				_ = setImmutable(fd, false)
+				unix.Close(fd)
+			}
+		}
+	})
 	d, _ := w.deploy(s, w.commit("1", nil), nil)
 	fd, err := unix.Open(s.DeploymentPath(d), unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	must(t, err)
