@@ -272,6 +272,37 @@ func TestCheckoutOverMatchesReference(t *testing.T) {
 	}
 }
 
+// TestWhiteoutsAgain checks out whiteouts of overlayfs where they are already, and where something
+// else is.
+func TestWhiteoutsAgain(t *testing.T) {
+	treetest.NeedRoot(t)
+	dir := t.TempDir()
+	r := newRepo(t, BareUser)
+	var commits []ostree.Checksum
+	for i, mode := range []os.FileMode{0o644, 0o600} {
+		src := fmt.Sprintf("%s/src-%d", dir, i)
+		writeFiles(t, src, ".ostree-wh.x", "")
+		if err := os.Chmod(src+"/.ostree-wh.x", mode); err != nil {
+			t.Fatal(err)
+		}
+		commits = append(commits, commitDir(t, r, fmt.Sprint("x", i), src, ImportOptions{}))
+	}
+	o := CheckoutOptions{UserMode: true, Overwrite: UnionIdentical, RequireHardlinks: true, PassthroughWhiteouts: true}
+	for i, c := range []int{0, 0, 1} {
+		err := r.Checkout(t.Context(), commits[c], dir+"/dest", o)
+		if (err == nil) != (c == 0) || err != nil && !errors.Is(err, fs.ErrExist) {
+			t.Errorf("checkout %d: %v", i, err)
+		}
+	}
+	if fi, err := os.Lstat(dir + "/dest/x"); err != nil || fi.Mode() != os.ModeDevice|os.ModeCharDevice|0o644 {
+		t.Errorf("%v, %v", fi, err)
+	}
+	writeFiles(t, dir+"/file", "x", "")
+	if err := r.Checkout(t.Context(), commits[0], dir+"/file", o); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("over a file: %v", err)
+	}
+}
+
 func TestFsckFindsProblems(t *testing.T) {
 	for _, mode := range []Mode{BareUser, Archive} {
 		r := newRepo(t, mode)

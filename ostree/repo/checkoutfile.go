@@ -333,12 +333,7 @@ func (co *checkout) whiteout(d *dirfd.Dir, e tree.Entry, name string) error {
 	if err != nil {
 		return err
 	}
-	if co.opts.Overwrite == UnionIdentical {
-		if same, err := co.sameWhiteout(d, name, h); same || err != nil {
-			return err
-		}
-	}
-	return co.place(d, name, e.Checksum, func(name string) error {
+	create := func(name string) error {
 		if err := unix.Mknodat(d.FD(), name, unix.S_IFCHR|h.Mode&ostree.ModePerm, 0); err != nil {
 			return pathError("mknod", name, err)
 		}
@@ -354,7 +349,14 @@ func (co *checkout) whiteout(d *dirfd.Dir, e tree.Entry, name string) error {
 			}
 		}
 		return d.Chmod(name, h.Mode&ostree.ModePerm)
-	})
+	}
+	if co.opts.Overwrite == UnionIdentical { // what is there is compared with the whiteout, not with the file that stands for it
+		if same, err := co.sameWhiteout(d, name, h); same || err != nil {
+			return err
+		}
+		return create(name)
+	}
+	return co.place(d, name, e.Checksum, create)
 }
 
 // sameWhiteout tells whether a whiteout is there already, with the same metadata as far as
