@@ -181,6 +181,13 @@ func (f *fsck) refs() error {
 	for _, ref := range mirrors {
 		f.ref(ref.CollectionRef.String(), ref.Collection, ref.Ref, ref.Checksum)
 	}
+	if own := f.r.CollectionID(); own != "" && (f.o.VerifyBindings || f.o.VerifyBackRefs) {
+		for _, ref := range refs {
+			if ref.Remote == "" {
+				f.ref(ostree.CollectionRef{Collection: own, Ref: ref.Name}.String(), own, ref.Name, ref.Checksum)
+			}
+		}
+	}
 	return nil
 }
 
@@ -208,18 +215,26 @@ func (f *fsck) ref(text, collection, name string, sum ostree.Checksum) {
 	if !f.o.VerifyBindings && !f.o.VerifyBackRefs {
 		return
 	}
-	if err := VerifyRefBinding(&c, name); err != nil {
-		bad(fmt.Errorf("Commit %s: %w", sum, err))
-	} else if err := VerifyCollectionBinding(&c, collection); collection != "" && err != nil {
+	if err := verifyBindings(&c, collection, name); err != nil {
 		bad(fmt.Errorf("Commit %s: %w", sum, err))
 	}
 }
 
-// VerifyCollectionBinding checks that a commit which is bound to a collection came from it.
-func VerifyCollectionBinding(c *ostree.Commit, collection string) error {
+// verifyBindings checks that a commit is bound to a ref of a collection, or to a ref of none
+// if it is bound at all.
+func verifyBindings(c *ostree.Commit, collection, ref string) error {
+	if _, ok := c.Metadata.Lookup(ostree.KeyRefBinding); !ok && collection != "" {
+		return errors.New("Expected commit metadata to have ref binding information, found none")
+	}
+	if err := VerifyRefBinding(c, ref); err != nil || collection == "" {
+		return err
+	}
 	bound := c.MetadataString(ostree.KeyCollectionBinding)
-	if bound == "" || bound == collection {
+	switch bound {
+	case collection:
 		return nil
+	case "":
+		return errors.New("Expected commit metadata to have collection ID binding information, found none")
 	}
 	return fmt.Errorf("Commit has collection ID ‘%s’ in collection binding metadata, while the remote it came from has collection ID ‘%s’",
 		bound, collection)

@@ -253,6 +253,8 @@ type refUpdate struct {
 	name  string
 	sum   ostree.Checksum // zero: delete, unless there is an alias
 	alias string
+	// noFsync leaves it to the kernel when the change reaches the disk, as the configuration may.
+	noFsync bool
 }
 
 func validateNewRef(ref string) error {
@@ -287,7 +289,7 @@ func (r *Repo) setRef(u refUpdate) error {
 	if u.alias != "" {
 		return replaceSymlink(d, base, strings.Repeat("../", strings.Count(u.name, "/"))+u.alias)
 	}
-	fsync := r.settings().fsync
+	fsync := r.settings().fsync && !u.noFsync
 	if err := d.WriteFileAtomic(base, []byte(u.sum.String()+"\n"), 0o644, fsync); err != nil {
 		return err
 	}
@@ -367,7 +369,7 @@ func (r *Repo) deleteRef(u refUpdate) error {
 	if err := d.Unlink(path.Base(u.name)); err != nil && !os.IsNotExist(err) {
 		return err
 	}
-	if r.settings().fsync {
+	if r.settings().fsync && !u.noFsync {
 		return d.Sync()
 	}
 	return nil

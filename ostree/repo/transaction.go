@@ -258,7 +258,9 @@ func (tx *Transaction) publish() error {
 
 func (tx *Transaction) writeRefs() error {
 	for _, key := range slices.Sorted(maps.Keys(tx.refs)) {
-		if err := tx.repo.setRef(tx.refs[key]); err != nil {
+		u := tx.refs[key]
+		u.noFsync = tx.options.NoFsync
+		if err := tx.repo.setRef(u); err != nil {
 			return err
 		}
 		if err := failpoint.At("repo.commit.ref"); err != nil {
