@@ -94,7 +94,7 @@ func (h *handler) refuse(r *http.Request) int {
 			return http.StatusForbidden
 		}
 	}
-	if strings.Contains(r.URL.Path, "../") {
+	if strings.Contains(clean(r.URL.Path), "../") {
 		return http.StatusForbidden
 	}
 	h.mu.Lock()
@@ -117,9 +117,19 @@ func hasCookie(r *http.Request, name, value string) bool {
 	return false
 }
 
+// clean returns the path of a request without what has no meaning in it. A slash at its end says
+// that it is a directory.
+func clean(p string) string {
+	q := path.Clean("/" + p)
+	if strings.HasSuffix(p, "/") && q != "/" {
+		q += "/"
+	}
+	return q
+}
+
 // file answers with a file or the list of a directory.
 func (h *handler) file(w http.ResponseWriter, r *http.Request) {
-	path := filepath.Join(h.root, path.Clean("/"+r.URL.Path))
+	path := h.root + clean(r.URL.Path)
 	fi, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.EINVAL): // no file has a NUL in its name

@@ -97,6 +97,7 @@ func parse(args []string, stdout io.Writer) (o options, dir string, err error) {
 	}
 	all := set
 	all.Func(help, "help", 'h', "", "")
+	all.Func(help, "help-all", '?', "", "")
 	rest, err := all.Parse(args)
 	if err != nil {
 		return o, "", err

@@ -101,7 +101,9 @@ func TestFiles(t *testing.T) {
 		{"GET", "/sub/", "", 200, `<a href="b&amp;c">b&amp;c</a>`},
 		{"GET", "/none", "", 404, ""},
 		{"GET", "/secret", "", 403, ""},
-		{"GET", "/%2e%2e/x", "", 403, ""},
+		{"GET", "/%2e%2e/x", "", 404, ""},
+		{"GET", "/sub/a/", "", 500, ""},
+		{"GET", "/sub../a", "", 403, ""},
 		{"GET", "/%2e%2e", "", 301, ""}, // the root itself
 		{"POST", "/sub/a", "", 501, ""},
 		{"GET", "/sub/a", "If-None-Match=" + tag, 304, ""},

@@ -243,28 +243,51 @@ func (n *node) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fs
 	return n.entry(ctx, name, out)
 }
 
+// Getattr tells of what has the name now, which may be a copy of what was opened under it.
 func (n *node) Getattr(ctx context.Context, f fs.FileHandle, out *fuse.AttrOut) syscall.Errno {
-	if open, ok := f.(fs.FileGetattrer); ok {
-		return open.Getattr(ctx, out) // may have no name anymore
+	err := n.m.attr(n.path(), &out.Attr)
+	if open, ok := f.(*fs.LoopbackFile); ok && errors.Is(err, unix.ENOENT) {
+		return open.Getattr(ctx, out)
 	}
-	return errno(n.m.attr(n.path(), &out.Attr))
+	return errno(err)
 }
 
 func (n *node) Setattr(ctx context.Context, f fs.FileHandle, in *fuse.SetAttrIn, out *fuse.AttrOut) syscall.Errno {
-	if err := n.change(in); err != nil {
+	err := n.change(in)
+	if open, ok := f.(*fs.LoopbackFile); ok && errors.Is(err, unix.ENOENT) {
+		return changeNameless(ctx, open, in, out)
+	}
+	if err != nil {
 		return errno(err)
 	}
 	return n.Getattr(ctx, f, out)
 }
 
-// change sets what the request names. Times may be set on every file.
+// changeNameless changes an open file that has lost its name. One that has others cannot be
+// replaced with a copy anymore.
+func changeNameless(ctx context.Context, f *fs.LoopbackFile, in *fuse.SetAttrIn, out *fuse.AttrOut) syscall.Errno {
+	if e := f.Getattr(ctx, out); e != fs.OK {
+		return e
+	}
+	if out.Nlink > 0 && changesFile(in) {
+		return unix.EROFS
+	}
+	return f.Setattr(ctx, in, out)
+}
+
+// changesFile tells whether the request changes more than times, which may be set on every file.
+func changesFile(in *fuse.SetAttrIn) bool {
+	return in.Valid&(fuse.FATTR_MODE|fuse.FATTR_UID|fuse.FATTR_GID|fuse.FATTR_SIZE) != 0
+}
+
+// change sets what the request names.
 func (n *node) change(in *fuse.SetAttrIn) error {
 	at, p := n.m.base.FD(), n.path()
 	mode, hasMode := in.GetMode()
 	uid, hasUID := in.GetUID()
 	gid, hasGID := in.GetGID()
 	size, hasSize := in.GetSize()
-	if hasMode || hasUID || hasGID || hasSize {
+	if changesFile(in) {
 		n.m.mu.Lock()
 		defer n.m.mu.Unlock()
 		if err := n.m.own(p); err != nil {

@@ -95,7 +95,8 @@ func Main(args []string, stdout, stderr io.Writer) int {
 }
 
 func parse(args []string) (o options, err error) {
-	o.fuse.FsName = "rofiles-fuse"
+	o.fuse.Name, o.fuse.FsName = "rofiles-fuse", "rofiles-fuse"
+	o.fuse.DirectMount = true // root needs no fusermount
 	var paths []string
 	for len(args) > 0 {
 		arg := args[0]
@@ -149,6 +150,8 @@ func (o *options) mountOptions(list string) {
 			o.fuse.AllowOther = true
 		case ok:
 			o.fuse.FsName = name
+		case strings.HasPrefix(word, "subtype="):
+			o.fuse.Name = strings.TrimPrefix(word, "subtype=")
 		default:
 			o.fuse.Options = append(o.fuse.Options, word)
 		}
