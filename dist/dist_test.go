@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"rpmostree/internal/treetest"
 )
 
 func write(t *testing.T, at, text string, mode os.FileMode) {
@@ -79,10 +81,7 @@ install && installkernel && depends && ls -d "$initdir"/usr/lib/systemd/system/*
 
 // TestUnits lets systemd read the units, in a root where the programs are.
 func TestUnits(t *testing.T) {
-	analyze, err := exec.LookPath("systemd-analyze")
-	if err != nil {
-		t.Skip("needs systemd-analyze")
-	}
+	analyze := treetest.Oracle(t, "systemd-analyze")
 	root := t.TempDir()
 	for _, program := range []string{"usr/bin/ostree", "usr/lib/ostree/ostree-prepare-root", "usr/lib/ostree/ostree-remount"} {
 		write(t, filepath.Join(root, program), "#!/bin/sh\n", 0o755)

@@ -4,35 +4,16 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"rpmostree/internal/treetest"
 )
-
-func needOstree(t *testing.T) {
-	t.Helper()
-	if _, err := exec.LookPath("ostree"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip("needs the C ostree: ", err)
-	}
-}
-
-func run(t *testing.T, name string, args ...string) string {
-	t.Helper()
-	out, err := exec.Command(name, args...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s %v: %v\n%s", name, args, err, out)
-	}
-	return strings.TrimSpace(string(out))
-}
 
 // TestAgainstC parses and writes back every metadata object and the summary of a
 // repository that the C tool made, and checks the names of all objects.
 func TestAgainstC(t *testing.T) {
-	needOstree(t)
 	dir := t.TempDir()
 	repo, tree := dir+"/repo", dir+"/tree"
 	for i := range 300 {
@@ -52,14 +33,14 @@ func TestAgainstC(t *testing.T) {
 		}
 	}
 	os.Symlink("../some/target", tree+"/link")
-	run(t, "ostree", "--repo="+repo, "init", "--mode=archive")
+	treetest.Run(t, "ostree", "--repo="+repo, "init", "--mode=archive")
 	rev := ""
 	for i := range 2 {
 		args := []string{"--repo=" + repo, "commit", "-b", "main", "-s", "subject", "-m", "body\nlines", "--tree=dir=" + tree,
 			"--add-metadata-string=version=1." + fmt.Sprint(i), "--add-metadata=n=uint64 5", "--owner-uid=3", "--generate-sizes"}
-		rev = run(t, "ostree", args...)
+		rev = treetest.Run(t, "ostree", args...)
 	}
-	run(t, "ostree", "--repo="+repo, "summary", "-u")
+	treetest.Run(t, "ostree", "--repo="+repo, "summary", "-u")
 	checkObjects(t, repo)
 	b, err := os.ReadFile(repo + "/summary")
 	if err != nil {

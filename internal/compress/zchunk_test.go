@@ -8,20 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-)
 
-// program returns the path of an oracle.
-func program(t testing.TB, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s is not installed", name)
-		}
-		t.Skipf("%s is not installed", name)
-	}
-	return path
-}
+	"rpmostree/internal/treetest"
+)
 
 func unzchunk(b []byte) ([]byte, error) {
 	r, f, err := NewDetectingReader(bytes.NewReader(b), 0)
@@ -37,7 +26,7 @@ func unzchunk(b []byte) ([]byte, error) {
 
 // What zck writes is read, with all of its options.
 func TestZchunkPrograms(t *testing.T) {
-	zck, unzck := program(t, "zck"), program(t, "unzck")
+	zck, unzck := treetest.Oracle(t, "zck"), treetest.Oracle(t, "unzck")
 	dir := t.TempDir()
 	data := sample()
 	file, dict := filepath.Join(dir, "data"), filepath.Join(dir, "dict")

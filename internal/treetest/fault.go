@@ -2,6 +2,10 @@ package treetest
 
 import (
 	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -35,4 +39,39 @@ func FastDir(t testing.TB) string {
 		return t.TempDir()
 	}
 	return dir
+}
+
+var failpoint = regexp.MustCompile(`failpoint\.At\("([^"]+)"\)`)
+
+// CheckFailpoints fails the test if a point of failure in the Go files of the current
+// directory, and those that patterns match, is not among the tested ones: "NAME" or
+// "NAME@COUNT", perhaps with "=error".
+func CheckFailpoints(t testing.TB, tested []string, patterns ...string) {
+	t.Helper()
+	var files []string
+	for _, pattern := range append(patterns, "*.go") {
+		list, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, list...)
+	}
+	n := 0
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range failpoint.FindAllSubmatch(text, -1) {
+			n++
+			if !slices.ContainsFunc(tested, func(s string) bool {
+				return strings.FieldsFunc(s, func(r rune) bool { return r == '@' || r == '=' })[0] == string(m[1])
+			}) {
+				t.Errorf("%s: nothing is killed at %s", name, m[1])
+			}
+		}
+	}
+	if n == 0 {
+		t.Error("no point of failure is here")
+	}
 }

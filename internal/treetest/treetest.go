@@ -5,6 +5,7 @@ package treetest
 import (
 	"bytes"
 	"crypto/sha256"
+	"debug/elf"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -19,19 +20,58 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Oracle returns the path of the program that a test compares with. A missing
-// program skips the test, or fails it when the environment has CI=true.
+// Oracle returns the path of the program that a test compares with, in PATH. A missing
+// program skips the test, or fails it when the environment has CI=true. A program of the
+// project is none, even if it has the name of a C program and comes first.
 func Oracle(t testing.TB, name string) string {
 	t.Helper()
-	path, err := exec.LookPath(name)
-	if err == nil {
-		return path
+	path, err := lookPath(name)
+	if err != nil {
+		Skip(t, name, " is not installed")
 	}
+	return path
+}
+
+// Skip skips the test for want of something that the machine may lack, or fails it when the
+// environment has CI=true: there nothing may be lacking.
+func Skip(t testing.TB, why ...any) {
+	t.Helper()
 	if os.Getenv("CI") == "true" {
-		t.Fatalf("%s is not installed", name)
+		t.Fatal(why...)
 	}
-	t.Skipf("%s is not installed", name)
-	return ""
+	t.Skip(why...)
+}
+
+// lookPath finds a program that is not the project's own. The C programs of those names are
+// linked with GLib.
+func lookPath(name string) (string, error) {
+	dirs := filepath.SplitList(os.Getenv("PATH"))
+	switch filepath.Base(name) {
+	case "ostree", "rofiles-fuse", "ostree-trivial-httpd":
+	default:
+		return exec.LookPath(name)
+	}
+	if filepath.IsAbs(name) {
+		dirs = []string{"/"}
+	}
+	for _, dir := range dirs {
+		path, err := exec.LookPath(filepath.Join(dir, name))
+		if err == nil && usesLibrary(path, "libglib-2.0.so") {
+			return path, nil
+		}
+	}
+	return "", &exec.Error{Name: name, Err: exec.ErrNotFound}
+}
+
+// usesLibrary tells whether a program is linked with a shared library.
+func usesLibrary(path, library string) bool {
+	f, err := elf.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	names, err := f.ImportedLibraries()
+	return err == nil && slices.ContainsFunc(names, func(s string) bool { return strings.HasPrefix(s, library) })
 }
 
 // Program returns the path of a program as PATH has it now, for tests that put others there later;
@@ -57,11 +97,11 @@ func Run(t testing.TB, name string, args ...string) string {
 	return strings.TrimSuffix(string(out), "\n")
 }
 
-// NeedRoot skips the test unless it runs as root.
+// NeedRoot skips the test unless it runs as root, or fails it when the environment has CI=true.
 func NeedRoot(t testing.TB) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		t.Skip("needs root")
+		Skip(t, "needs root")
 	}
 }
 

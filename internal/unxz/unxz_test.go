@@ -10,18 +10,14 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"rpmostree/internal/treetest"
 )
 
 // program returns the output of a program, or skips the test if it is not installed.
 func program(t testing.TB, in []byte, name string, args ...string) []byte {
 	t.Helper()
-	if _, err := exec.LookPath(name); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s is not installed", name)
-		}
-		t.Skipf("%s is not installed", name)
-	}
-	cmd := exec.Command(name, args...)
+	cmd := exec.Command(treetest.Oracle(t, name), args...)
 	cmd.Stdin = bytes.NewReader(in)
 	out, err := cmd.Output()
 	if err != nil {

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"rpmostree/internal/treetest"
 )
 
 // fakePrograms puts programs first in PATH which write how they were called to
@@ -91,9 +93,7 @@ func machine(t *testing.T, files map[string]string) string {
 }
 
 func TestZipl(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("zipl runs as root only")
-	}
+	treetest.NeedRoot(t)
 	for _, tt := range []struct {
 		name  string
 		files map[string]string
@@ -120,9 +120,7 @@ func TestZipl(t *testing.T) {
 }
 
 func TestSecureExecution(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("zipl runs as root only")
-	}
+	treetest.NeedRoot(t)
 	whole := map[string]string{
 		"sys/firmware/uv/prot_virt_guest": "1\n", "etc/se-hostkeys/ibm-z-hostkey-1": "key", "etc/se-hostkeys/other": "x",
 		"dev/disk/by-label/se": "", "etc/crypttab": "root", "etc/luks/root": "secret", "etc/luks/boot": "hidden",
@@ -193,7 +191,7 @@ func TestRamdisk(t *testing.T) {
 	cmd.Stdin = zip
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		t.Skipf("needs cpio: %v", err)
+		treetest.Skip(t, "needs cpio: ", err)
 	}
 	for _, want := range []string{"drwxr-xr-x", "-rw-------", " /etc\n", " /etc/luks\n", " /etc/crypttab\n", " /etc/luks/boot\n", " /etc/luks/root\n"} {
 		if !strings.Contains(string(out), want) {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -72,6 +73,17 @@ func crash(t *testing.T, op, point, repository, delta string) {
 
 var kinds = []string{"", "=error"}
 
+// generatePoints and applyPoints are where the operations end.
+var (
+	generatePoints = []string{"delta.part.written", "delta.part.written@3", "delta.generated", "delta.published"}
+	applyPoints    = []string{"delta.part", "delta.part@3", "repo.commit.staged", "repo.commit.object@4", "repo.commit.objects", "repo.commit.renamed", "delta.applied"}
+)
+
+// TestPointsAreCovered makes sure that no point of failure is forgotten.
+func TestPointsAreCovered(t *testing.T) {
+	treetest.CheckFailpoints(t, slices.Concat(generatePoints, applyPoints))
+}
+
 // TestCrashGenerate ends generate at each of its points: there is the old delta, or the
 // new one, and never a part of one.
 func TestCrashGenerate(t *testing.T) {
@@ -80,7 +92,7 @@ func TestCrashGenerate(t *testing.T) {
 		data, err := os.ReadFile(filepath.Join(h.Path(), h.name().Dir(), "superblock"))
 		return string(data), err
 	}
-	for _, point := range []string{"delta.part.written", "delta.part.written@3", "delta.generated", "delta.published"} {
+	for _, point := range generatePoints {
 		for _, kind := range kinds {
 			before, _ := ours()
 			crash(t, "generate", point+kind, h.Path(), h.name().String())
@@ -135,7 +147,7 @@ func crashApply(t *testing.T, seed uint64) {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(h.Path(), h.name().Dir())
-	for _, point := range []string{"delta.part", "delta.part@3", "repo.commit.staged", "repo.commit.object@4", "repo.commit.objects", "repo.commit.renamed", "delta.applied"} {
+	for _, point := range applyPoints {
 		for _, kind := range kinds {
 			r := h.withOld(t, repo.BareUserOnly)
 			crash(t, "apply", point+kind, r.Path(), dir)

@@ -92,6 +92,15 @@ var deaths = []struct{ point, pulls string }{
 	{"repo.commit.ref", "objects delta directory"}, {"repo.commit.refs", "objects delta directory"}, {"repo.ref.write", "objects delta directory"},
 }
 
+// TestPointsAreCovered makes sure that no point of failure is forgotten.
+func TestPointsAreCovered(t *testing.T) {
+	var have []string
+	for _, d := range deaths {
+		have = append(have, d.point)
+	}
+	treetest.CheckFailpoints(t, have)
+}
+
 // TestEveryDeath kills pulls everywhere. What was there before stays, the C ostree
 // finds nothing wrong, and the next pull succeeds.
 func TestEveryDeath(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"rpmostree/internal/failpoint"
+	"rpmostree/internal/treetest"
 	"rpmostree/ostree"
 
 	"golang.org/x/sys/unix"
@@ -110,17 +111,31 @@ func runCrash(t *testing.T, op, point string, r *Repo, dir string) bool {
 	return err != nil
 }
 
-// TestCrashes has what TestKilledEverywhere has not: errors at points, pulls and summaries.
+// crashes are what crashPoints have not: errors at points, pulls and summaries.
+var crashes = []struct{ op, point string }{
+	{"commit", "repo.commit.staged=error"},
+	{"commit", "repo.commit.object@5=error"},
+	{"commit", "repo.commit.renamed=error"},
+	{"pull", "repo.pull.fetched"},
+	{"pull", "repo.commit.object@3"},
+	{"pull", "repo.commit.renamed"},
+	{"summary", "repo.summary"},
+}
+
+// TestPointsAreCovered makes sure that no point of failure is forgotten.
+func TestPointsAreCovered(t *testing.T) {
+	var have []string
+	for _, points := range crashPoints {
+		have = append(have, points...)
+	}
+	for _, c := range crashes {
+		have = append(have, c.point)
+	}
+	treetest.CheckFailpoints(t, have)
+}
+
 func TestCrashes(t *testing.T) {
-	for _, tt := range []struct{ op, point string }{
-		{"commit", "repo.commit.staged=error"},
-		{"commit", "repo.commit.object@5=error"},
-		{"commit", "repo.commit.renamed=error"},
-		{"pull", "repo.pull.fetched"},
-		{"pull", "repo.commit.object@3"},
-		{"pull", "repo.commit.renamed"},
-		{"summary", "repo.summary"},
-	} {
+	for _, tt := range crashes {
 		t.Run(tt.op+"-"+tt.point, func(t *testing.T) { testCrash(t, tt.op, tt.point) })
 	}
 }
@@ -181,12 +196,10 @@ func testCrash(t *testing.T, op, point string) {
 }
 
 func TestFullDisk(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("needs root to mount")
-	}
+	treetest.NeedRoot(t)
 	mnt := t.TempDir()
 	if err := unix.Mount("tmpfs", mnt, "tmpfs", 0, "size=2m"); err != nil {
-		t.Skip("cannot mount a tmpfs:", err)
+		treetest.Skip(t, "cannot mount a tmpfs: ", err)
 	}
 	defer unix.Unmount(mnt, 0)
 	r, err := Init(filepath.Join(mnt, "repo"), InitOptions{Mode: BareUserOnly})

@@ -88,7 +88,7 @@ func TestReadOnlyDisk(t *testing.T) {
 	treetest.NeedRoot(t)
 	mnt := t.TempDir()
 	if err := unix.Mount("tmpfs", mnt, "tmpfs", 0, ""); err != nil {
-		t.Skip("cannot mount a tmpfs:", err)
+		treetest.Skip(t, "cannot mount a tmpfs: ", err)
 	}
 	defer unix.Unmount(mnt, unix.MNT_DETACH)
 	path, src := filepath.Join(mnt, "repo"), filepath.Join(t.TempDir(), "src")

@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"rpmostree/internal/treetest"
 )
 
 // readVictim is the environment variable that makes this test program print
@@ -72,7 +74,7 @@ func TestLock(t *testing.T) {
 		t.Errorf("waiting for the lock: %v", err)
 	}
 
-	cmd := exec.Command("ostree", "admin", "cleanup", "--sysroot="+w.root())
+	cmd := exec.Command(treetest.Oracle(t, "ostree"), "admin", "cleanup", "--sysroot="+w.root())
 	out := make(chan string, 8)
 	stdout, err := cmd.StdoutPipe()
 	must(t, err)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"rpmostree/internal/treetest"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -18,13 +20,11 @@ func inOwnMounts(t *testing.T) bool {
 	if os.Getenv(mark) != "" {
 		return true
 	}
-	if os.Getuid() != 0 {
-		t.Skip("needs root to mount")
-	}
+	treetest.NeedRoot(t)
 	self, err := os.Executable()
 	must(t, err)
 	if out, err := exec.Command("unshare", "-m", "true").CombinedOutput(); err != nil {
-		t.Skipf("cannot make a mount namespace: %s", out)
+		treetest.Skip(t, "cannot make a mount namespace: ", string(out))
 	}
 	cmd := exec.Command("unshare", "-m", "--propagation", "private", self, "-test.run", "^"+t.Name()+"$", "-test.v")
 	cmd.Env = append(os.Environ(), mark+"=1")

@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"rpmostree/internal/treetest"
 
 	"golang.org/x/sys/unix"
 )
@@ -101,9 +102,7 @@ func beSemodule() int {
 
 func TestRefreshPolicy(t *testing.T) {
 	oracle(t)
-	if _, err := exec.LookPath("bwrap"); err != nil {
-		t.Skip(err)
-	}
+	treetest.Oracle(t, "bwrap")
 	self, err := os.Executable()
 	must(t, err)
 	program, err := os.ReadFile(self)

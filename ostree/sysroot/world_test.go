@@ -21,6 +21,7 @@ import (
 	"rpmostree/gvariant"
 	"rpmostree/internal/dirfd"
 	"rpmostree/internal/progress"
+	"rpmostree/internal/treetest"
 	"rpmostree/ostree"
 	"rpmostree/ostree/repo"
 )
@@ -29,17 +30,8 @@ import (
 // The tests change owners and make hard links to foreign files: they need root.
 func oracle(t *testing.T) string {
 	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("needs root")
-	}
-	p, err := exec.LookPath("ostree")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("the ostree program is missing")
-		}
-		t.Skip("needs the ostree program")
-	}
-	return p
+	treetest.NeedRoot(t)
+	return treetest.Oracle(t, "ostree")
 }
 
 // A world is a directory with a sysroot.
@@ -104,7 +96,7 @@ func (w *world) c(args ...string) string {
 }
 
 func (w *world) tryC(args ...string) (string, error) {
-	cmd := exec.Command("ostree", args...)
+	cmd := exec.Command(treetest.Oracle(w.T, "ostree"), args...)
 	cmd.Env = append(os.Environ(), "OSTREE_SYSROOT_OPTS=skip-sync", "OSTREE_SYSROOT_DEBUG=mutable-deployments", "LC_ALL=C.UTF-8")
 	var stderr strings.Builder
 	cmd.Stderr = &stderr

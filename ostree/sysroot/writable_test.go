@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"rpmostree/internal/treetest"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -43,11 +45,9 @@ func beWriter(root string) {
 // TestEnsureWritable runs this test program in a root directory whose sysroot
 // is read-only, once in the mount namespace of process 1 and once in its own.
 func TestEnsureWritable(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("needs root to mount")
-	}
+	treetest.NeedRoot(t)
 	if out, err := exec.Command("unshare", "-m", "-p", "-f", "true").CombinedOutput(); err != nil {
-		t.Skipf("cannot make namespaces: %s", out)
+		treetest.Skip(t, "cannot make namespaces: ", string(out))
 	}
 	self, err := os.Executable()
 	must(t, err)

@@ -383,7 +383,11 @@ func replaceLink(dir *dirfd.Dir, target, name string) error {
 	if err := dir.Symlink(target, tmp); err != nil {
 		return err
 	}
-	return dir.Rename(tmp, dir, name)
+	if err := dir.Rename(tmp, dir, name); err != nil {
+		_ = dir.Unlink(tmp) // nobody else looks for it
+		return err
+	}
+	return nil
 }
 
 // touch tells other processes, by the time of ostree/deploy, that something

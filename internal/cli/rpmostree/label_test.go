@@ -20,9 +20,6 @@ import (
 	"rpmostree/test/mini"
 )
 
-// cOSTree is the C program: an "ostree" that is looked for later is ours in these tests.
-var cOSTree = treetest.Program("ostree")
-
 const miniContexts = `
 /.*	system_u:object_r:default_t:s0
 /	-d	system_u:object_r:root_t:s0
@@ -120,7 +117,7 @@ func (l labelLab) write(name, text string) {
 
 func (l labelLab) ostree(args ...string) string {
 	l.Helper()
-	return strings.TrimSpace(treetest.Run(l.T, cOSTree, args...))
+	return strings.TrimSpace(treetest.Run(l.T, "ostree", args...))
 }
 
 func (l labelLab) rpmostree(args ...string) {
@@ -195,8 +192,8 @@ func (l labelLab) check(repoPath, rev string) map[string]string {
 	ours, labels := l.commit(repoPath, rev)
 	theirs, _ := l.commit("theirs", "theirs")
 	if ours.Tree != theirs.Tree || ours.Meta != theirs.Meta {
-		out, _ := exec.Command(cOSTree, "ls", "-RX", "--repo="+l.path("theirs"), "theirs").Output()
-		mine, _ := exec.Command(cOSTree, "ls", "-RX", "--repo="+l.path(repoPath), rev).Output()
+		out, _ := exec.Command(treetest.Oracle(l.T, "ostree"), "ls", "-RX", "--repo="+l.path("theirs"), "theirs").Output()
+		mine, _ := exec.Command(treetest.Oracle(l.T, "ostree"), "ls", "-RX", "--repo="+l.path(repoPath), rev).Output()
 		l.write("a", string(mine))
 		l.write("b", string(out))
 		diff, _ := exec.Command("diff", l.path("a"), l.path("b")).Output()
@@ -209,7 +206,7 @@ func (l labelLab) check(repoPath, rev string) map[string]string {
 // policy inside.
 func TestLabels(t *testing.T) {
 	treetest.NeedRoot(t)
-	treetest.Oracle(t, cOSTree)
+	treetest.Oracle(t, "ostree")
 	l := newLabelLab(t, policyFiles(t, false))
 	var out bytes.Buffer
 	if code := rpmostree.Main([]string{"compose", "tree", "--repo=" + l.path("repo"), l.path("unlabelled.yaml")}, &out, &out); code != 1 ||
@@ -274,7 +271,7 @@ func TestLabels(t *testing.T) {
 // The same with the policy that the distribution of this machine has.
 func TestLabelsOfHostPolicy(t *testing.T) {
 	treetest.NeedRoot(t)
-	treetest.Oracle(t, cOSTree)
+	treetest.Oracle(t, "ostree")
 	files := policyFiles(t, true)
 	if files == nil {
 		t.Skip("the host has no SELinux policy")

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"rpmostree/internal/treetest"
 	"rpmostree/ostree/sysroot/prepareroot"
 )
 
@@ -110,15 +111,13 @@ func build(t *testing.T) string {
 
 func runWorld(t *testing.T, program, then string, vars ...string) string {
 	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("needs root to mount")
-	}
+	treetest.NeedRoot(t)
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if out, err := exec.Command("unshare", "-m", "true").CombinedOutput(); err != nil {
-		t.Skipf("cannot make a mount namespace: %s", out)
+		treetest.Skip(t, "cannot make a mount namespace: ", string(out))
 	}
 	root := t.TempDir()
 	args := []string{"-m", "sh", "-c", world + then}
