@@ -5,6 +5,7 @@
 package goption
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -44,6 +45,9 @@ func (s *Set) List(p *[]string, name string, letter byte, value, about string) {
 func (s *Set) Int(p *int, name string, letter byte, value, about string) {
 	s.Func(func(v string) error {
 		n, err := strconv.ParseInt(v, 0, 32)
+		if errors.Is(err, strconv.ErrRange) {
+			return fmt.Errorf("Integer value “%s” for --%s out of range", v, name)
+		}
 		if err != nil {
 			return fmt.Errorf("Cannot parse integer value “%s” for --%s", v, name)
 		}

@@ -24,7 +24,7 @@ func TestParse(t *testing.T) {
 		{"--num=4", "n=4|"},
 		{"-n 0x10", "n=16|"},
 		{"--num=x", "error: Cannot parse integer value “x” for --num"},
-		{"--num=4294967296", "error: Cannot parse integer value “4294967296” for --num"},
+		{"--num=4294967296", "error: Integer value “4294967296” for --num out of range"},
 	} {
 		all, bee, num := false, "unset", -9
 		var list []string

@@ -74,15 +74,6 @@ func usesLibrary(path, library string) bool {
 	return err == nil && slices.ContainsFunc(names, func(s string) bool { return strings.HasPrefix(s, library) })
 }
 
-// Program returns the path of a program as PATH has it now, for tests that put others there later;
-// its usual path if it is not there.
-func Program(name string) string {
-	if path, err := exec.LookPath(name); err == nil {
-		return path
-	}
-	return "/usr/bin/" + name
-}
-
 // Run runs a program and returns its standard output without the last newline.
 // Failure ends the test.
 func Run(t testing.TB, name string, args ...string) string {

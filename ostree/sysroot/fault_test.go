@@ -228,53 +228,14 @@ type outcome struct {
 	files  []string // see settled
 }
 
-// outcomes returns what there is before and after an operation.
-func (w *scene) outcomes(t *testing.T, o operation) (before, after outcome) {
-	done := w.clone()
+func testKilled(t *testing.T, o operation, base *scene, passages []int) {
+	done := base.clone()
 	done.do(o.name)
 	done.checkBootable(t)
-	before, after = outcome{w.status(), nil}, outcome{done.status(), nil}
+	before, after := outcome{base.status(), nil}, outcome{done.status(), nil}
 	if o.name != "upgrade" { // what was pulled may stay, whatever is deployed
-		before.files, after.files = settled(t, w.clone().world), settled(t, done.world)
+		before.files, after.files = settled(t, base.clone().world), settled(t, done.world)
 	}
-	return before, after
-}
-
-// TestFailingCalls makes system calls of operations fail, with an error of the disk or for want
-// of space. What is left is as after a death.
-func TestFailingCalls(t *testing.T) {
-	oracle(t)
-	in := treetest.NewInjector(t)
-	names, passages := []string{"deploy", "finalize"}, []string{"2"}
-	if treetest.Faults() {
-		names, passages = []string{"deploy", "upgrade", "cleanup", "undeploy", "kargs", "stage", "finalize"}, []string{"1", "2", "5", "9+"}
-	}
-	for _, name := range names {
-		o := operations[slices.IndexFunc(operations, func(o operation) bool { return o.name == name })]
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			base := newScene(t, o, 5, nil)
-			before, after := base.outcomes(t, o)
-			for i, call := range []string{"mkdirat", "linkat", "symlinkat", "?renameat,?renameat2", "unlinkat", "openat", "fchmod", "fchown", "fsync"} {
-				for _, when := range passages {
-					w := base.clone()
-					cmd := w.command(o.name)
-					failed := in.Run(t, cmd, fmt.Sprintf("%s:error=%s:when=%s", call, []string{"EIO", "ENOSPC"}[i%2], when))
-					t.Run(call+" "+when, func(t *testing.T) {
-						w.T = t
-						w.check(t, before, after)
-						if failed {
-							w.retry(t, o, before, after)
-						}
-					})
-				}
-			}
-		})
-	}
-}
-
-func testKilled(t *testing.T, o operation, base *scene, passages []int) {
-	before, after := base.outcomes(t, o)
 	for _, point := range o.points {
 		for _, n := range passages {
 			at := fmt.Sprintf("%s@%d", point, n)
@@ -307,7 +268,6 @@ func (w *scene) check(t *testing.T, before, after outcome) {
 	}
 	c := w.clone()
 	files := settled(t, c.world)
-	files = slices.DeleteFunc(files, func(l string) bool { return strings.HasPrefix(l, "boot/ostree/finalize-failure.stamp ") }) // for the next boot
 	c.checkBootFiles(t)
 	if diffLines(before.files, files) != "" && diffLines(after.files, files) != "" {
 		t.Errorf("neither old nor new; - new state only, + what there is:\n%s", diffLines(after.files, files))

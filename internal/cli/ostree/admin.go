@@ -28,7 +28,10 @@ func adminCommands() *command {
 		if !printDir {
 			return usagef("No \"admin\" subcommand specified")
 		}
-		return e.printCurrentDir()
+		if err := e.printCurrentDir(); err != nil {
+			return usageOf(err)
+		}
+		return nil
 	}
 	return c
 }

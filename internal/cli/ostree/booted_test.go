@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"rpmostree/internal/treetest"
+
 	"github.com/rogpeppe/go-internal/txtar"
 )
 
@@ -66,11 +68,9 @@ exec 2>&1
 // inBooted runs a script and returns its output with short checksums.
 func inBooted(t *testing.T, script string) string {
 	t.Helper()
-	if os.Geteuid() != 0 {
-		t.Skip("needs root to mount")
-	}
+	treetest.NeedRoot(t)
 	if out, err := exec.Command("unshare", "-m", "-p", "-f", "true").CombinedOutput(); err != nil {
-		t.Skipf("cannot make namespaces: %s", out)
+		treetest.Skip(t, "cannot make namespaces: ", string(out))
 	}
 	ostree, err := exec.LookPath("ostree")
 	if err != nil {

@@ -1,8 +1,10 @@
 package ostree
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,6 +24,10 @@ func checksumCommand() *command {
 			return fmt.Errorf("A filename must be given")
 		}
 		sum, err := checksumPath(e.args[0], ignoreXattrs)
+		if errors.Is(err, fs.ErrNotExist) && !ignoreXattrs { // in the words of GIO
+			path, _ := filepath.Abs(e.args[0])
+			return fmt.Errorf("Error when getting information for file “%s”: No such file or directory", path)
+		}
 		if err == nil {
 			e.printf("%s\n", sum)
 		}

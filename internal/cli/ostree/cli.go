@@ -168,10 +168,7 @@ func (e *env) dispatch(c *command, args []string) error {
 	e.cmd = c
 	if word < 0 {
 		if err := e.parse(args); err != nil {
-			if !errors.Is(err, errDone) {
-				err = usageError{err.Error()}
-			}
-			return e.report(err)
+			return e.report(usageOf(err))
 		}
 		if c.run != nil {
 			return e.report(c.run(e))
@@ -188,11 +185,25 @@ func (e *env) dispatch(c *command, args []string) error {
 	}
 	if c.parent == nil {
 		if path := extension(args[word]); path != "" {
-			return syscall.Exec(path, append([]string{path}, rest...), os.Environ())
+			// With the word, too: a program may have several.
+			return syscall.Exec(path, append([]string{path}, args...), os.Environ())
 		}
+	}
+	if err := e.parse(rest); err != nil { // which may be "--help"
+		return e.report(usageOf(err))
+	}
+	if c.parent == nil {
 		return e.report(usagef("Unknown command '%s'", args[word]))
 	}
 	return e.report(usagef("Unknown \"%s\" subcommand '%s'", c.words(), args[word]))
+}
+
+// usageOf makes an error in the options of a group one that its help goes before.
+func usageOf(err error) error {
+	if errors.Is(err, errDone) {
+		return err
+	}
+	return usageError{err.Error()}
 }
 
 // extension returns the program of a command that is not built in, or "": from the
@@ -221,6 +232,9 @@ func (c *command) words() string { return strings.TrimPrefix(c.path(), "ostree "
 func (e *env) runCommand(args []string) error {
 	if err := e.parse(args); err != nil {
 		return e.report(err)
+	}
+	if e.printDir {
+		return e.printCurrentDir()
 	}
 	if err := e.open(); err != nil {
 		return e.report(err)

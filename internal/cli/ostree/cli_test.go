@@ -44,11 +44,8 @@ func TestScripts(t *testing.T) {
 // needC skips a test which compares with the C ostree, unless it has to be there.
 func needC(t *testing.T) string {
 	t.Helper()
-	return treetest.Oracle(t, cOSTree)
+	return treetest.Oracle(t, "ostree")
 }
-
-// cOSTree is the C program. An "ostree" that is looked for later is ours: see TestMain.
-var cOSTree = treetest.Program("ostree")
 
 // ours runs our command in dir.
 func ours(t *testing.T, dir string, args ...string) (out string, status int) {
@@ -166,4 +163,14 @@ func compare(t *testing.T, c, mode string) {
 			t.Errorf("%q:\n%s(status %d), want\n%s(status %d)", args, got, status, want, wantStatus)
 		}
 	}
+}
+
+// self is the program of our command.
+func self(t *testing.T) string {
+	t.Helper()
+	path, err := exec.LookPath("ostree") // see TestMain
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"rpmostree/gvariant"
+	"rpmostree/internal/goption"
 	"rpmostree/ostree"
 	"rpmostree/ostree/repo"
 	"rpmostree/ostree/sign"
@@ -90,11 +91,15 @@ func commitCommand() *command {
 
 func ownerOption(p **uint32, name string) func(string) error {
 	return func(s string) error {
-		var n uint32
-		if _, err := fmt.Sscanf(s+"\n", "%d\n", &n); err != nil {
-			return fmt.Errorf("Cannot parse integer value “%s” for --%s", s, name)
+		var set goption.Set
+		var n int
+		set.Int(&n, name, 0, "ID", "")
+		if err := set[0].Set(s); err != nil {
+			return err
 		}
-		*p = &n
+		if id := uint32(n); n >= 0 { // -1 is no owner at all
+			*p = &id
+		}
 		return nil
 	}
 }
@@ -515,20 +520,25 @@ func (m *committer) time() (uint64, error) {
 		t, err := parseDate(m.timestamp)
 		return uint64(t.Unix()), err // what is before 1970 wraps, as it does upstream
 	}
-	if s := os.Getenv("SOURCE_DATE_EPOCH"); s != "" {
-		secs, err := strconv.ParseUint(s, 10, 63)
-		if errors.Is(err, strconv.ErrRange) {
-			err = syscall.ERANGE
-		}
-		switch {
-		case errors.Is(err, syscall.ERANGE):
-			return 0, fmt.Errorf("Parsing SOURCE_DATE_EPOCH: %w", err)
-		case err != nil:
-			return 0, fmt.Errorf("Failed to convert SOURCE_DATE_EPOCH=%s", s)
-		}
-		return secs, nil
+	if s, ok := os.LookupEnv("SOURCE_DATE_EPOCH"); ok {
+		secs, err := sourceDate(s)
+		return uint64(secs), err
 	}
 	return uint64(time.Now().Unix()), nil
+}
+
+// sourceDate reads the number that a text begins with, as strtoll of the C library does.
+func sourceDate(text string) (int64, error) {
+	text = strings.TrimLeft(text, " \t\n\v\f\r")
+	rest := strings.TrimLeft(strings.TrimPrefix(strings.TrimPrefix(text, "-"), "+"), "0123456789")
+	secs, err := strconv.ParseInt(strings.TrimSuffix(text, rest), 10, 64)
+	switch {
+	case errors.Is(err, strconv.ErrRange):
+		return 0, fmt.Errorf("Parsing SOURCE_DATE_EPOCH: %w", syscall.ERANGE)
+	case err != nil:
+		return 0, errors.New("Failed to convert SOURCE_DATE_EPOCH")
+	}
+	return secs, nil
 }
 
 // importTar adds what is in a tar file to a tree; "-" is the standard input.

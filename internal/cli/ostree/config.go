@@ -15,13 +15,17 @@ func configCommand() *command {
 			return usagef("OPERATION must be specified")
 		}
 		op, args := e.args[0], e.args[1:]
+		most := 1
+		if op == "set" {
+			most = 2
+		}
 		switch {
+		case len(args) > most:
+			return usagef("Too many arguments given")
 		case op == "get" && len(args) == 0, op == "unset" && len(args) == 0:
 			return errors.New("KEY must be specified")
 		case op == "set" && len(args) < 2:
 			return errors.New("KEY and VALUE must be specified")
-		case op == "get" && len(args) > 1, op == "unset" && len(args) > 1, op == "set" && len(args) > 2:
-			return usagef("Too many arguments given")
 		case op != "get" && op != "set" && op != "unset":
 			return fmt.Errorf("Unknown operation %s", op)
 		}

@@ -80,7 +80,11 @@ func (e *env) edit(text string) (string, error) {
 	cmd := exec.CommandContext(e.ctx, "/bin/sh", "-c", command+` "$1"`, "sh", f.Name())
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("There was a problem with the editor '%s': %w", command, err)
+		var exit *exec.ExitError
+		if errors.As(err, &exit) && exit.Exited() {
+			err = fmt.Errorf("Child process exited with code %d", exit.ExitCode())
+		}
+		return "", fmt.Errorf("There was a problem with the editor '%s'%w", command, err) // without a space, as upstream
 	}
 	data, err := os.ReadFile(f.Name())
 	return string(data), err

@@ -24,6 +24,7 @@ type env struct {
 	cmd                   *command
 	args                  []string
 	verbose               bool
+	printDir              bool // of the first deployment, in place of the command
 	repoPath, sysrootPath string
 	repo                  *repo.Repo // of a command with repoScope or remoteScope
 }
@@ -55,6 +56,9 @@ func (e *env) open() error {
 		}
 		e.debugf("Opening repository %s", path)
 		if e.repo, err = repo.Open(path); err != nil {
+			if e.repoPath == "" && e.sysrootPath == "" && errors.Is(err, fs.ErrNotExist) {
+				return errNoRepo
+			}
 			return fmt.Errorf("opening repo: %w", unprefixed{err, "opening repo: "})
 		}
 		if e.repo.IsSystem() && e.repo.CheckWritable() != nil {
@@ -80,8 +84,11 @@ func (e *env) close() {
 	}
 }
 
+// errNoRepo is about a command that was given no repository where there is none.
+var errNoRepo = usageError{"Command requires a --repo argument"}
+
 // findRepo returns the repository of --repo, else the current directory if it is one, that of
-// the environment, or that of the system.
+// the environment, or that of the system, which need not exist.
 func (e *env) findRepo() (string, error) {
 	if e.cmd.scope == remoteScope && e.sysrootPath != "" {
 		return filepath.Join(e.sysrootPath, "ostree/repo"), nil
@@ -99,10 +106,7 @@ func (e *env) findRepo() (string, error) {
 	if sysroot == "" {
 		sysroot = "/"
 	}
-	if path := filepath.Join(sysroot, "ostree/repo"); exists(path) {
-		return path, nil
-	}
-	return "", usagef("Command requires a --repo argument")
+	return filepath.Join(sysroot, "ostree/repo"), nil
 }
 
 func isDir(path string) bool {

@@ -1,6 +1,7 @@
 package ostree
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -141,6 +142,18 @@ func TestGPGAgainstC(t *testing.T) {
 			if !strings.Contains(all, word) {
 				t.Errorf("no %q in:\n%s", word, all)
 			}
+		}
+	}
+	// A remote without keys has those of the system.
+	system := filepath.Join(dir, "system")
+	if err := errors.Join(os.Mkdir(system, 0o755), os.WriteFile(filepath.Join(system, "good.gpg"), []byte(gpg(t, home, "", "--export", keys["good"])), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("OSTREE_GPG_HOME", system)
+	must(ours(t, dir, "--repo=repo", "remote", "add", "keyless", "http://example.com"))
+	for name, want := range map[string]string{"good": "Good signature from", "rsa": "public key not found"} {
+		if text := same("--repo=repo", "show", "c-"+name, "--gpg-verify-remote=keyless"); !strings.Contains(text, want) {
+			t.Errorf("no %q in:\n%s", want, text)
 		}
 	}
 	must(ours(t, dir, "--repo=repo", "summary", "-u", "--gpg-sign="+keys["good"], "--gpg-homedir="+home))

@@ -20,6 +20,9 @@ func initCommand() *command {
 			if path, err = e.findRepo(); err != nil {
 				return err
 			}
+			if !isDir(filepath.Join(path, "objects")) {
+				return errNoRepo
+			}
 		}
 		m, err := repo.ParseMode(mode)
 		if err != nil {

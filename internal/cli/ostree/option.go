@@ -44,6 +44,10 @@ func (e *env) common() goption.Set {
 	case remoteScope, sysrootScope:
 		c.str(&e.sysrootPath, "sysroot", 0, "PATH", "Path of the sysroot")
 	}
+	if e.cmd.scope == sysrootScope {
+		c.flag(&e.printDir, "print-current-dir", 0, "Print the directory of the first deployment and do nothing else")
+		c.hide()
+	}
 	return c.options
 }
 
@@ -69,7 +73,9 @@ func (e *env) shown() goption.Set {
 // parse reads the options among args and leaves the rest in e.args.
 func (e *env) parse(args []string) (err error) {
 	options := e.shown()
-	options.Func(func(string) error { e.cmd.help(e.out); return errDone }, "help", 'h', "", "")
+	help := func(string) error { e.cmd.help(e.out); return errDone }
+	options.Func(help, "help", 'h', "", "")
+	options.Func(help, "help-all", '?', "", "") // GLib has these, too, and does not show them
 	e.args, err = options.Parse(args)
 	return err
 }

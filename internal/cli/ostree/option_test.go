@@ -24,3 +24,21 @@ func TestParseDate(t *testing.T) {
 		t.Errorf("a week has %v hours, %v", d, err)
 	}
 }
+
+// FuzzParseDate reads dates; what is accepted has one time.
+func FuzzParseDate(f *testing.F) {
+	for _, s := range []string{"@5", "2005-10-29 12:43:29 +0000", "October 25 1985", "Thu, 01 Jan 1970 00:00:07 +0000", "2 weeks ago", "1 year", "yesterday", "-9223372036854775808 days ago"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		sourceDate(s)
+		d, err := parseDate(s)
+		if err != nil || d.UTC().Year() < 0 || d.UTC().Year() > 9999 {
+			return
+		}
+		again, err := parseDate(d.UTC().Format("2006-01-02T15:04:05Z"))
+		if err != nil || again.Unix() != d.Unix() {
+			t.Errorf("%q: %v, again %v (%v)", s, d, again, err)
+		}
+	})
+}

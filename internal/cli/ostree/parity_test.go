@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"rpmostree/internal/goption"
-	"rpmostree/internal/treetest"
 )
 
 // newerCommands are those that the C program has got since 2022: TestOptionsOfUpstream has them.
@@ -26,7 +25,7 @@ var undescribed = []string{"cache-dir", "group", "min-fallback-size", "max-bsdif
 
 // TestHelpLikeC compares the commands and options in the help of the C program with ours.
 func TestHelpLikeC(t *testing.T) {
-	treetest.Oracle(t, cOSTree)
+	program := needC(t)
 	root := commands()
 	root.walk(func(c *command) {
 		if slices.Contains(newerCommands, c.words()) {
@@ -35,7 +34,7 @@ func TestHelpLikeC(t *testing.T) {
 		t.Run(c.path(), func(t *testing.T) {
 			t.Parallel()
 			words := strings.Fields(c.path())[1:]
-			out, err := exec.CommandContext(t.Context(), cOSTree, append(words, "--help")...).Output()
+			out, err := exec.CommandContext(t.Context(), program, append(words, "--help")...).Output()
 			if err != nil {
 				t.Errorf("the C program does not know the command: %v", err)
 				return

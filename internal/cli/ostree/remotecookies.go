@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"rpmostree/internal/fetch"
+	"rpmostree/ostree"
 	"rpmostree/ostree/pull"
 )
 
@@ -91,7 +92,7 @@ func (e *env) printCookie(x fetch.Cookie) {
 
 // cookieLines reads the file of cookies of a remote.
 func (e *env) cookieLines(remote string) ([]string, error) {
-	if _, err := e.remote(remote); err != nil {
+	if err := ostree.ValidateRemoteName(remote); err != nil { // it need not be there yet
 		return nil, err
 	}
 	data, err := e.repo.Dir().ReadFile(pull.CookieFile(remote), maxCookieFile)

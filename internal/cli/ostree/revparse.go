@@ -48,13 +48,13 @@ func resetCommand() *command {
 			return err
 		}
 		ref, target := e.args[0], e.args[1]
-		sum, err := e.repo.ResolveRev(target)
-		if err != nil {
-			return err
-		}
 		if _, err := e.repo.LookupRef("", ref); errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("Invalid ref '%s'", ref)
 		} else if err != nil {
+			return err
+		}
+		sum, err := e.repo.ResolveRev(target)
+		if err != nil {
 			return err
 		}
 		if has, err := e.repo.Has(ostree.ObjectCommit, sum); err != nil || !has {
