@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
 	"rpmostree/gvariant"
@@ -140,10 +141,53 @@ func (u *Unpacker) decompress(packed io.Reader, limit int64) (*spill, error) {
 		return nil, err
 	}
 	out := &spill{dir: u.Dir}
-	if _, err := io.Copy(out, compress.Limit(r, limit)); err != nil {
+	if err := copyAside(out, compress.Limit(r, limit)); err != nil {
 		return nil, errors.Join(err, out.Close())
 	}
 	return out, nil
+}
+
+// copyAside copies all of r, which takes one processor, while another one writes.
+func copyAside(w io.Writer, r io.Reader) error {
+	const size = 256 << 10
+	var g errgroup.Group
+	full, free, failed := make(chan []byte), make(chan []byte, 2), make(chan struct{})
+	free <- make([]byte, size)
+	free <- make([]byte, size)
+	g.Go(func() error {
+		for b := range full {
+			if _, err := w.Write(b); err != nil {
+				close(failed)
+				return err
+			}
+			free <- b[:size]
+		}
+		return nil
+	})
+	g.Go(func() error {
+		defer close(full)
+		for {
+			b, n := <-free, 0
+			var err error
+			for n < size && err == nil { // not io.ReadFull: what is cut off is not what ends
+				var k int
+				k, err = r.Read(b[n:])
+				n += k
+			}
+			select {
+			case full <- b[:n]:
+			case <-failed:
+				return nil
+			}
+			if err == io.EOF {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+		}
+	})
+	return g.Wait()
 }
 
 // open returns a reader of what an .xz file has.

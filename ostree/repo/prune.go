@@ -246,7 +246,7 @@ func (p *prune) sweep() (PruneStats, error) {
 	var stats PruneStats
 	var commits, others, xattrs []ostree.ObjectName
 	linked := map[uint64]bool{} // inodes of attributes that are kept
-	err := p.r.EachObject(func(n ostree.ObjectName) error {
+	err := p.r.eachDirectory(func(n ostree.ObjectName) error {
 		if n.Type == ostree.ObjectCommit || !p.o.CommitOnly && n.Type != ostree.ObjectCommitMeta {
 			stats.Total++
 		}

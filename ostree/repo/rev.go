@@ -4,7 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"runtime"
 	"strings"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"rpmostree/internal/dirfd"
 	"rpmostree/ostree"
@@ -154,6 +158,34 @@ func (r *Repo) EachObject(visit func(ostree.ObjectName) error) error {
 		}
 	}
 	return nil
+}
+
+// eachDirectory is EachObject with the directories in any order: they are read side by side.
+func (r *Repo) eachDirectory(visit func(ostree.ObjectName) error) error {
+	names, err := r.subdirs("objects")
+	if err != nil {
+		return err
+	}
+	var mu sync.Mutex // of visit
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for _, prefix := range names {
+		g.Go(func() error {
+			var list []ostree.ObjectName
+			err := r.eachInPrefix(prefix, func(n ostree.ObjectName) error {
+				list = append(list, n)
+				return nil
+			})
+			mu.Lock()
+			defer mu.Unlock()
+			for len(list) > 0 && err == nil {
+				err = visit(list[0])
+				list = list[1:]
+			}
+			return err
+		})
+	}
+	return g.Wait()
 }
 
 func (r *Repo) eachInPrefix(prefix string, visit func(ostree.ObjectName) error) error {
