@@ -21,8 +21,8 @@ import (
 )
 
 // Oracle returns the path of the program that a test compares with, in PATH. A missing
-// program skips the test, or fails it when the environment has CI=true. A program of the
-// project is none, even if it has the name of a C program and comes first.
+// program skips the test, or fails it when the environment has CI=true. The project's ostree,
+// rofiles-fuse and ostree-trivial-httpd are none, even if they come first.
 func Oracle(t testing.TB, name string) string {
 	t.Helper()
 	path, err := lookPath(name)

@@ -43,7 +43,7 @@ func TestLikeC(t *testing.T) {
 			data = ""
 		}
 		stamp := time.Date(2001, 2, 3, 4, 5, 6, 789, time.UTC)
-		for _, err := range []error{os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(data), mode), os.Chtimes(path, stamp, stamp)} {
+		for _, err := range []error{os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(data), mode), os.Chmod(path, mode), os.Chmod(filepath.Dir(path), 0o755), os.Chtimes(path, stamp, stamp)} {
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -75,8 +75,10 @@ func TestLikeC(t *testing.T) {
 				if err := cmd.Start(); err != nil {
 					t.Fatal(err)
 				}
-				defer func() { cmd.Process.Kill(); cmd.Wait() }()
-				address := "127.0.0.1:" + waitPort(t, port)
+				ended := make(chan struct{})
+				go func() { cmd.Wait(); close(ended) }()
+				defer func() { cmd.Process.Kill(); <-ended }()
+				address := "127.0.0.1:" + waitPort(t, port, ended)
 				tag := ""
 				for _, request := range tt.requests {
 					a := ask(t, address, strings.ReplaceAll(request, "TAG", tag))
@@ -103,8 +105,8 @@ func TestLikeC(t *testing.T) {
 	}
 }
 
-// waitPort waits for the number in a file.
-func waitPort(t *testing.T, path string) string {
+// waitPort waits for the number in a file, which a program writes.
+func waitPort(t *testing.T, path string, ended <-chan struct{}) string {
 	t.Helper()
 	for {
 		data, err := os.ReadFile(path)
@@ -113,8 +115,8 @@ func waitPort(t *testing.T, path string) string {
 			return text
 		}
 		select {
-		case <-t.Context().Done():
-			t.Fatal("no port")
+		case <-ended:
+			t.Fatal("the program has ended without a port")
 		case <-time.After(10 * time.Millisecond):
 		}
 	}
