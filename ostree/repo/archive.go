@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/url"
 	"slices"
 	"strings"
@@ -79,6 +80,9 @@ const (
 func (t *tarReader) Next() (*tar.Header, error) {
 	for {
 		h, err := t.next()
+		if err == nil && (h.Size < 0 || h.Size > math.MaxInt64-tarBlock) { // archive/tar looks at sizes of files only
+			err = errDamagedTar
+		}
 		if err == nil {
 			err = t.count.add(h)
 		}
@@ -126,10 +130,12 @@ func (t *tarReader) next() (*tar.Header, error) {
 	case errors.Is(err, tar.ErrHeader) && t.count.entries == 0:
 		err = errors.New("Unrecognized archive format")
 	case errors.Is(err, tar.ErrHeader):
-		err = errors.New("Damaged tar archive")
+		err = errDamagedTar
 	}
 	return h, err
 }
+
+var errDamagedTar = errors.New("Damaged tar archive")
 
 // tarBlock is the size of a header; contents are padded to a multiple of it.
 const tarBlock = 512

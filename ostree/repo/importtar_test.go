@@ -170,6 +170,29 @@ func TestImportTarErrors(t *testing.T) {
 	}
 }
 
+// TestTarLinkSize has hard links with contents of sizes that there cannot be.
+func TestTarLinkSize(t *testing.T) {
+	for _, size := range []string{"-5", "9223372036854775807", "9223372036854775300"} {
+		var buf bytes.Buffer
+		w := tar.NewWriter(&buf)
+		for _, h := range []*tar.Header{
+			{Name: "./", Typeflag: tar.TypeDir, Mode: 0o755},
+			{Name: "x", Typeflag: tar.TypeLink, Linkname: "y", PAXRecords: map[string]string{"SIZE": size}},
+		} {
+			if err := w.WriteHeader(h); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		data := bytes.Replace(buf.Bytes(), []byte("SIZE="), []byte("size="), 1)
+		if _, err := importArchive(t, data, ImportOptions{}, TarOptions{}); err == nil || err.Error() != "Damaged tar archive" {
+			t.Errorf("size %s: %v", size, err)
+		}
+	}
+}
+
 // TestArchiveLimits has more of everything than an import keeps.
 func TestArchiveLimits(t *testing.T) {
 	for _, tt := range []struct {
