@@ -191,9 +191,12 @@ func (r *Repo) Remote(name string) (*Remote, error) {
 	if r.parent != nil {
 		inherited, err = r.parent.Remote(name)
 	}
+	var missing notFoundError
 	switch {
 	case !ok && r.parent != nil:
 		return inherited, err
+	case err != nil && !errors.As(err, &missing) && !errors.Is(err, ErrRemoteValue):
+		return nil, err // what it demands of signatures is not known
 	case !ok:
 		return nil, errNoRemote(name)
 	case inherited != nil:

@@ -107,6 +107,40 @@ func TestInheritedRemote(t *testing.T) {
 	}
 }
 
+// TestInheritedRemoteUnknown: what the parent says is not taken for nothing if it cannot be read.
+func TestInheritedRemoteUnknown(t *testing.T) {
+	parent, dir := newRepo(t, Archive), t.TempDir()
+	parent.SetRemotesDir(dir)
+	child := newRepo(t, Archive)
+	if err := child.AddRemote("x", [][2]string{{"url", "http://x"}}); err != nil {
+		t.Fatal(err)
+	}
+	child.parent = parent
+	defer func() { child.parent = nil }()
+	for text, want := range map[string]func(*Remote, error) bool{
+		"": func(m *Remote, err error) bool { return err == nil && !m.GPGVerifySummary },
+		"[remote \"x\"]\ngpg-verify-summary=true": func(m *Remote, err error) bool { return err == nil && m.GPGVerifySummary },
+		"[remote \"x\"]\ngpg-verify-summary=?":    func(m *Remote, err error) bool { return errors.Is(err, ErrRemoteValue) && m.GPGVerifySummary },
+		"garbage":                                 func(m *Remote, err error) bool { return m == nil && err != nil && !errors.Is(err, ErrRemoteValue) },
+	} {
+		if err := os.WriteFile(filepath.Join(dir, "x.conf"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if m, err := child.Remote("x"); !want(m, err) {
+			t.Errorf("%q: %+v, %v", text, m, err)
+		}
+	}
+	if err := os.Remove(filepath.Join(dir, "x.conf")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("nowhere", filepath.Join(dir, "x.conf")); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := child.Remote("x"); err == nil {
+		t.Errorf("a link to nothing: %+v", m)
+	}
+}
+
 // TestRemoteFiles says what is wrong with the files of remotes.
 func TestRemoteFiles(t *testing.T) {
 	r := newRepo(t, Archive)
