@@ -53,13 +53,13 @@ func (s *Sysroot) PrepareCleanup(ctx context.Context, st *State) error {
 
 // finishLoader does what was left to do when the last change of boot entries was
 // interrupted. Until then the machine boots what was there before it: that must not be
-// removed.
+// removed, nor must its links be written anew. Without entries nothing is left to do.
 func (s *Sysroot) finishLoader(ctx context.Context, st *State) error {
 	if s.boot == nil {
 		return nil
 	}
 	entries, err := s.readEntries(st.BootVersion)
-	if err != nil {
+	if err != nil || len(entries) == 0 {
 		return err
 	}
 	loader, target, err := s.findLoader(st.BootVersion, withoutStaged(st.Deployments), entries)

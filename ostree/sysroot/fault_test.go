@@ -392,6 +392,40 @@ func TestBootRecord(t *testing.T) {
 	}
 }
 
+// TestInterruptedTwice kills a change of the boot entries before the boot loader has its record,
+// and the next one, without a cleanup between them: what the machine still boots must be there.
+func TestInterruptedTwice(t *testing.T) {
+	path := os.Getenv("PATH")
+	for _, loader := range []string{"zipl", "aboot", "grub2"} {
+		t.Run(loader, func(t *testing.T) {
+			w := newRecordScene(t, loader)
+			w.do("deploy")
+			w.checkBootFiles(t)
+			t.Setenv("PATH", filepath.Join(w.dir, "bin")+":"+path)
+			for _, kill := range [][2]string{{"undeploy", "sysroot.boot.swapped"}, {"more-kargs", "sysroot.boot.linkswapped"}} {
+				if !w.victim(kill[0], kill[1]) {
+					t.Fatalf("%s: %s is never reached", kill[0], kill[1])
+				}
+				w.checkBootFiles(t)
+			}
+		})
+	}
+}
+
+// TestFinishWithoutEntries cleans up where there is nothing to tell a boot loader.
+func TestFinishWithoutEntries(t *testing.T) {
+	w := newWorld(t)
+	s := w.open()
+	config := s.Repo().Config()
+	must(t, config.Set("sysroot", "bootloader", "aboot"))
+	must(t, s.Repo().SetConfig(config))
+	plant(t, w.root(), map[string]string{"boot/ostree-bootloader-update.stamp": ""})
+	s = w.open()
+	st, err := s.Load()
+	must(t, err)
+	must(t, s.PrepareCleanup(context.Background(), st))
+}
+
 // newRecordScene makes a scene with one deployment, which is running, and a commit with another
 // kernel.
 func newRecordScene(t *testing.T, loader string) *scene {
@@ -412,6 +446,13 @@ func newRecordScene(t *testing.T, loader string) *scene {
 	config := s.Repo().Config()
 	must(t, config.Set("sysroot", "bootloader", loader))
 	must(t, s.Repo().SetConfig(config))
+	if loader == "grub2" {
+		plant(t, w.root(), map[string]string{"boot/efi/EFI/vendor/grub.cfg": "old"})
+		generator, err := filepath.Abs("../../dist/grub/ostree-grub-generator")
+		must(t, err)
+		t.Setenv("OSTREE_GRUB2_EXEC", generator)
+		t.Setenv("OSTREE_BOOT_PARTITION", "/boot")
+	}
 	t.Setenv("PATH", filepath.Join(w.dir, "bin")+":"+os.Getenv("PATH"))
 	w.do("kargs") // which makes the first record
 	w.checkBootFiles(t)

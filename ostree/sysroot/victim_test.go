@@ -101,9 +101,12 @@ func operate(ctx context.Context, s *Sysroot, st *State, op, dir string) error {
 	case "drop":
 		_, err := s.Write(ctx, st, st.Without(0), WriteOptions{})
 		return err
-	case "kargs":
+	case "kargs", "more-kargs":
 		k := st.Deployments[0].Kargs()
 		k.Replace("killed=no")
+		if op == "more-kargs" {
+			k.Append("more")
+		}
 		_, err := s.SetKargs(ctx, st, st.Deployments[0], k)
 		return err
 	case "set-default":

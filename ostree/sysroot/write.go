@@ -43,6 +43,9 @@ func (s *Sysroot) Write(ctx context.Context, st *State, list []Deployment, o Wri
 	if err := s.checkBoot(); err != nil {
 		return nil, err
 	}
+	if err := s.finishLoader(ctx, st); err != nil {
+		return nil, fmt.Errorf("Finishing bootloader: %w", err)
+	}
 	st, err := s.pruneEarly(ctx, st, list, o)
 	if err != nil {
 		return nil, err
