@@ -39,6 +39,7 @@ type cpioReader struct {
 	pad     int64                       // after it
 	names   map[cpioInode]string        // files with several links whose content was seen
 	waiting map[cpioInode][]*tar.Header // other names of files whose content was not
+	order   []cpioInode                 // of their first names
 	queue   []*tar.Header               // entries to return next
 	count   archiveCount
 	ended   bool
@@ -220,6 +221,9 @@ func (c *cpioReader) linked(h *tar.Header, inode cpioInode) *tar.Header {
 		return h
 	}
 	if h.Size == 0 {
+		if len(c.waiting[inode]) == 0 {
+			c.order = append(c.order, inode)
+		}
 		c.waiting[inode] = append(c.waiting[inode], h)
 		return nil
 	}
@@ -240,7 +244,11 @@ func (c *cpioReader) resolve(inode cpioInode, name string) {
 // end returns the empty files, for which no content came.
 func (c *cpioReader) end() {
 	c.ended = true
-	for inode, list := range c.waiting {
+	for _, inode := range c.order {
+		list := c.waiting[inode]
+		if len(list) == 0 {
+			continue
+		}
 		file := *list[0]
 		c.waiting[inode] = list[1:]
 		c.queue = append(c.queue, &file)

@@ -170,6 +170,27 @@ func TestImportTarErrors(t *testing.T) {
 	}
 }
 
+// TestCpioEmptyFiles: of empty files with several links, the first name that came is returned
+// first.
+func TestCpioEmptyFiles(t *testing.T) {
+	var names []member
+	for i := range 40 {
+		names = append(names, member{name: fmt.Sprintf("f%02d", i/2*2+1-i%2), kind: tar.TypeReg})
+	}
+	in, err := newArchiveReader(bytes.NewReader(cpioBytes(names, func(m member) (int, int) { return 7 + int(m.name[1]-'0')*10 + int(m.name[2]-'0')/2, 2 })))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range names {
+		if h, err := in.Next(); err != nil || h.Name != m.name {
+			t.Fatalf("%v, %v in place of %s", h, err, m.name)
+		}
+	}
+	if _, err := in.Next(); err != io.EOF {
+		t.Error(err)
+	}
+}
+
 // TestTarLinkSize has hard links with contents of sizes that there cannot be.
 func TestTarLinkSize(t *testing.T) {
 	for _, size := range []string{"-5", "9223372036854775807", "9223372036854775300"} {
