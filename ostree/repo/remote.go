@@ -273,10 +273,13 @@ func NewRemote(name string, k *keyfile.File) (*Remote, error) {
 func signTypes(k *keyfile.File, group, key string) ([]string, error) {
 	text, err := k.String(group, key)
 	switch {
-	case errors.Is(err, keyfile.ErrNotFound), err == nil && (text == "" || text == "false" || text == "0"):
+	case errors.Is(err, keyfile.ErrNotFound), err == nil && text == "":
 		return nil, nil
-	case err == nil && (text == "true" || text == "1"):
+	}
+	if on, err := k.Bool(group, key, false); err == nil && on {
 		return []string{"true"}, nil
+	} else if err == nil {
+		return nil, nil
 	}
 	list := k.List(group, key)
 	if err != nil || len(list) == 0 {

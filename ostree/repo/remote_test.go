@@ -53,7 +53,7 @@ func TestBrokenRemote(t *testing.T) {
 func TestSignTypes(t *testing.T) {
 	for text, want := range map[string][]string{
 		"": nil, "false": nil, "0": nil, "true": {"true"}, "1": {"true"}, "ed25519": {"ed25519"}, "ed25519;spki": {"ed25519", "spki"}, "ed25519;spki;": {"ed25519", "spki"},
-		"false ": {"false "}, "no": {"no"}, ";": {""}, "ed25519,spki": {"ed25519,spki"}, "False": {"False"},
+		"false ": nil, "true ": {"true"}, "0\t": nil, "false x": {"false x"}, "no": {"no"}, ";": {""}, "ed25519,spki": {"ed25519,spki"}, "False": {"False"},
 	} {
 		k, err := keyfile.Parse([]byte("[g]\nsign-verify=" + text + "\n"))
 		if err != nil {
