@@ -297,7 +297,10 @@ func (r *Repo) autoSummary(ctx context.Context) error {
 	return r.RegenerateSummary(ctx, SummaryOptions{})
 }
 
-// RegenerateSummary is UpdateSummary without the commit.
+// RegenerateSummary is UpdateSummary without the commit. The lock is shared, as upstream's:
+// it keeps the objects from a prune, but two updates at once are not serialised. Each file is
+// replaced as a whole, yet the summary that stays may be that of the one that read the refs
+// first, and its signature that of the other; another update mends both.
 func (r *Repo) RegenerateSummary(ctx context.Context, o SummaryOptions) error {
 	unlock, err := r.Lock(ctx, Shared)
 	if err != nil {

@@ -16,8 +16,10 @@ type tasks struct {
 }
 
 // deepLevel is so far below the root that hardly a tree goes there. Each level that a
-// goroutine is below the root takes a descriptor: below this one there is one goroutine only,
-// so that all of them together have enough.
+// goroutine is below the root takes a descriptor: below this one there is one goroutine only.
+// With N slots that makes at most N*deepLevel+tree.MaxDepth descriptors, within the usual 1024
+// for four slots; the soft limit, which the Go runtime raises to the hard one, must allow the
+// rest where there are more processors and all goroutines are that deep at once.
 const deepLevel = 32
 
 // newTasks allows twice as many goroutines as there are processors: half of

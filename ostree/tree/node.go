@@ -12,7 +12,8 @@ import (
 
 // MaxDepth is how deep directories may be nested: so many levels of them are below the root.
 // All that makes, copies, checks or reads trees keeps to it. Each level takes a descriptor
-// while it is copied, of which a process may have no more than 1024.
+// while it is copied, of which a process may by default have no more than 1024: this is the
+// share of the one goroutine that goes so deep.
 const MaxDepth = 850
 
 // Loader reads directories from a repository. A *repo.Repo is one. What it
