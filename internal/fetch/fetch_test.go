@@ -12,6 +12,7 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -330,6 +331,32 @@ func TestRedirectedPassword(t *testing.T) {
 			if got, _, err := get.c.Bytes(t.Context(), Request{URL: get.url}); err != nil || string(got) != want {
 				t.Errorf("%s: %q, %v, want %q", get.url, got, err, want)
 			}
+		}
+	}
+}
+
+// TestSameServer: a port may be left out, and a name written in capitals.
+func TestSameServer(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want bool
+	}{
+		{"https://a.b/x", "https://A.b:443/y", true},
+		{"http://a.b:80", "HTTP://a.b", true},
+		{"http://a.b:", "http://a.b", true},
+		{"https://[::1]", "https://[::1]:443", true},
+		{"http://a.b", "https://a.b", false},
+		{"http://a.b:443", "https://a.b:443", false},
+		{"http://a.b", "http://a.b:81", false},
+		{"http://a.b", "http://b.b", false},
+	} {
+		a, err1 := url.Parse(c.a)
+		b, err2 := url.Parse(c.b)
+		if err := errors.Join(err1, err2); err != nil {
+			t.Fatal(err)
+		}
+		if sameServer(a, b) != c.want || sameServer(b, a) != c.want {
+			t.Errorf("%s and %s: want %v", c.a, c.b, c.want)
 		}
 	}
 }
