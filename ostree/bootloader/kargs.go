@@ -167,6 +167,22 @@ func (k *Kargs) Replace(arg string) {
 	k.args = slices.Insert(rest, at, a)
 }
 
+// ReplaceVisible is Replace for an argument that is looked for without regard to quotation: it
+// goes before an argument whose quotation mark is not closed, and what the latter has swallowed of
+// the same key is removed.
+func (k *Kargs) ReplaceVisible(arg string) {
+	last := len(k.args) - 1
+	if last < 0 || strings.Count(k.args[last].String(), `"`)%2 == 0 {
+		k.Replace(arg)
+		return
+	}
+	open, key := k.args[last].String(), parseKarg(arg).Key
+	k.args = k.args[:last]
+	k.Replace(arg)
+	words := slices.DeleteFunc(strings.Split(open, " "), func(w string) bool { return parseKarg(w).Key == key })
+	k.Append(strings.Join(words, " "))
+}
+
 // ReplaceValue changes the value of arguments that exist. Each argument in
 // arg is "key=new" (or "key") for a key that occurs once, or "key=old=new"
 // for one of several. On error nothing is changed.

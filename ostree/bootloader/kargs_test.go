@@ -111,6 +111,24 @@ func TestKargsValidate(t *testing.T) {
 	}
 }
 
+func TestKargsReplaceVisible(t *testing.T) {
+	for line, want := range map[string]string{
+		"":                            "ostree=/new",
+		`a ostree=/old "b c"`:         `a ostree=/new "b c"`,
+		`a ostree=/old b="c  d`:       `a ostree=/new b="c  d`,
+		`a b="c ostree=/old d`:        `a ostree=/new b="c d`,
+		`ostree=/1 b="c ostree=/2`:    `ostree=/new b="c`,
+		`a ostree="/old b`:            `a ostree=/new b`,
+		`a ostree="/old ostree=/old2`: `a ostree=/new`,
+	} {
+		k := ParseKargs(line)
+		k.ReplaceVisible("ostree=/new")
+		if k.String() != want {
+			t.Errorf("%q: %q, want %q", line, k, want)
+		}
+	}
+}
+
 func TestKargsLast(t *testing.T) {
 	k := ParseKargs("console=tty0 quiet console=ttyS0")
 	if v, ok := k.Last("console"); !ok || v != "ttyS0" {

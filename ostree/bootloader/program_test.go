@@ -226,8 +226,9 @@ func beGenerator(out string) error {
 
 // TestGeneratorInDeployment runs the generator of a deployment of a system that does not run.
 func TestGeneratorInDeployment(t *testing.T) {
-	if out, err := exec.Command("unshare", "-m", "true").CombinedOutput(); os.Geteuid() != 0 || err != nil {
-		t.Skipf("needs root to mount: %s", out)
+	treetest.NeedRoot(t)
+	if out, err := exec.Command("unshare", "-m", "true").CombinedOutput(); err != nil {
+		treetest.Skip(t, "needs to mount: ", err, string(out))
 	}
 	target := newTarget(t, map[string]string{
 		"boot/grub2/grub.cfg": "old", "deployment/usr/bin/x": "", "deployment/boot/": "", "deployment/proc/": "", "deployment/sys/": "", "deployment/dev/": "",

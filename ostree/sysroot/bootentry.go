@@ -212,17 +212,16 @@ func (w *bootWriter) entry(root *dirfd.Dir, k *kernel, d Deployment) (*bootloade
 			e.Overlays = append(e.Overlays, w.prefix+overlaysDir+"/"+csum+".img")
 		}
 	} else {
-		kargs.Replace("init=" + link + "/usr/lib/ostree/ostree-prepare-root")
+		kargs.ReplaceVisible("init=" + link + "/usr/lib/ostree/ostree-prepare-root")
 	}
 	w.devicetree(e, k, at)
 	if k.android.dst != "" {
 		e.Set("aboot", "/"+bootDir(d)+"/"+k.android.dst)
 		e.Set("abootcfg", "/"+d.Path()+"/usr/lib/ostree-boot/aboot.cfg")
 	}
-	kargs.Replace("ostree=" + link)
-	if err := kargs.Validate(); err != nil {
-		return nil, err
-	}
+	// What is inherited may have a quotation mark that is not closed. That is no reason to fail when
+	// the system shuts down.
+	kargs.ReplaceVisible("ostree=" + link)
 	e.Set("options", kargs.String())
 	if arg, _ := ostreeArg(e); arg != link {
 		return nil, fmt.Errorf("kernel arguments hide ostree=%s: %s", link, kargs)

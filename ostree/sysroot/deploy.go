@@ -108,7 +108,8 @@ func (s *Sysroot) initialize(ctx context.Context, st *State, o DeployOptions) (D
 	if !validStateroot(d.OSName) {
 		return d, fmt.Errorf("invalid stateroot name %q", d.OSName)
 	}
-	if o.Kargs != nil { // a staged deployment would fail when it is too late
+	// A staged deployment would fail when it is too late. Nobody gives what is inherited.
+	if o.Kargs != nil && (o.Merge == nil || !o.Kargs.Equal(o.Merge.Kargs())) {
 		if err := o.Kargs.Validate(); err != nil {
 			return d, err
 		}

@@ -5,7 +5,6 @@ import (
 	"path"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"rpmostree/internal/keyfile"
 	"rpmostree/ostree"
@@ -159,8 +158,8 @@ func parseBootlink(s string) (bootlink, error) {
 // validStateroot reports whether s can be the name of a stateroot, which is part of a
 // kernel argument: it must not end there, nor begin a quotation.
 func validStateroot(s string) bool {
-	inArgument := func(r rune) bool { return r == '"' || unicode.IsSpace(r) || unicode.IsControl(r) }
-	return validElement(s) && !strings.ContainsFunc(s, inArgument)
+	notInArgument := func(r rune) bool { return r == '"' || r <= ' ' || r == 0x7f }
+	return validElement(s) && !strings.ContainsFunc(s, notInArgument)
 }
 
 // validElement reports whether s can be one element of a path.

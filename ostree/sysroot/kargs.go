@@ -25,6 +25,9 @@ func (st *State) Kargs(d Deployment) bootloader.Kargs {
 // making a new deployment: new boot entries take the place of all there are. A
 // staged deployment has none, and is only told. The lock must be held.
 func (s *Sysroot) SetKargs(ctx context.Context, st *State, d Deployment, kargs bootloader.Kargs) (*State, error) {
+	if err := kargs.Validate(); err != nil {
+		return nil, err
+	}
 	if d.Staged {
 		if err := s.EditKargsInPlace(st, d, kargs); err != nil {
 			return nil, err

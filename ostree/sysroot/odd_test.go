@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -126,6 +127,7 @@ func TestOddArguments(t *testing.T) {
 		{"os", `a="x ostree=/y"`, "kernel arguments hide ostree=/ostree/boot.0/os/"},
 		{"my os", "", `invalid stateroot name "my os"`},
 		{`o"s`, "", `invalid stateroot name "o\"s"`},
+		{"o\tS", "", `invalid stateroot name "o\tS"`},
 		{"..", "", `invalid stateroot name ".."`},
 	} {
 		k := bootloader.ParseKargs(tt.kargs)
@@ -140,6 +142,7 @@ func TestOddArguments(t *testing.T) {
 	if after := w.status(); after != before {
 		t.Errorf("there is\n%s\nbefore\n%s", after, before)
 	}
+	must(t, s.InitStateroot("o\u00a0s"))
 	w.checkKargs(s, `= a= q="x y" "z w" =b`)
 }
 
@@ -155,6 +158,43 @@ func (w *world) checkKargs(s *Sysroot, line string) {
 	}
 	if n := len(w.deployments()); n != len(st.Deployments) {
 		w.Errorf("the C program sees %d deployments", n)
+	}
+}
+
+// TestInheritedOpenQuotation deploys and stages on top of an entry, which others have written, with
+// a quotation mark that is not closed.
+func TestInheritedOpenQuotation(t *testing.T) {
+	for _, line := range []string{`root=x a="b c $1`, `root=x $1 a="b c`} {
+		w := newBootedWorld(t)
+		entry := filepath.Join(w.root(), "boot/loader/entries/ostree-1-os.conf")
+		text, err := os.ReadFile(entry)
+		must(t, err)
+		options := regexp.MustCompile(`root=x quiet (ostree=\S+)`)
+		must(t, os.WriteFile(entry, []byte(options.ReplaceAllString(string(text), line)), 0o644))
+		w.commit("2", map[string]string{"usr/bin/tool": "2"})
+		w.stage(nil)
+		must(t, w.s.FinalizeStaged(w.ctx))
+		for i, given := range []bool{false, true} {
+			st := w.load()
+			link, _ := ostreeArg(st.Deployments[0].Entry)
+			if k := st.Deployments[0].Kargs().String(); k != "root=x ostree="+link+` a="b c` {
+				t.Errorf("kernel arguments %s", k)
+			}
+			if n := len(w.deployments()); n != 2 {
+				t.Errorf("the C program sees %d deployments", n)
+			}
+			csum := w.commit("3", map[string]string{"usr/bin/tool": "3", "usr/lib/modules/6.1.0/vmlinuz": strings.Repeat("x", i)})
+			w.deploy(w.s, csum, func(o *DeployOptions) {
+				if given {
+					kargs := o.Merge.Kargs()
+					o.Kargs = &kargs
+				}
+			})
+		}
+		st := w.load()
+		if _, err := w.s.SetKargs(w.ctx, st, st.Deployments[0], st.Deployments[0].Kargs()); err == nil {
+			t.Error("given by the user, the arguments are not refused")
+		}
 	}
 }
 
