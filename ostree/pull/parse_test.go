@@ -147,3 +147,23 @@ func FuzzParseIndex(f *testing.F) {
 		}
 	})
 }
+
+// TestVerifyCollection is about commits of collections that were asked for.
+func TestVerifyCollection(t *testing.T) {
+	for text, want := range map[string]string{
+		"{'ostree.collection-binding': <'a.b'>}": "",
+		"{'x': <'y'>}":                           "", // bound to none
+		"{'ostree.collection-binding': <'a.c'>}": "has collection ID ‘a.c’",
+		"{'ostree.collection-binding': <true>}":  "found none",
+		"{'ostree.collection-binding': <['']>}":  "found none",
+	} {
+		v, err := gvariant.Parse("a{sv}", text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = verifyCollection("a.b", &ostree.Commit{Metadata: v})
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}

@@ -291,11 +291,15 @@ func verifyBindings(collection, ref string, c *ostree.Commit) error {
 	return nil
 }
 
-// verifyCollection refuses a commit of another collection than was asked for. Whoever has a
-// volume with commits of several collections, signed with one key, must not be able to
-// exchange them.
+// verifyCollection refuses a commit that is bound to another collection than was asked for.
+// Whoever has a volume with commits of several collections, signed with one key, must not be
+// able to exchange them. One that is bound to none is accepted, as upstream does: only
+// verifyBindings, for a remote with a collection ID, demands a binding.
 func verifyCollection(collection string, c *ostree.Commit) error {
 	bound, ok := c.Metadata.Lookup(ostree.KeyCollectionBinding)
+	if ok && bound.Type() != "s" {
+		return errors.New("Expected commit metadata to have collection ID binding information, found none")
+	}
 	if ok && bound.Str() != collection {
 		return fmt.Errorf("Commit has collection ID ‘%s’ in collection binding metadata, while collection ID ‘%s’ was asked for", bound.Str(), collection)
 	}

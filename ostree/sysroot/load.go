@@ -259,7 +259,11 @@ func (s *Sysroot) deploymentOfLink(link bootlink, running running) (Deployment, 
 		return Deployment{}, err
 	}
 	// What is not at its place would be taken for garbage.
-	if at, err := statBeneath(s.ostree, d.path()); err != nil || at.Dev != st.Dev || at.Ino != st.Ino {
+	at, err := statBeneath(s.ostree, d.path())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Deployment{}, err
+	}
+	if err != nil || at.Dev != st.Dev || at.Ino != st.Ino {
 		return Deployment{}, fmt.Errorf("the link leads to %s, and not to ostree/%s", target, d.path())
 	}
 	d.Booted = running.known && uint64(st.Dev) == running.dev && st.Ino == running.ino
