@@ -174,7 +174,8 @@ func cpio(root string, names []string) ([]byte, error) {
 		w.entry(i+1, name, &st, content)
 	}
 	w.entry(0, "TRAILER!!!", new(unix.Stat_t), nil)
-	return out.Bytes(), errors.Join(w.err, zip.Close())
+	err := errors.Join(w.err, zip.Close()) // before the bytes are taken: it writes the last ones
+	return out.Bytes(), err
 }
 
 // cpioWriter keeps the first error.
