@@ -8,6 +8,7 @@ import (
 	"io"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
@@ -85,8 +86,9 @@ func (p *Part) apply(ctx context.Context, tx *repo.Transaction, list []ostree.Ob
 	todo := make(chan *object, maxObjectsAhead)
 	for range runtime.GOMAXPROCS(0) {
 		g.Go(func() error {
+			var buf []byte
 			for o := range todo {
-				n, err := p.write(tx, o)
+				n, err := p.write(tx, o, &buf)
 				if err != nil {
 					return err
 				}
@@ -113,33 +115,39 @@ func (p *Part) apply(ctx context.Context, tx *repo.Transaction, list []ostree.Ob
 	return total.Load(), failpoint.At("delta.part")
 }
 
-// write returns how many bytes of a file it has written.
-func (p *Part) write(tx *repo.Transaction, o *object) (int64, error) {
+// write returns how many bytes of a file it has written. *buf is memory that it may use and
+// enlarge: with new memory for each source, the kernel would be busy with clearing it.
+func (p *Part) write(tx *repo.Transaction, o *object, buf *[]byte) (int64, error) {
 	if ok, err := tx.Has(o.Type, o.Checksum); ok || err != nil {
 		return 0, err
 	}
 	if o.Type == ostree.ObjectFile {
-		content := p.content(tx, o)
+		content := p.content(tx, o, buf)
 		defer content.close()
 		return int64(o.size), tx.WriteFileChecked(o.Checksum, o.header, int64(o.size), content)
 	}
 	if o.size > ostree.MaxMetadataSize {
 		return 0, fmt.Errorf("%s of %d bytes is larger than %d", o.ObjectName, o.size, ostree.MaxMetadataSize)
 	}
-	data := make([]byte, o.size)
+	data := sized(buf, int64(o.size))
 	if _, err := io.ReadFull(p.section(o.off, o.size), data); err != nil {
 		return 0, err
 	}
-	if sum := ostree.ChecksumOf(data); sum != o.Checksum {
-		return 0, &repo.CorruptError{Name: o.ObjectName, Actual: sum}
-	}
 	if o.Type == ostree.ObjectCommit { // nothing says that its tree comes too
+		if sum := ostree.ChecksumOf(data); sum != o.Checksum {
+			return 0, &repo.CorruptError{Name: o.ObjectName, Actual: sum}
+		}
 		if err := tx.Repo().SetPartial(o.Checksum, true); err != nil {
 			return 0, err
 		}
 	}
-	_, err := tx.WriteMetadata(o.Type, data)
-	return 0, err
+	return 0, tx.WriteMetadataChecked(o.ObjectName, data)
+}
+
+// sized returns *buf with n bytes.
+func sized(buf *[]byte, n int64) []byte {
+	*buf = slices.Grow((*buf)[:0], int(n))[:n]
+	return *buf
 }
 
 // section returns bytes of the blob, of which it was checked that they are there.
@@ -155,10 +163,11 @@ type pieces struct {
 	now    io.Reader
 	source *content // the last one
 	name   ostree.Checksum
+	buf    *[]byte // for the source
 }
 
-func (p *Part) content(tx *repo.Transaction, o *object) *pieces {
-	r := &pieces{part: p, tx: tx, list: p.piecesOf(o)}
+func (p *Part) content(tx *repo.Transaction, o *object, buf *[]byte) *pieces {
+	r := &pieces{part: p, tx: tx, list: p.piecesOf(o), buf: buf}
 	if o.whole {
 		r.now = p.section(o.off, o.size)
 	}
@@ -198,7 +207,7 @@ func (p *pieces) open(x *piece) (io.Reader, error) {
 	if p.source == nil || p.name != x.source {
 		p.close()
 		var err error
-		if p.source, err = readContent(p.tx.Objects, filepath.Join(p.tx.Repo().Path(), "tmp"), x.source); err != nil {
+		if p.source, err = readContent(p.tx.Objects, filepath.Join(p.tx.Repo().Path(), "tmp"), x.source, p.buf); err != nil {
 			return nil, err
 		}
 		p.name = x.source

@@ -25,9 +25,9 @@ type content struct {
 	used   int   // bytes that were read since memory was given back
 }
 
-// readContent reads a file object. If it is large, and compressed in the repository, it
-// goes to a temporary file in the directory tmp.
-func readContent(o *repo.Objects, tmp string, sum ostree.Checksum) (*content, error) {
+// readContent reads a file object, if it is small into *buf, which grows as it has to. If it
+// is large, and compressed in the repository, it goes to a temporary file in the directory tmp.
+func readContent(o *repo.Objects, tmp string, sum ostree.Checksum, buf *[]byte) (*content, error) {
 	h, size, body, err := o.File(sum)
 	if err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func readContent(o *repo.Objects, tmp string, sum ostree.Checksum) (*content, er
 		return nil, fmt.Errorf("%s is no regular file", sum)
 	}
 	if size <= maxInMemory {
-		data := make([]byte, size)
+		data := sized(buf, size)
 		_, err := io.ReadFull(body, data)
 		return &content{data: data, copied: size}, err
 	}

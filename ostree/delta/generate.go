@@ -416,7 +416,7 @@ const (
 )
 
 func (g *generator) read(sum ostree.Checksum) (*content, error) {
-	return readContent(g.repo.Objects, g.tmp, sum)
+	return readContent(g.repo.Objects, g.tmp, sum, new([]byte))
 }
 
 // build puts what comes into parts.

@@ -350,7 +350,7 @@ func (im *puller) writeMetadata(t ostree.ObjectType, c ostree.Checksum, data []b
 			return err
 		}
 	}
-	return im.tx.writeMetadata(t, c, data)
+	return im.tx.storeMetadata(t, c, data)
 }
 
 func (im *puller) dir(ctx context.Context, g *errgroup.Group, dir, meta ostree.Checksum, depth int) error {

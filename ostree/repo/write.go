@@ -35,21 +35,21 @@ func (tx *Transaction) WriteFile(h ostree.FileHeader, size int64, content io.Rea
 }
 
 // WriteFileChecked is WriteFile for content that must have the checksum want,
-// else nothing is added and the error is a *CorruptError.
+// else nothing is added and the error is a *CorruptError. It does not look first
+// whether the object is there, as whoever knows its checksum can do with Has
+// before the content is read.
 func (tx *Transaction) WriteFileChecked(want ostree.Checksum, h ostree.FileHeader, size int64, content io.Reader) error {
 	_, err := tx.writeFile(&want, h, size, content)
 	return err
 }
 
-// WriteFileAsIs adds the file object c, which the content is known to be.
+// WriteFileAsIs adds the file object c, which the content is known to be. As
+// WriteFileChecked, it does not look whether the object is there.
 func (tx *Transaction) WriteFileAsIs(c ostree.Checksum, h ostree.FileHeader, size int64, content io.Reader) error {
 	if err := tx.checkHeader(h); err != nil {
 		return refused(&c, h, size, content, err)
 	}
 	tx.stats.contentTotal.Add(1)
-	if ok, err := tx.Has(ostree.ObjectFile, c); ok || err != nil {
-		return err
-	}
 	if ostree.IsSymlink(h.Mode) {
 		return tx.storeSymlink(c, h)
 	}
@@ -126,13 +126,16 @@ func refused(want *ostree.Checksum, h ostree.FileHeader, size int64, content io.
 	return fmt.Errorf("Content object %s: %w", want, err)
 }
 
-// known compares the checksum of an object with the wanted one, and tells
-// whether the object is there already.
+// known compares the checksum of an object with the wanted one. If none was wanted, it
+// tells whether the object is there already.
 func (tx *Transaction) known(want *ostree.Checksum, got ostree.Checksum) (bool, error) {
-	if want != nil && *want != got {
+	if want == nil {
+		return tx.Has(ostree.ObjectFile, got)
+	}
+	if *want != got {
 		return false, &CorruptError{ostree.ObjectName{Type: ostree.ObjectFile, Checksum: *want}, got}
 	}
-	return tx.Has(ostree.ObjectFile, got)
+	return false, nil
 }
 
 // Has tells whether the object is in the repository or was written by the
@@ -544,14 +547,29 @@ func (tx *Transaction) WriteMetadata(t ostree.ObjectType, data []byte) (ostree.C
 	return c, tx.writeMetadata(t, c, data)
 }
 
+// WriteMetadataChecked is WriteMetadata for data that must have the checksum of the name,
+// else nothing is added and the error is a *CorruptError. As WriteFileChecked, it does not
+// look whether the object is there.
+func (tx *Transaction) WriteMetadataChecked(want ostree.ObjectName, data []byte) error {
+	if got := ostree.ChecksumOf(data); got != want.Checksum {
+		return &CorruptError{want, got}
+	}
+	return tx.storeMetadata(want.Type, want.Checksum, data)
+}
+
 func (tx *Transaction) writeMetadata(typ ostree.ObjectType, c ostree.Checksum, data []byte) error {
+	if ok, err := tx.Has(typ, c); ok || err != nil {
+		tx.stats.metadataTotal.Add(1)
+		return err
+	}
+	return tx.storeMetadata(typ, c, data)
+}
+
+func (tx *Transaction) storeMetadata(typ ostree.ObjectType, c ostree.Checksum, data []byte) error {
 	if len(data) > ostree.MaxMetadataSize {
 		return fmt.Errorf("Metadata object of type %s is %d bytes; maximum metadata size is %d", typ, len(data), ostree.MaxMetadataSize)
 	}
 	tx.stats.metadataTotal.Add(1)
-	if ok, err := tx.Has(typ, c); ok || err != nil {
-		return err
-	}
 	t, err := tx.createTmp()
 	if err != nil {
 		return err
