@@ -20,17 +20,17 @@ var depsRules = `
 # leaf: nothing of this module
 NONE < gvariant, rpm/evr, internal/yaml, internal/dirfd, internal/keyfile, internal/compress/xz, internal/unxz,
        internal/progress, internal/openpgp, internal/failpoint, internal/goption, internal/background,
-       internal/journal;
+       internal/journal, internal/digest;
 # system helpers
 internal/unxz < internal/compress;
-internal/progress < internal/fetch;
+internal/progress, internal/digest < internal/fetch;
 internal/goption < internal/manual;
 internal/dirfd < internal/selinux, internal/sandbox, composefs;
 internal/yaml < treefile;
 # formats: bytes <-> values; no files, no network
 gvariant < ostree < ostree/tree;
 rpm/evr, internal/compress, internal/openpgp < rpm;
-rpm, internal/yaml < rpmmd;
+rpm, internal/yaml, internal/digest < rpmmd;
 rpm/evr < solv;
 rpm/evr < internal/lua;
 solv, internal/compress < solv/testcase;

@@ -429,23 +429,13 @@ func (u *unneededGraph) filter() []ID {
 	}
 	dead := make([]bool, len(u.ids))
 	for pass := range 2 {
-		t := needCycles{edges: u.edges, low: make([]int, len(u.ids)), next: 1}
 		if pass == 1 {
 			for i := range u.edges {
 				u.edges[i] = u.edges[i][u.nreq[i]:]
-				if dead[i] {
-					t.low[i] = -1
-				}
 			}
 		}
-		for i := range u.ids {
-			if t.low[i] == 0 {
-				t.first, t.stack = t.next, t.stack[:0]
-				t.visit(i)
-			}
-		}
-		for i := range dead {
-			dead[i] = dead[i] || t.low[i] <= 0
+		for i, root := range roots(u.edges, dead) {
+			dead[i] = !root
 		}
 	}
 	var out []ID
@@ -507,51 +497,6 @@ func (u *unneededGraph) linkSupplements(i int, id ID) {
 			}
 		}
 	}
-}
-
-// needCycles finds strongly connected components (Tarjan); low ends up -1 for packages that a
-// component elsewhere needs.
-type needCycles struct {
-	edges [][]int
-	low   []int
-	stack []int
-	first int
-	next  int
-}
-
-func (t *needCycles) visit(node int) {
-	me := t.next
-	t.next++
-	t.low[node] = me
-	start := len(t.stack)
-	t.stack = append(t.stack, node)
-	for _, i := range t.edges[node] {
-		if t.low[i] == 0 {
-			t.visit(i)
-		}
-		switch l := t.low[i]; {
-		case l < 0:
-		case l < t.first:
-			for j := range t.low {
-				if t.low[j] == l {
-					t.low[j] = -1
-				}
-			}
-		case l < t.low[node]:
-			t.low[node] = l
-		}
-	}
-	if t.low[node] != me {
-		return
-	}
-	mark := me
-	if me != t.first {
-		mark = -1
-	}
-	for _, i := range t.stack[start:] {
-		t.low[i] = mark
-	}
-	t.stack = t.stack[:start]
 }
 
 // filterCleanDeps prefers candidates that are installed and about to be cleaned up.

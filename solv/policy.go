@@ -269,18 +269,18 @@ func (s *solver) pruneObsoleted(list []ID) []ID {
 		}
 		return list
 	}
-	t := obsoleteCycles{s: s, list: list, low: make([]int, len(list)), next: 1}
-	for i := range list {
-		if t.low[i] == 0 {
-			t.first = t.next
-			t.stack = t.stack[:0]
-			t.visit(i)
+	edges := make([][]int, len(list))
+	for i, id := range list {
+		for j, other := range list {
+			if i != j && s.obsoletesOther(id, other) {
+				edges[i] = append(edges[i], j)
+			}
 		}
 	}
 	n := 0
-	for i, id := range list {
-		if t.low[i] >= 0 {
-			list[n] = id
+	for i, root := range roots(edges, nil) {
+		if root {
+			list[n] = list[i]
 			n++
 		}
 	}
@@ -299,55 +299,6 @@ func (s *solver) obsoletesOther(a, b ID) bool {
 		}
 	}
 	return false
-}
-
-// obsoleteCycles finds strongly connected components (Tarjan) of "obsoletes". low is 0 before a
-// visit, -1 for packages that are obsoleted, else the number of the component's root.
-type obsoleteCycles struct {
-	s     *solver
-	list  []ID
-	low   []int
-	stack []int
-	first int // number of the first package of this tree
-	next  int
-}
-
-func (t *obsoleteCycles) visit(node int) {
-	me := t.next
-	t.next++
-	t.low[node] = me
-	start := len(t.stack)
-	t.stack = append(t.stack, node)
-	for i := range t.list {
-		if i == node || !t.s.obsoletesOther(t.list[node], t.list[i]) {
-			continue
-		}
-		if t.low[i] == 0 {
-			t.visit(i)
-		}
-		switch l := t.low[i]; {
-		case l < 0:
-		case l < t.first: // the root of an earlier tree is obsoleted, with its component
-			for j := range t.low {
-				if t.low[j] == l {
-					t.low[j] = -1
-				}
-			}
-		case l < t.low[node]:
-			t.low[node] = l
-		}
-	}
-	if t.low[node] != me {
-		return
-	}
-	mark := me
-	if me != t.first {
-		mark = -1
-	}
-	for _, i := range t.stack[start:] {
-		t.low[i] = mark
-	}
-	t.stack = t.stack[:start]
 }
 
 func (s *solver) pruneToRecommended(list []ID) []ID {

@@ -1,15 +1,12 @@
 package fetch
 
 import (
-	"crypto/md5"
-	"crypto/sha1"
-	"crypto/sha256"
-	"crypto/sha512"
 	"encoding/hex"
-	"fmt"
 	"hash"
 	"io"
 	"strings"
+
+	"rpmostree/internal/digest"
 )
 
 // A Checksum is a digest of content in the notation of rpm-md and metalink.
@@ -23,7 +20,7 @@ func (c Checksum) String() string { return c.Type + ":" + c.Hex }
 
 // Valid reports whether the type is known and the digits fit it.
 func (c Checksum) Valid() bool {
-	h, err := NewHash(c.Type)
+	h, err := digest.New(c.Type)
 	if err != nil {
 		return false
 	}
@@ -50,29 +47,9 @@ func (c Checksum) Strength() int {
 	return 0
 }
 
-// NewHash returns the hash of a checksum type. "sha" is an old name of sha1 in
-// rpm-md.
-func NewHash(typ string) (hash.Hash, error) {
-	switch strings.ToLower(typ) {
-	case "md5":
-		return md5.New(), nil
-	case "sha", "sha1":
-		return sha1.New(), nil
-	case "sha224":
-		return sha256.New224(), nil
-	case "sha256":
-		return sha256.New(), nil
-	case "sha384":
-		return sha512.New384(), nil
-	case "sha512":
-		return sha512.New(), nil
-	}
-	return nil, fmt.Errorf("unknown checksum type %q", typ)
-}
-
 // Sum reads r to its end and returns its checksum of the given type.
 func Sum(typ string, r io.Reader) (Checksum, error) {
-	h, err := NewHash(typ)
+	h, err := digest.New(typ)
 	if err != nil {
 		return Checksum{}, err
 	}
@@ -95,7 +72,7 @@ func newVerifier(want []Checksum) (*verifier, error) {
 		if v.hash(c.Type) != nil {
 			continue
 		}
-		h, err := NewHash(c.Type)
+		h, err := digest.New(c.Type)
 		if err != nil {
 			return nil, err
 		}
