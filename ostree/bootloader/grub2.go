@@ -25,8 +25,13 @@ import (
 // to ../loader/grub.cfg, or a file on the EFI system partition, which has no
 // links.
 type grub2 struct {
-	efi string // directory of grub.cfg on the EFI system partition, below boot
+	efi  string // directory of grub.cfg on the EFI system partition, below boot
+	lost bool   // there is an efiConfig, but no such directory
 }
+
+// efiConfig, in boot/loader.V, is the configuration for the EFI system partition until that has
+// it. It takes effect as the boot entries do, and is found without the partition.
+const efiConfig = "grub.cfg.efi"
 
 func (*grub2) Name() string   { return "grub2" }
 func (g *grub2) Atomic() bool { return g.efi == "" }
@@ -50,7 +55,11 @@ func (g *grub2) Active(t Target) (bool, error) {
 			return false, err
 		}
 	}
-	return g.findEFI(t)
+	if ok, err := g.findEFI(t); ok || err != nil {
+		return ok, err
+	}
+	g.lost, err = existsBeneath(t.Boot, t.dir(), efiConfig)
+	return g.lost, err
 }
 
 // findEFI looks for the configuration of some vendor.
@@ -85,9 +94,13 @@ func (g *grub2) findEFI(t Target) (bool, error) {
 }
 
 // Write runs GRUB's own generator, which calls back for the menu entries; see
-// GRUB2Menu.
+// GRUB2Menu. What is not read from boot/loader is prepared on the EFI system partition,
+// so that a full one is noticed before anything has changed.
 func (g *grub2) Write(ctx context.Context, t Target) error {
 	out := path.Join(t.dir(), "grub.cfg")
+	if g.efi != "" {
+		out = path.Join(t.dir(), efiConfig)
+	}
 	file := filepath.Join(t.Root, "boot", out)
 	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -103,16 +116,41 @@ func (g *grub2) Write(ctx context.Context, t Target) error {
 	if t.env("OSTREE_DEBUG_GRUB2") != "" || t.env("INVOCATION_ID") != "" { // a unit of systemd has a journal
 		_, _ = os.Stderr.Write(text)
 	}
-	return syncFile(file)
+	if err := syncFile(file); err != nil || g.efi == "" {
+		return err
+	}
+	return g.toEFI(t, func(_, to *dirfd.Dir, config []byte) error {
+		_, err := prepareEFI(to, config)
+		return err
+	})
 }
 
-// Finish moves the configuration to the EFI system partition. Until then the
+// Finish makes the configuration that of the EFI system partition. Until then the
 // machine boots what that has, which is whole: had it the new one before, the next
 // cleanup after an interruption would remove the kernels that it names.
 func (g *grub2) Finish(_ context.Context, t Target) error {
-	if g.efi == "" {
+	switch {
+	case g.lost:
+		return fmt.Errorf("boot/%s/%s is not on the EFI system partition yet: mount that below boot/efi, "+
+			"or set sysroot.bootloader to none if the boot loader reads boot entries", t.dir(), efiConfig)
+	case g.efi == "":
 		return nil
 	}
+	return g.toEFI(t, func(from, to *dirfd.Dir, config []byte) error {
+		changed, err := prepareEFI(to, config)
+		if err == nil && changed {
+			err = errors.Join(to.Rename("grub.cfg.new", to, "grub.cfg"), to.Sync())
+		}
+		if err := errors.Join(err, failpoint.At("bootloader.finish")); err != nil {
+			return err
+		}
+		return from.Unlink(efiConfig)
+	})
+}
+
+// toEFI calls do with the target's directory, that on the EFI system partition, and what the
+// latter shall have. If it has that already, nothing is done.
+func (g *grub2) toEFI(t Target, do func(from, to *dirfd.Dir, config []byte) error) error {
 	from, err := t.Boot.OpenDirBeneath(t.dir(), dirfd.NoSymlinks)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -121,9 +159,9 @@ func (g *grub2) Finish(_ context.Context, t Target) error {
 		return err
 	}
 	defer from.Close()
-	config, err := from.ReadFile("grub.cfg", maxConfig)
+	config, err := from.ReadFile(efiConfig, maxConfig)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // it is there already
+		return nil
 	}
 	if err != nil {
 		return err
@@ -133,10 +171,7 @@ func (g *grub2) Finish(_ context.Context, t Target) error {
 		return err
 	}
 	defer to.Close()
-	if err := errors.Join(replaceEFI(to, config), failpoint.At("bootloader.finish")); err != nil {
-		return err
-	}
-	return from.Unlink("grub.cfg")
+	return do(from, to, config)
 }
 
 // command returns the generator, to write the file out, a path below /boot.
@@ -177,24 +212,26 @@ func syncFile(name string) error {
 	return unix.Fdatasync(int(f.Fd()))
 }
 
-// replaceEFI keeps the old configuration as grub.cfg.old.
-func replaceEFI(dir *dirfd.Dir, config []byte) error {
+// prepareEFI writes a configuration beside grub.cfg, as grub.cfg.new, and keeps the present one as
+// grub.cfg.old. It reports whether they differ.
+func prepareEFI(dir *dirfd.Dir, config []byte) (changed bool, err error) {
 	old, err := dir.ReadFile("grub.cfg", maxConfig)
 	if err != nil || bytes.Equal(old, config) {
-		return err
+		return false, err
 	}
 	for _, f := range []struct {
 		name string
 		data []byte
-	}{{"grub.cfg.old", old}, {"grub.cfg.new", config}} {
+	}{{"grub.cfg.new", config}, {"grub.cfg.old", old}} {
+		if have, err := dir.ReadFile(f.name, maxConfig); err == nil && bytes.Equal(have, f.data) {
+			continue
+		}
 		if err := writeFAT(dir, f.name, f.data); err != nil {
-			return err
+			_ = dir.Unlink("grub.cfg.new") // others need the space
+			return false, err
 		}
 	}
-	if err := dir.Rename("grub.cfg.new", dir, "grub.cfg"); err != nil {
-		return err
-	}
-	return dir.Sync()
+	return true, nil
 }
 
 // writeFAT writes a file where there are neither modes nor files without a name.

@@ -145,7 +145,7 @@ func TestConfigRefused(t *testing.T) {
 
 // TestEFI writes to a directory that links lead to, below boot only.
 func TestEFI(t *testing.T) {
-	target := newTarget(t, map[string]string{"boot/loader.1/grub.cfg": "new", "boot/esp/EFI/vendor/grub.cfg": "old", "outside/EFI/vendor/grub.cfg": "old"})
+	target := newTarget(t, map[string]string{"boot/loader.1/grub.cfg.efi": "new", "boot/esp/EFI/vendor/grub.cfg.new": "of another change", "boot/esp/EFI/vendor/grub.cfg": "old", "outside/EFI/vendor/grub.cfg": "old"})
 	boot := filepath.Join(target.Root, "boot")
 	if err := os.Symlink("../../../esp", filepath.Join(boot, "efi")); err != nil {
 		t.Fatal(err)
@@ -165,8 +165,8 @@ func TestEFI(t *testing.T) {
 		if err := l.Finish(t.Context(), target); err != nil {
 			t.Fatal(err)
 		}
-		if got := read("boot/esp/EFI/vendor/grub.cfg") + read("boot/esp/EFI/vendor/grub.cfg.old") + read("boot/loader.1/grub.cfg"); got != "newold-" {
-			t.Errorf("new, old and source: %q", got)
+		if got := read("boot/esp/EFI/vendor/grub.cfg") + read("boot/esp/EFI/vendor/grub.cfg.old") + read("boot/loader.1/grub.cfg.efi") + read("boot/esp/EFI/vendor/grub.cfg.new"); got != "newold--" {
+			t.Errorf("new, old, source and what is prepared: %q", got)
 		}
 	}
 	if err := errors.Join(os.Remove(filepath.Join(boot, "efi")), os.Symlink("../outside", filepath.Join(boot, "efi"))); err != nil {
@@ -174,6 +174,45 @@ func TestEFI(t *testing.T) {
 	}
 	if l, err := Find("auto", target); l != nil || err != nil {
 		t.Errorf("found %v outside of boot, %v", l, err)
+	}
+}
+
+// TestEFILost has a configuration for an EFI system partition that is not mounted.
+func TestEFILost(t *testing.T) {
+	target := newTarget(t, map[string]string{"boot/loader.1/grub.cfg.efi": "new", "boot/efi/": "", "boot/grub2/": ""})
+	boot := filepath.Join(target.Root, "boot")
+	if err := os.Symlink("../loader/grub.cfg", filepath.Join(boot, "grub2/grub.cfg")); err != nil { // which leads nowhere
+		t.Fatal(err)
+	}
+	for _, name := range []string{"auto", "grub2"} {
+		l, err := Find(name, target)
+		if err != nil || l == nil || l.Name() != "grub2" {
+			t.Fatalf("%s: found %v, %v", name, l, err)
+		}
+		if err := l.Finish(t.Context(), target); err == nil || !strings.HasPrefix(err.Error(), "boot/loader.1/grub.cfg.efi is not on the EFI system partition yet: ") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	other := target
+	other.Version = 0 // the machine has nothing to do with the configuration
+	if l, err := Find("auto", other); l != nil || err != nil {
+		t.Errorf("of the other version, found %v, %v", l, err)
+	}
+	if err := errors.Join(os.MkdirAll(filepath.Join(boot, "efi/EFI/vendor"), 0o755), os.WriteFile(filepath.Join(boot, "efi/EFI/vendor/grub.cfg"), nil, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	l, err := Find("auto", target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Finish(t.Context(), target); err != nil {
+		t.Error(err)
+	}
+	if got, err := os.ReadFile(filepath.Join(boot, "efi/EFI/vendor/grub.cfg")); err != nil || string(got) != "new" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := os.Lstat(filepath.Join(boot, "loader.1/grub.cfg.efi")); err == nil {
+		t.Error("there is still something to do")
 	}
 }
 

@@ -40,7 +40,7 @@ func (w *world) checkBootable(t *testing.T) string {
 
 // bootFiles are what boot loaders read, below the directory of the world: boot entries,
 // their own configuration, and what the programs of a test have installed.
-var bootFiles = []string{"sysroot/boot/loader/entries/ostree-*.conf", "sysroot/boot/loader/grub.cfg", "sysroot/boot/loader/syslinux.cfg",
+var bootFiles = []string{"sysroot/boot/loader/entries/ostree-*.conf", "sysroot/boot/loader/grub.cfg", "sysroot/boot/loader/grub.cfg.efi", "sysroot/boot/loader/syslinux.cfg",
 	"sysroot/boot/loader/uEnv.txt", "sysroot/boot/efi/EFI/vendor/grub.cfg", "record"}
 
 // checkBootFiles is the first half of checkBootable.

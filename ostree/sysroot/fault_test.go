@@ -1,6 +1,7 @@
 package sysroot
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -412,6 +413,42 @@ func TestInterruptedTwice(t *testing.T) {
 	}
 }
 
+// TestInterruptedWithoutEFI kills a change of the boot entries before the EFI system partition has
+// its configuration. As long as that is not mounted, nothing that the machine still boots goes.
+func TestInterruptedWithoutEFI(t *testing.T) {
+	w := newRecordScene(t, "")
+	w.do("deploy")
+	partition, away := filepath.Join(w.root(), "boot/efi/EFI"), filepath.Join(w.dir, "EFI")
+	if !w.victim("more-kargs", "sysroot.boot.swapped") {
+		t.Fatal("never reached")
+	}
+	must(t, os.Rename(partition, away))
+	before := dump(t, w.root())
+	for _, op := range []string{"cleanup", "undeploy", "more-kargs", "deploy", "stage"} {
+		if err := beVictim(op, w.dir); err == nil || !strings.Contains(err.Error(), "grub.cfg.efi is not on the EFI system partition yet: ") {
+			t.Errorf("%s: %v", op, err)
+		}
+	}
+	if d := diffLines(before, dump(t, w.root())); d != "" {
+		t.Errorf("changed:\n%s", d)
+	}
+	c := w.clone()
+	must(t, os.Rename(away, partition))
+	w.checkBootFiles(t)
+	w.do("cleanup")
+	w.checkBootable(t)
+	if text, err := os.ReadFile(filepath.Join(partition, "vendor/grub.cfg")); err != nil || !strings.Contains(string(text), "killed=no more") {
+		t.Errorf("the partition has, %v,\n%s", err, text)
+	}
+	// It may be gone for good.
+	s := c.open()
+	config := s.Repo().Config()
+	must(t, config.Set("sysroot", "bootloader", "none"))
+	must(t, s.Repo().SetConfig(config))
+	c.do("cleanup")
+	c.checkBootable(t)
+}
+
 // TestFinishWithoutEntries cleans up where there is nothing to tell a boot loader.
 func TestFinishWithoutEntries(t *testing.T) {
 	w := newWorld(t)
@@ -444,9 +481,9 @@ func newRecordScene(t *testing.T, loader string) *scene {
 	plant(t, w.ours()[0]+"/etc", map[string]string{"conf": "changed"})
 	s := w.open()
 	config := s.Repo().Config()
-	must(t, config.Set("sysroot", "bootloader", loader))
+	must(t, config.Set("sysroot", "bootloader", cmp.Or(loader, "auto")))
 	must(t, s.Repo().SetConfig(config))
-	if loader == "grub2" {
+	if loader == "grub2" || loader == "" {
 		plant(t, w.root(), map[string]string{"boot/efi/EFI/vendor/grub.cfg": "old"})
 		generator, err := filepath.Abs("../../dist/grub/ostree-grub-generator")
 		must(t, err)

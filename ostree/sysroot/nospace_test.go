@@ -59,6 +59,43 @@ func TestBootFull(t *testing.T) {
 	w.c("--repo="+w.repo(), "fsck", "--quiet")
 }
 
+// TestEFIFull deploys where the EFI system partition has no room for GRUB's configuration.
+func TestEFIFull(t *testing.T) {
+	oracle(t)
+	if !inOwnMounts(t) {
+		return
+	}
+	w := newRecordScene(t, "grub2")
+	efi := filepath.Join(w.root(), "boot/efi")
+	config := filepath.Join(efi, "EFI/vendor/grub.cfg")
+	text, err := os.ReadFile(config)
+	must(t, err)
+	must(t, os.RemoveAll(filepath.Join(efi, "EFI")))
+	must(t, unix.Mount("efi", efi, "tmpfs", 0, "size=32k"))
+	t.Cleanup(func() { _ = unix.Unmount(efi, unix.MNT_DETACH) })
+	plant(t, efi, map[string]string{"EFI/vendor/grub.cfg": string(text)})
+	var free unix.Statfs_t
+	must(t, unix.Statfs(efi, &free))
+	must(t, os.WriteFile(filepath.Join(efi, "filler"), make([]byte, int64(free.Bavail)*free.Bsize), 0o644))
+	before := dump(t, efi)
+	status := w.status()
+	if err := beVictim("deploy", w.dir); !errors.Is(err, unix.ENOSPC) || !strings.Contains(err.Error(), "boot/efi/EFI/vendor/grub.cfg.new: ") {
+		t.Fatalf("on a full partition: %v", err)
+	}
+	if d := diffLines(before, dump(t, efi)); d != "" {
+		t.Errorf("changed on the partition:\n%s", d)
+	}
+	if got := w.checkBootable(t); got != status {
+		t.Errorf("there is\n%s\nbefore\n%s", got, status)
+	}
+	must(t, os.Remove(filepath.Join(efi, "filler")))
+	w.do("deploy")
+	w.checkBootable(t)
+	if got, err := os.ReadFile(config); err != nil || string(got) == string(text) {
+		t.Errorf("the configuration is %v,\n%s", err, got)
+	}
+}
+
 // TestRootFull deploys to a file system that has room for the new commit, but not for
 // the copy of its /etc.
 func TestRootFull(t *testing.T) {

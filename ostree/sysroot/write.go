@@ -295,15 +295,11 @@ func (s *Sysroot) findLoader(version int, list []Deployment, entries []*bootload
 // writeEntries writes boot/loader.V, which nothing uses yet.
 func (s *Sysroot) writeEntries(version int, list []Deployment) ([]*bootloader.Entry, error) {
 	w := s.bootWriter(version, list)
-	loader, err := s.boot.Create(fmt.Sprintf("loader.%d", version), 0o755)
-	if err != nil {
+	name := fmt.Sprintf("loader.%d", version)
+	if err := s.boot.RemoveAll(name); err != nil { // of a change that was interrupted
 		return nil, err
 	}
-	defer loader.Close()
-	if err := loader.RemoveAll("entries"); err != nil {
-		return nil, err
-	}
-	dir, err := loader.Create("entries", 0o755)
+	dir, err := s.boot.CreatePath(name+"/entries", 0o755)
 	if err != nil {
 		return nil, err
 	}
