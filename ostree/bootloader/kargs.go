@@ -167,20 +167,24 @@ func (k *Kargs) Replace(arg string) {
 	k.args = slices.Insert(rest, at, a)
 }
 
-// ReplaceVisible is Replace for an argument that is looked for without regard to quotation: it
-// goes before an argument whose quotation mark is not closed, and what the latter has swallowed of
-// the same key is removed.
+// ReplaceVisible is Replace for an argument that is looked for without regard to quotation: no
+// argument with its key within quotation marks is left before it. It also goes before an argument
+// whose quotation mark is not closed, and what the latter has swallowed of the same key is removed.
 func (k *Kargs) ReplaceVisible(arg string) {
-	last := len(k.args) - 1
-	if last < 0 || strings.Count(k.args[last].String(), `"`)%2 == 0 {
-		k.Replace(arg)
-		return
+	a := parseKarg(arg)
+	same := func(word string) bool { return parseKarg(word).Key == a.Key }
+	args, open := slices.Clone(k.args), ""
+	if last := len(args) - 1; last >= 0 && strings.Count(args[last].String(), `"`)%2 != 0 {
+		words := slices.DeleteFunc(strings.Split(args[last].String(), " "), same)
+		args, open = args[:last], strings.Join(words, " ")
 	}
-	open, key := k.args[last].String(), parseKarg(arg).Key
-	k.args = k.args[:last]
-	k.Replace(arg)
-	words := slices.DeleteFunc(strings.Split(open, " "), func(w string) bool { return parseKarg(w).Key == key })
-	k.Append(strings.Join(words, " "))
+	at := slices.IndexFunc(args, func(o Karg) bool { return slices.ContainsFunc(strings.Split(o.String(), " "), same) })
+	if at < 0 {
+		at = len(args)
+	}
+	rest := slices.DeleteFunc(args, func(o Karg) bool { return o.Key == a.Key }) // none is before at
+	k.args = slices.Insert(rest, at, a)
+	k.Append(open)
 }
 
 // ReplaceValue changes the value of arguments that exist. Each argument in

@@ -113,13 +113,17 @@ func TestKargsValidate(t *testing.T) {
 
 func TestKargsReplaceVisible(t *testing.T) {
 	for line, want := range map[string]string{
-		"":                            "ostree=/new",
-		`a ostree=/old "b c"`:         `a ostree=/new "b c"`,
-		`a ostree=/old b="c  d`:       `a ostree=/new b="c  d`,
-		`a b="c ostree=/old d`:        `a ostree=/new b="c d`,
-		`ostree=/1 b="c ostree=/2`:    `ostree=/new b="c`,
-		`a ostree="/old b`:            `a ostree=/new b`,
-		`a ostree="/old ostree=/old2`: `a ostree=/new`,
+		"":                                        "ostree=/new",
+		`a ostree=/old "b c"`:                     `a ostree=/new "b c"`,
+		`a ostree=/old b="c  d`:                   `a ostree=/new b="c  d`,
+		`a b="c ostree=/old d`:                    `a ostree=/new b="c d`,
+		`ostree=/1 b="c ostree=/2`:                `ostree=/new b="c`,
+		`a ostree="/old b`:                        `a ostree=/new b`,
+		`a ostree="/old ostree=/old2`:             `a ostree=/new`,
+		`a b="c ostree=/old d"`:                   `a ostree=/new b="c ostree=/old d"`,
+		`a b="c ostree=/1" ostree=/2 d ostree=/3`: `a ostree=/new b="c ostree=/1" d`,
+		`ostree=/1 b="c ostree=/2" d`:             `ostree=/new b="c ostree=/2" d`,
+		`a b="ostree=/1 c" d="ostree=/2`:          `a b="ostree=/1 c" ostree=/new d="ostree=/2`,
 	} {
 		k := ParseKargs(line)
 		k.ReplaceVisible("ostree=/new")
@@ -148,10 +152,21 @@ func TestKargsLast(t *testing.T) {
 func FuzzKargs(f *testing.F) {
 	f.Add(`root=UUID=1 ro dyndbg="a b" quiet`)
 	f.Add(`a="b c" "d e`)
+	f.Add(`a="b ostree=/x" ostree=/y "ostree ostree=/z`)
 	f.Fuzz(func(t *testing.T, line string) {
 		k := ParseKargs(line)
 		if again := ParseKargs(k.String()); strings.Count(line, `"`)%2 == 0 && !again.Equal(k) {
 			t.Errorf("%q reads back as %q", k, again)
+		}
+		v := k.Clone()
+		v.ReplaceVisible("ostree=/new")
+		for word := range strings.SplitSeq(v.String(), " ") {
+			if strings.HasPrefix(word, "ostree=") {
+				if word != "ostree=/new" {
+					t.Errorf("ReplaceVisible on %q gives %q", k, v)
+				}
+				break
+			}
 		}
 		for _, a := range k.All() {
 			c := k.Clone()

@@ -219,13 +219,10 @@ func (w *bootWriter) entry(root *dirfd.Dir, k *kernel, d Deployment) (*bootloade
 		e.Set("aboot", "/"+bootDir(d)+"/"+k.android.dst)
 		e.Set("abootcfg", "/"+d.Path()+"/usr/lib/ostree-boot/aboot.cfg")
 	}
-	// What is inherited may have a quotation mark that is not closed. That is no reason to fail when
-	// the system shuts down.
+	// What is inherited may have a quotation mark that is not closed, or this key within quotation
+	// marks. That is no reason to fail when the system shuts down.
 	kargs.ReplaceVisible("ostree=" + link)
 	e.Set("options", kargs.String())
-	if arg, _ := ostreeArg(e); arg != link {
-		return nil, fmt.Errorf("kernel arguments hide ostree=%s: %s", link, kargs)
-	}
 	for _, kv := range w.config.Append {
 		if have, ok := e.Get(kv[0]); d.Index > 0 {
 			e.Set(kv[0], kv[1])
