@@ -183,6 +183,7 @@ func TestLoadErrorsLikeC(t *testing.T) {
 		{"an origin that is not text", d.Path() + ".origin", map[string]string{d.Path() + ".origin": "[origin]\nrefspec=\xff\n"}, "Invalid UTF-8"},
 		{"an origin by a link", d.Path() + ".origin", map[string]string{d.Path() + ".origin": "-> ../../../origin", "ostree/origin": "[origin]\nrefspec=x\n"}, ""},
 		{"no origin", d.Path() + ".origin", nil, ""},
+		{"a link to no origin", d.Path() + ".origin", map[string]string{d.Path() + ".origin": "-> ../../../origin"}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := w.clone()

@@ -293,12 +293,14 @@ func lexists(path string) bool {
 	return err == nil
 }
 
-// readOrigin returns nil if there is no origin file. A link may lead to one, but not out of
-// the ostree directory.
+// readOrigin returns nil if there is no origin file, or a link that leads nowhere. A link may
+// lead to one, but not out of the ostree directory.
 func (s *Sysroot) readOrigin(d Deployment) (*keyfile.File, error) {
 	f, err := s.ostree.OpenBeneath(d.originPath(), unix.O_RDONLY|unix.O_NONBLOCK, 0, dirfd.InRoot)
-	if errors.Is(err, fs.ErrNotExist) && !lexists(s.DeploymentPath(d)+".origin") {
-		return nil, nil
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, outside := os.Stat(s.DeploymentPath(d) + ".origin"); errors.Is(outside, fs.ErrNotExist) {
+			return nil, nil
+		}
 	}
 	if err != nil {
 		return nil, err

@@ -34,22 +34,20 @@ func (s *Sysroot) writeRefs(ctx context.Context, st *State) error {
 			have[r.Name] = r.Checksum
 		}
 	}
-	for name := range have {
-		if _, ok := want[name]; !ok {
-			if err := s.repo.SetRef("", name, ostree.Checksum{}); err != nil {
-				return err
-			}
-		}
-	}
 	if maps.Equal(have, want) {
 		return nil
 	}
-	// A transaction also removes what earlier ones left when the machine crashed.
+	// One transaction is one update of the summary, where there is one. It also removes what earlier ones left when the machine crashed.
 	tx, err := s.repo.Begin(ctx, repo.TransactionOptions{})
 	if err != nil {
 		return err
 	}
 	defer tx.Abort()
+	for name := range have {
+		if err := tx.SetRef("", name, want[name]); err != nil { // zero, and deleted, if it is not wanted
+			return err
+		}
+	}
 	for name, csum := range want {
 		if err := tx.SetRef("", name, csum); err != nil {
 			return err
