@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,14 +24,15 @@ const overlaysDir = "ostree/initramfs-overlays" // below boot
 type bootWriter struct {
 	s          *Sysroot
 	version    int
-	count      int    // of deployments
-	showOSName bool   // there are several stateroots
-	prefix     string // of paths in entries: "/", or "/boot/" if the loader sees the whole root
+	old        []Deployment // that there were, in boot order
+	count      int          // of deployments
+	showOSName bool         // there are several stateroots
+	prefix     string       // of paths in entries: "/", or "/boot/" if the loader sees the whole root
 	config     repo.BootConfig
 }
 
-func (s *Sysroot) bootWriter(version int, list []Deployment) *bootWriter {
-	w := &bootWriter{s: s, version: version, count: len(list), prefix: "/", config: s.repo.BootConfig()}
+func (s *Sysroot) bootWriter(version int, old, list []Deployment) *bootWriter {
+	w := &bootWriter{s: s, version: version, old: old, count: len(list), prefix: "/", config: s.repo.BootConfig()}
 	if w.config.Prefix {
 		w.prefix = "/boot/"
 	}
@@ -223,15 +225,25 @@ func (w *bootWriter) entry(root *dirfd.Dir, k *kernel, d Deployment) (*bootloade
 	// marks. That is no reason to fail when the system shuts down.
 	kargs.ReplaceVisible("ostree=" + link)
 	e.Set("options", kargs.String())
-	for _, kv := range w.config.Append {
-		if have, ok := e.Get(kv[0]); d.Index > 0 {
+	switch {
+	case d.Index > 0:
+		for _, kv := range w.config.Append {
 			e.Set(kv[0], kv[1])
-		} else if ok && have == kv[1] {
-			e.Unset(kv[0]) // it was not the default before
 		}
+	case slices.ContainsFunc(w.old, d.Same) && !d.Same(w.old[0]): // it was not the default before
+		unsetAppended(e, w.config)
 	}
 	e.Name = w.fileName(d)
 	return e, nil
+}
+
+// unsetAppended takes the keys for all entries but the default one back from an entry that had them.
+func unsetAppended(e *bootloader.Entry, config repo.BootConfig) {
+	for _, kv := range config.Append {
+		if have, ok := e.Get(kv[0]); ok && have == kv[1] {
+			e.Unset(kv[0])
+		}
+	}
 }
 
 func (w *bootWriter) devicetree(e *bootloader.Entry, k *kernel, at string) {

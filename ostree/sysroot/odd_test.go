@@ -264,28 +264,56 @@ func TestLinkedKernel(t *testing.T) {
 }
 
 // TestAppendedKeys gives keys to all entries but the default, and takes them back from the one
-// that becomes the default.
+// that becomes the default, but not what somebody has given that which was the default.
 func TestAppendedKeys(t *testing.T) {
-	w := newWorld(t)
-	s := w.open()
-	config := s.Repo().Config()
+	w := newBootedWorld(t)
+	config := w.s.Repo().Config()
 	must(t, config.Set("sysroot", "bls-append-except-default", `key1=value1;`))
-	must(t, s.Repo().SetConfig(config))
-	s = w.open()
-	w.deploy(s, w.commit("1", nil), nil)
-	_, st := w.deploy(s, w.commit("2", map[string]string{"usr/bin/tool": "2"}), nil)
-	check := func(st *State) {
+	must(t, w.s.Repo().SetConfig(config))
+	w.s = w.openWith(w.s.opts)
+	_, st := w.deploy(w.s, w.commit("2", map[string]string{"usr/bin/tool": "2"}), nil)
+	check := func(st *State, onDefault bool) {
 		t.Helper()
 		for i, d := range st.Deployments {
-			if v, ok := d.Entry.Get("key1"); ok != (i > 0) || ok && v != "value1" {
+			if v, ok := d.Entry.Get("key1"); ok != (i > 0 || onDefault) || ok && v != "value1" {
 				t.Errorf("entry %d: key1 is %q, %v", i, v, ok)
 			}
 		}
 	}
-	check(st)
-	st, err := s.Write(context.Background(), st, st.WithDefault(1), WriteOptions{})
+	write := func(list []Deployment) *State {
+		t.Helper()
+		st, err := w.s.Write(w.ctx, w.load(), list, WriteOptions{rewrite: true})
+		must(t, err)
+		return st
+	}
+	check(st, false)
+	st = write(st.WithDefault(1))
+	check(st, false)
+	st = write(st.WithDefault(1)) // the running deployment is the second
+	check(st, false)
+
+	// What is staged follows the running deployment.
+	w.commit("3", map[string]string{"usr/bin/tool": "3"})
+	booted, _ := st.Booted()
+	w.stage(func(o *DeployOptions) { o.Merge = &booted })
+	must(t, w.s.FinalizeStaged(w.ctx))
+	st = w.load()
+	check(st, false)
+
+	st = write([]Deployment{booted})
+	check(st, false)
+	entry := filepath.Join(w.root(), "boot/loader/entries", st.Deployments[0].Entry.Name)
+	text, err := os.ReadFile(entry)
 	must(t, err)
-	check(st)
+	must(t, os.WriteFile(entry, append(text, "key1 value1\n"...), 0o644))
+	st = w.load()
+	check(st, true)
+	st = write(st.Deployments)
+	check(st, true)
+	w.commit("4", map[string]string{"usr/bin/tool": "4"})
+	w.stage(nil)
+	must(t, w.s.FinalizeStaged(w.ctx))
+	check(w.load(), true)
 }
 
 // TestBootDirectoryLost makes room for a kernel in a small /boot from which somebody has removed

@@ -57,6 +57,7 @@ func (s *Sysroot) stageDeployment(ctx context.Context, st *State, o DeployOption
 			return Deployment{}, nil, err
 		}
 	}
+	o.Merge = s.withoutAppended(st, o.Merge)
 	if err := writeRunFile(s.stagedPath(), stagedValue(d, o).Bytes(), 0o644); err != nil {
 		return Deployment{}, nil, err
 	}
@@ -133,6 +134,18 @@ func stagedValue(d Deployment, o DeployOptions) gvariant.Value {
 		}
 	}
 	return v.Value().WithByteOrder(hostOrder())
+}
+
+// withoutAppended returns a merge deployment without the keys that its boot entry has because it is
+// not the default: what is staged will be.
+func (s *Sysroot) withoutAppended(st *State, merge *Deployment) *Deployment {
+	if merge == nil || merge.Entry == nil || merge.Same(withoutStaged(st.Deployments)[0]) {
+		return merge
+	}
+	m := *merge
+	m.Entry = m.Entry.Clone()
+	unsetAppended(m.Entry, s.repo.BootConfig())
+	return &m
 }
 
 // extraFields returns, as a{ss}, the keys of a boot entry that others put

@@ -231,7 +231,7 @@ func (s *Sysroot) switchTo(ctx context.Context, st *State, list []Deployment, ne
 	}
 	done.bootSwap = true
 	version := 1 - st.BootVersion
-	entries, err := s.writeEntries(version, list)
+	entries, err := s.writeEntries(version, st.Deployments, list)
 	if err != nil {
 		return done, err
 	}
@@ -292,9 +292,9 @@ func (s *Sysroot) findLoader(version int, list []Deployment, entries []*bootload
 	return l, t, err
 }
 
-// writeEntries writes boot/loader.V, which nothing uses yet.
-func (s *Sysroot) writeEntries(version int, list []Deployment) ([]*bootloader.Entry, error) {
-	w := s.bootWriter(version, list)
+// writeEntries writes boot/loader.V, which nothing uses yet. old are the present deployments.
+func (s *Sysroot) writeEntries(version int, old, list []Deployment) ([]*bootloader.Entry, error) {
+	w := s.bootWriter(version, old, list)
 	name := fmt.Sprintf("loader.%d", version)
 	if err := s.boot.RemoveAll(name); err != nil { // of a change that was interrupted
 		return nil, err
