@@ -257,3 +257,50 @@ func TestGeneratorInDeployment(t *testing.T) {
 		t.Error("a configuration of before is still there")
 	}
 }
+
+// TestGeneratorSays shows what GRUB's generator says to whoever wants to see it, and in a unit of
+// systemd. An error has it in any case.
+func TestGeneratorSays(t *testing.T) {
+	target := newTarget(t, map[string]string{"boot/grub2/grub.cfg": "old"})
+	program := filepath.Join(t.TempDir(), "generator")
+	for _, tt := range []struct{ variable, status, want string }{
+		{"", "0", ""},
+		{"OSTREE_DEBUG_GRUB2", "0", "to standard output\nto standard error\n"},
+		{"INVOCATION_ID", "0", "to standard output\nto standard error\n"},
+		{"", "3", ""},
+	} {
+		script := "#!/bin/sh\necho config >$2\necho to standard output\necho to standard error >&2\nexit " + tt.status + "\n"
+		if err := os.WriteFile(program, []byte(script), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		target.Env = func(name string) string {
+			return map[string]string{"OSTREE_GRUB2_EXEC": program, tt.variable: "1"}[name]
+		}
+		said, err := stderr(t, func() error { return new(grub2).Write(t.Context(), target) })
+		if said != tt.want {
+			t.Errorf("%s: said %q, want %q", tt.variable, said, tt.want)
+		}
+		if tt.status == "0" != (err == nil) || err != nil && err.Error() != program+": exit status 3: to standard output\nto standard error\n" {
+			t.Errorf("%s: %v", tt.variable, err)
+		}
+	}
+}
+
+// stderr returns what is written to standard error meanwhile.
+func stderr(t *testing.T, do func() error) (string, error) {
+	t.Helper()
+	f, err := os.Create(filepath.Join(t.TempDir(), "stderr"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	old := os.Stderr
+	os.Stderr = f
+	defer func() { os.Stderr = old }()
+	failed := do()
+	b, err := os.ReadFile(f.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b), failed
+}

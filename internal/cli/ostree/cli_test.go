@@ -30,6 +30,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("TZ", "UTC")
+			e.Setenv("OSTREE_SYSROOT_DEBUG", "mutable-deployments") // or the script's directory could not be removed
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {
