@@ -37,7 +37,8 @@ func (s *Sysroot) writeRefs(ctx context.Context, st *State) error {
 	if maps.Equal(have, want) {
 		return nil
 	}
-	// One transaction is one update of the summary, where there is one. It also removes what earlier ones left when the machine crashed.
+	// One transaction is one update of the summary, where there is one. It also removes what
+	// earlier ones left when the machine crashed.
 	tx, err := s.repo.Begin(ctx, repo.TransactionOptions{})
 	if err != nil {
 		return err
