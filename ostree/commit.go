@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
+	"strconv"
 	"time"
 
 	"rpmostree/gvariant"
@@ -122,6 +123,16 @@ func PrintableTime(secs uint64) bool {
 	const first, last = -62135596800, 253402300799
 	t := int64(secs)
 	return t >= first && t <= last
+}
+
+// FormatTime returns a time as libostree has it in messages: "%c" of GLib in the C locale,
+// which pads the day of the month with a figure space (U+2007), and the year with nothing.
+func FormatTime(t time.Time) string {
+	pad := ""
+	if t.Day() < 10 {
+		pad = "\u2007"
+	}
+	return t.Format("Mon Jan "+pad+"2 15:04:05 ") + strconv.Itoa(t.Year())
 }
 
 // ContentChecksum names the commit's tree.

@@ -102,7 +102,7 @@ func TestTimestamps(t *testing.T) {
 		{"the same", Options{Refs: []string{"x"}, TimestampCheck: true}, ""},
 		{"one as old", Options{Refs: []string{"x@" + other.String()}, TimestampCheck: true}, ""},
 		{"an older one", Options{Refs: []string{"x@" + old.String()}, TimestampCheck: true},
-			"Upgrade target revision '" + old.String() + "' with timestamp 'Thu Jan  1 00:16:40 1970' is chronologically older than current revision '" + now.String() + "' with timestamp 'Thu Jan  1 00:33:20 1970'; use --allow-downgrade to permit"},
+			"Upgrade target revision '" + old.String() + "' with timestamp 'Thu Jan \u20071 00:16:40 1970' is chronologically older than current revision '" + now.String() + "' with timestamp 'Thu Jan \u20071 00:33:20 1970'; use --allow-downgrade to permit"},
 		{"an older one, of another branch", Options{Refs: []string{"old"}, TimestampCheck: true}, ""},
 		{"an older one than that which is named", Options{Refs: []string{"old"}, TimestampCheckFrom: "origin:x"}, "chronologically older"},
 		{"one as old as that which is named", Options{Refs: []string{"y"}, TimestampCheckFrom: now.String()}, ""},

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"time"
 
 	"rpmostree/ostree"
 	"rpmostree/ostree/repo"
@@ -53,8 +52,7 @@ func (t timestampCheck) compare(oldSum, sum ostree.Checksum, c *ostree.Commit) e
 	if !ostree.PrintableTime(c.Timestamp) || !ostree.PrintableTime(old.Timestamp) {
 		return fmt.Errorf("Upgrade target revision '%s' timestamp (%d) or current revision '%s' timestamp (%d) is invalid", sum, c.Timestamp, oldSum, old.Timestamp)
 	}
-	const layout = "Mon Jan _2 15:04:05 2006"
-	text := func(c *ostree.Commit) string { return c.Time().In(time.UTC).Format(layout) }
+	text := func(c *ostree.Commit) string { return ostree.FormatTime(c.Time().UTC()) }
 	return fmt.Errorf("Upgrade target revision '%s' with timestamp '%s' is chronologically older than current revision '%s' with timestamp '%s'; use --allow-downgrade to permit",
 		sum, text(c), oldSum, text(old))
 }

@@ -8,6 +8,7 @@ import (
 
 	"rpmostree/gvariant"
 	"rpmostree/internal/openpgp"
+	"rpmostree/ostree"
 	"rpmostree/ostree/repo"
 )
 
@@ -103,11 +104,8 @@ func (g *GPGResult) signedBy(name string) (index int, ok bool) {
 	return 0, false
 }
 
-// dateTime is the form of dates in the C locale ("%c").
-const dateTime = "Mon Jan _2 15:04:05 2006"
-
 // FormatTime returns a time as libostree prints those of signatures and keys.
-func FormatTime(t time.Time) string { return t.Local().Format(dateTime) }
+func FormatTime(t time.Time) string { return ostree.FormatTime(t.Local()) }
 
 // describe returns libostree's lines about one signature.
 func describe(s openpgp.Status, prefix string) string {

@@ -52,7 +52,7 @@ func (s gpgSigner) secretKey(ctx context.Context) (string, error) {
 	}
 	out, err := s.run(ctx, nil, "--with-colons", "--list-secret-keys", "--", s.key)
 	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
+	if err != nil && !(errors.As(err, &exit) && exit.Exited()) { // status 2: there is none
 		return "", err
 	}
 	keys := secretFingerprints(out)
@@ -104,21 +104,18 @@ func (s gpgSigner) run(ctx context.Context, in []byte, args ...string) ([]byte, 
 	return out.Bytes(), err
 }
 
-// ExportGPG runs gpg for all public keys of the user's own keyring. There may be none.
+// ExportGPG runs gpg for all public keys of the user's own keyring. There may be none:
+// gpg takes that for success.
 func ExportGPG(ctx context.Context) ([]byte, error) {
-	out, err := gpgSigner{}.run(ctx, nil, "--export")
-	var exit *exec.ExitError
-	if len(out) == 0 && errors.As(err, &exit) { // it says that there is nothing
-		err = nil
-	}
-	return out, err
+	return gpgSigner{}.run(ctx, nil, "--export")
 }
 
-// lastMessage returns ": " and the last line that gpg meant for people.
+// lastMessage returns ": " and the last line that gpg meant for people. Warnings do not
+// say why it failed.
 func lastMessage(diag string) string {
 	last := ""
 	for line := range strings.Lines(diag) {
-		if !strings.HasPrefix(line, "[GNUPG:]") && strings.TrimSpace(line) != "" {
+		if !strings.HasPrefix(line, "[GNUPG:]") && !strings.HasPrefix(line, "gpg: WARNING: ") && strings.TrimSpace(line) != "" {
 			last = ": " + strings.TrimSpace(line)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"encoding/base64"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -113,6 +114,39 @@ func TestGPG(t *testing.T) {
 	check(t, "expired key", v.VerifyCommit(good, commit, detached), "Key expired")
 	if report, err := r.Fsck(context.Background(), repo.FsckOptions{}); err != nil || report.Err() != nil {
 		t.Errorf("fsck: %v, %v", report, err)
+	}
+}
+
+// TestExportGPG: a keyring without keys is none, and no other failure of gpg passes for it.
+func TestExportGPG(t *testing.T) {
+	treetest.Oracle(t, "gpg")
+	dir, fake, none := t.TempDir(), t.TempDir(), t.TempDir()
+	broken := filepath.Join(dir, "broken")
+	for name, content := range map[string]string{filepath.Join(dir, "file"): "", filepath.Join(broken, "pubring.kbx"): "neither keybox nor keys", filepath.Join(fake, "gpg"): "#!/bin/sh\nkill -9 $$\n"} {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o700), os.WriteFile(name, []byte(content), 0o700)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := os.Getenv("PATH")
+	for _, tt := range []struct{ what, home, path, want string }{
+		{"an empty keyring", none, path, ""},
+		{"no directory", filepath.Join(dir, "nowhere"), path, "No such file or directory"},
+		{"a file for a directory", filepath.Join(dir, "file"), path, "Not a directory"},
+		{"a broken keyring", broken, path, "gpg: exit status 2: gpg: key export failed: "},
+		{"gpg is killed", none, fake, "gpg: signal: killed"},
+		{"there is no gpg", none, none, "the program gpg, which is not installed"},
+	} {
+		t.Setenv("GNUPGHOME", tt.home)
+		t.Setenv("PATH", tt.path)
+		keys, err := ExportGPG(t.Context())
+		if check(t, tt.what, err, tt.want); len(keys) > 0 {
+			t.Errorf("%s: %d bytes of keys", tt.what, len(keys))
+		}
+		if tt.path == path {
+			continue
+		}
+		_, err = NewGPGSigner("somebody", "").Sign(t.Context(), nil)
+		check(t, tt.what+", to sign", err, tt.want)
 	}
 }
 

@@ -55,6 +55,7 @@ checksum tree
 checksum --ignore-xattrs tree
 checksum nope
 --repo=b commit --branch=owned --timestamp=@1500000003 --owner-uid=7 --owner-gid=8 tree
+--repo=b commit --branch=old --timestamp=@1499212800 --canonical-permissions tree
 --repo=b commit --branch=plain --timestamp=@1500000003 --owner-uid=0 --owner-gid=0 --no-xattrs tree
 --repo=b commit --branch=ro --timestamp=@1500000003 --owner-uid=0 --owner-gid=0 --mode-ro-executables tree
 --repo=b commit --branch=bound --timestamp=@1500000003 --canonical-permissions --bind-ref=other --bind-ref=another tree
@@ -105,7 +106,7 @@ checksum nope
 --repo=b remote delete a.b
 --repo=b reset fsync fsync^
 --repo=site pull-local b x
-!--repo=site pull-local --depth=-1 b x linked bound
+!--repo=site pull-local --depth=-1 b x linked bound old
 --repo=site pull-local --remote=from --commit-metadata-only b ro
 --repo=site pull-local --disable-fsync --per-object-fsync --untrusted b plain
 --repo=site pull-local --bareuseronly-files b owned
@@ -142,6 +143,8 @@ checksum nope
 !--repo=p pull --http-header=X-Y web x
 !--repo=p pull --timestamp-check web x@{x^}
 !--repo=p pull --timestamp-check-from-rev=web:x web x@{x^}
+--repo=p pull --timestamp-check-from-rev=web:x web old
+!--repo=p pull web old
 !--repo=p pull --disable-verify-bindings web unbound
 !--repo=p pull --untrusted --http-trusted --per-object-fsync --disable-fsync web linked
 !--repo=p pull --bareuseronly-files web plain
