@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	pgperrors "github.com/ProtonMail/go-crypto/openpgp/errors"
 	"github.com/ProtonMail/go-crypto/openpgp/packet"
 )
 
@@ -28,10 +29,10 @@ type Status struct {
 	// Fingerprint is that of the key which signed, in capital hex digits, or its
 	// key ID if the key is missing or the signature is bad.
 	Fingerprint string
-	Primary     string // the primary key's fingerprint, "" if the key is missing
-	Algorithm   string // "RSA", as libgcrypt calls it
-	Hash        string // "SHA256"
-	Created     time.Time
+	Primary     string    // the primary key's fingerprint, "" if the key is missing
+	Algorithm   string    // "RSA", as libgcrypt calls it
+	Hash        string    // "SHA256"
+	Created     time.Time // 1970 if it does not match
 	Expires     time.Time
 	// KeyExpires and PrimaryExpires are those of the key that signed and of its
 	// primary key.
@@ -117,7 +118,13 @@ func (k *Keyring) checkWith(c certificate, s *Signature, data []byte, now time.T
 	if err == nil {
 		err = s.verify(key.key, data)
 	}
+	var mismatch pgperrors.SignatureError
 	switch {
+	case errors.As(err, &mismatch): // of which GnuPG tells no more than the key ID
+		*st = Status{
+			State: Bad, Fingerprint: strings.ToUpper(s.KeyID()), Algorithm: unknownName, Hash: unknownName, Created: time.Unix(0, 0),
+			Primary: st.Primary, PrimaryExpires: st.PrimaryExpires, Name: st.Name, Email: st.Email,
+		}
 	case err != nil:
 		st.State = Bad
 	case !st.Expires.IsZero() && !now.Before(st.Expires):

@@ -132,7 +132,7 @@ type Verifier interface {
 	// VerifyCommit checks a commit object; its detached metadata, an a{sv} with
 	// the signatures, may be nil.
 	VerifyCommit(m *repo.Remote, commit, detached []byte) error
-	// VerifySummary checks a summary; the content of summary.sig may be nil.
+	// VerifySummary checks a summary with the content of summary.sig.
 	VerifySummary(m *repo.Remote, summary, sig []byte) error
 }
 

@@ -31,11 +31,12 @@ type puller struct {
 	src     *repo.Repo     // the remote, if it is a directory
 	tx      *repo.Transaction
 
-	summary    *ostree.Summary // nil if the remote has none
-	rawSummary []byte
-	rawSig     []byte
-	config     *keyfile.File // nil if it was not needed
-	tombstones bool
+	summaryOnly bool            // nothing but the summary is asked for
+	summary     *ostree.Summary // nil if the remote has none
+	rawSummary  []byte
+	rawSig      []byte
+	config      *keyfile.File // nil if it was not needed
+	tombstones  bool
 
 	deltas  map[delta.Name]ostree.Checksum // of superblocks, as summary and indexes tell
 	indexed bool                           // the remote has indexes of deltas

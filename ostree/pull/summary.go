@@ -36,6 +36,7 @@ func Summary(ctx context.Context, r *repo.Repo, remote string, o Options) (summa
 		return nil, nil, err
 	}
 	defer p.close()
+	p.summaryOnly = true
 	err = p.readSummary(ctx)
 	return p.rawSummary, p.rawSig, err
 }
@@ -106,6 +107,9 @@ func (p *puller) fetchCached(ctx context.Context, c *cache, name string) (data [
 // useSummary verifies and parses a summary; nil is none.
 func (p *puller) useSummary(data, sig []byte) error {
 	if p.verifiesSummary() {
+		if err := p.missing(data, sig); err != nil {
+			return err
+		}
 		if err := p.o.Verify.VerifySummary(p.m, data, sig); err != nil {
 			return err
 		}
@@ -128,6 +132,33 @@ func (p *puller) useSummary(data, sig []byte) error {
 		p.indexed = v.Bool()
 	}
 	p.summary, p.rawSummary, p.rawSig = s, data, sig
+	return nil
+}
+
+// missing returns upstream's error for a summary, or a signature of it, which has to be verified
+// and is not there. A pull has other words for that than who asks for the summary only.
+func (p *puller) missing(summary, sig []byte) error {
+	const gpg, sign = "gpg-verify-summary", "sign-verify-summary"
+	kind, option, signature := "GPG", gpg, "summary.sig"
+	if !p.m.GPGVerifySummary {
+		kind, option = "Signature", sign
+	}
+	if p.summaryOnly {
+		signature = "summary signatures"
+	}
+	hint := "use " + option + "=false in remote config to disable"
+	switch {
+	case summary == nil && (p.summaryOnly || option == gpg || sig != nil):
+		if p.summaryOnly || option == sign {
+			hint = "check that the configured URL in remote config is correct"
+		}
+		return fmt.Errorf("%s verification enabled, but no summary found (%s)", kind, hint)
+	case sig == nil:
+		if !p.summaryOnly && option == sign {
+			kind = "Signatures"
+		}
+		return fmt.Errorf("%s verification enabled, but no %s found (%s)", kind, signature, hint)
+	}
 	return nil
 }
 

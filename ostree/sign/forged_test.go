@@ -383,7 +383,7 @@ func TestForgedSummaries(t *testing.T) {
 		{"no signature", [][2]string{noGPG, gpg}, func(w *world) { write(w, read(w), nil) }, "no summary.sig found"},
 		{"no summary", [][2]string{noGPG, gpg}, func(w *world) {}, "no summary found"},
 		{"ed25519: no signature", [][2]string{noGPG, ed}, func(w *world) { write(w, read(w), nil) }, "no summary.sig found"},
-		{"ed25519: no summary", [][2]string{noGPG, ed}, func(w *world) {}, "no summary found"},
+		{"ed25519: no summary", [][2]string{noGPG, ed}, func(w *world) {}, "no summary.sig found"},
 		{"ed25519: a signature alone", [][2]string{noGPG, ed}, func(w *world) {
 			data := read(w)
 			write(w, data, dict(edKey, array(ed25519.Sign(s.private, data))))

@@ -108,8 +108,8 @@ func TestGPG(t *testing.T) {
 	bad, _ := r.Remote("other")
 	check(t, "summary", v.VerifySummary(good, summary, sig), "")
 	check(t, "summary, other key", v.VerifySummary(bad, summary, sig), "public key not found")
-	check(t, "summary without signature", v.VerifySummary(good, summary, nil), "no summary.sig found")
-	check(t, "no summary", v.VerifySummary(good, nil, nil), "no summary found")
+	check(t, "summary without signature", v.VerifySummary(good, summary, nil), "no signatures found")
+	check(t, "no summary", v.VerifySummary(good, nil, sig), "BAD signature from")
 	v.now = func() time.Time { return time.Now().AddDate(2, 0, 0) }
 	check(t, "expired key", v.VerifyCommit(good, commit, detached), "Key expired")
 	if report, err := r.Fsck(context.Background(), repo.FsckOptions{}); err != nil || report.Err() != nil {

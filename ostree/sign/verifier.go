@@ -110,17 +110,10 @@ func (v *Verifier) DescribeCommit(m *repo.Remote, commit, detached []byte) (stri
 	return strings.Join(text, "\n"), nil
 }
 
-// VerifySummary checks a summary, nil if the remote has none, with the content of
-// summary.sig, which may be nil.
+// VerifySummary checks a summary with the content of summary.sig.
 func (v *Verifier) VerifySummary(m *repo.Remote, summary, sig []byte) error {
 	meta := parseDict(sig)
 	if m.GPGVerifySummary {
-		switch {
-		case summary == nil:
-			return errors.New("GPG verification enabled, but no summary found (check that the configured URL in remote config is correct)")
-		case sig == nil:
-			return errors.New("GPG verification enabled, but no summary.sig found (use gpg-verify-summary=false in remote config to disable)")
-		}
 		res, err := CheckGPG(v.repo, summary, meta, GPGOptions{Remote: m, Now: v.now()})
 		if err == nil {
 			err = res.Err()
@@ -133,15 +126,9 @@ func (v *Verifier) VerifySummary(m *repo.Remote, summary, sig []byte) error {
 		return nil
 	}
 	keys, err := keySets(m, m.SignSummary)
-	switch {
-	case err != nil:
-		return err
-	case summary == nil:
-		return errors.New("Signature verification enabled, but no summary found (check that the configured URL in remote config is correct)")
-	case sig == nil:
-		return errors.New("Signatures verification enabled, but no summary.sig found (use sign-verify-summary=false in remote config to disable)")
+	if err == nil {
+		_, err = verifyAny(keys, summary, meta)
 	}
-	_, err = verifyAny(keys, summary, meta)
 	return err
 }
 

@@ -12,7 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"rpmostree/gvariant"
 	"rpmostree/internal/treetest"
+	"rpmostree/ostree/sign"
 )
 
 // gpgHome makes a directory of GnuPG, whose agent ends with the test. Its path is short: it
@@ -234,5 +236,123 @@ func TestSignedPullsAgainstC(t *testing.T) {
 		must("commit", "-b", "x", "tree")
 		must(append([]string{"summary", "-u"}, sign...)...)
 		same("a commit without a signature", "signer", "no signatures found")
+	}
+}
+
+// TestWithdrawnKeysAgainstC has both programs pull commits that a key signed before it was
+// revoked, or expired, or whose signature has expired: first with the key as it was, then with
+// what was imported since. They say the same, and what is not good any more stays where it is.
+func TestWithdrawnKeysAgainstC(t *testing.T) {
+	c := needC(t)
+	home, dir := gpgHome(t), treetest.FastDir(t)
+	t.Setenv("TZ", "UTC")
+	sampleTree(t, filepath.Join(dir, "tree"))
+	must := func(out string, status int) string {
+		t.Helper()
+		if status != 0 {
+			t.Fatal(out)
+		}
+		return out
+	}
+	export := func(user, file string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(gpg(t, home, "", "--armor", "--export", user)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// Days of one digit, and not one of them twice for what has to be later.
+	const past, later, latest = "--faked-system-time=20200102T030405!", "--faked-system-time=20200103T030405!", "--faked-system-time=20200104T030405!"
+	must(theirs(t, c, dir, "--repo=from", "init", "--mode=archive"))
+	server := httptest.NewServer(http.FileServer(http.Dir(filepath.Join(dir, "from"))))
+	defer server.Close()
+	const end = "20210203T000000"
+	users := []struct{ name, before, after string }{ // what is said of its signature with each state of its key
+		{"revoked", "", "Key revoked"},
+		{"subkey", "", "Key revoked"},
+		{"expired", "", "Key expired Wed Feb \u20073 00:00:00 2021"},
+		{"prolonged", "Key expired Wed Feb \u20073 00:00:00 2021", ""},
+		{"timed", "Signature expired Wed Feb \u20073 00:00:00 2021", "Expired signature from"},
+	}
+	for _, u := range users {
+		gpg(t, home, "", past, "--quick-gen-key", u.name+" <"+u.name+"@example.com>", "ed25519", "sign,cert", "never")
+		key, sig := fingerprint(t, home, u.name), filepath.Join(dir, u.name+".sig")
+		if u.name == "subkey" {
+			gpg(t, home, "", past, "--quick-add-key", key, "ed25519", "sign", "never")
+		}
+		commit := strings.TrimSpace(must(theirs(t, c, dir, "--repo=from", "commit", "-b", u.name, "--timestamp=@1500000000", "tree")))
+		args := []string{past, "--local-user", u.name, "--output", sig}
+		if u.name == "timed" {
+			args = append(args, "--default-sig-expire="+end)
+		}
+		object := filepath.Join(dir, "from/objects", commit[:2], commit[2:])
+		gpg(t, home, "", append(args, "--detach-sign", object+".commit")...)
+		data, err := os.ReadFile(sig)
+		if err == nil {
+			err = os.WriteFile(object+".commitmeta", sign.Append(gvariant.Value{}, sign.GPG, data).Bytes(), 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if u.name == "prolonged" {
+			gpg(t, home, "", later, "--quick-set-expire", key, end)
+		}
+		export(u.name, u.name+"-before.asc")
+		switch u.name {
+		case "revoked":
+			revocation, err := os.ReadFile(filepath.Join(home, "openpgp-revocs.d", key+".rev"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			gpg(t, home, strings.Replace(string(revocation), ":-----BEGIN", "-----BEGIN", 1), "--import")
+		case "subkey":
+			gpg(t, home, "key 1\nrevkey\ny\n0\n\ny\nsave\n", "--no-batch", "--command-fd", "0", "--edit-key", key)
+		case "expired":
+			gpg(t, home, "", later, "--quick-set-expire", key, end)
+		case "prolonged":
+			gpg(t, home, "", latest, "--quick-set-expire", key, "never")
+		}
+		export(u.name, u.name+"-after.asc")
+	}
+	programs := []struct {
+		name string
+		run  func(args ...string) (string, int)
+	}{
+		{"c", func(args ...string) (string, int) { return theirs(t, c, dir, args...) }},
+		{"go", func(args ...string) (string, int) { return ours(t, dir, args...) }},
+	}
+	for _, u := range users {
+		// Into a new repository, or one that has the commit already.
+		for _, steps := range []string{"before", "before after", "both", "both show"} {
+			var said [2]string
+			var status [2]int
+			for i, p := range programs {
+				at := "--repo=" + p.name + "-" + u.name + "-" + strings.Fields(steps)[0]
+				if !strings.Contains(steps, " ") {
+					must(p.run(at, "init", "--mode=archive"))
+					must(p.run(at, "remote", "add", "origin", server.URL))
+					must(p.run(at, "remote", "gpg-import", "origin", "-k", u.name+"-before.asc"))
+				}
+				if steps == "before after" || steps == "both" {
+					if out := must(p.run(at, "remote", "gpg-import", "origin", "-k", u.name+"-after.asc")); out != "Imported 0 GPG keys to remote \"origin\"\n" {
+						t.Errorf("%s: %s", p.name, out)
+					}
+				}
+				if strings.Contains(steps, "show") {
+					must(p.run(at, "pull-local", "from", u.name))
+					said[i], status[i] = p.run(at, "show", "--gpg-verify-remote=origin", u.name)
+				} else {
+					said[i], status[i] = p.run(at, "pull", "--disable-static-deltas", "origin", u.name)
+				}
+				said[i] = transferred.ReplaceAllString(said[i], "")
+			}
+			want := u.after
+			if steps == "before" {
+				want = u.before
+			}
+			good := want == "" || strings.Contains(steps, "show")
+			if said[0] != said[1] || status[0] != status[1] || (status[0] == 0) != good || !strings.Contains(said[1], want) {
+				t.Errorf("%s, %s: status %d: %s\nwant %d, with %q: %s", u.name, steps, status[1], said[1], status[0], want, said[0])
+			}
+		}
 	}
 }
