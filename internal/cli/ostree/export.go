@@ -20,7 +20,7 @@ type exporter struct {
 	*env
 	noXattrs                bool
 	subpath, prefix, output string
-	tar                     *tar.Writer
+	tar                     *gnuTar
 	time                    time.Time
 	written                 map[ostree.Checksum]string // names of the regular files
 }
@@ -74,11 +74,11 @@ func (x *exporter) run(rev string) error {
 }
 
 func (x *exporter) writeTo(out io.Writer, root tree.Entry) error {
-	x.tar = tar.NewWriter(out)
+	x.tar = &gnuTar{out: out}
 	if err := x.write("", root); err != nil {
 		return err
 	}
-	return x.tar.Close()
+	return x.tar.close()
 }
 
 // write adds an entry, of which name is the path below the exported directory, and all that is
@@ -95,7 +95,7 @@ func (x *exporter) write(name string, entry tree.Entry) error {
 	if dir == "" {
 		dir = "."
 	}
-	if err := x.tar.WriteHeader(x.tarHeader(strings.TrimSuffix(dir, "/")+"/", tar.TypeDir, h, 0)); err != nil {
+	if err := x.tar.header(x.tarHeader(strings.TrimSuffix(dir, "/")+"/", tar.TypeDir, h, 0)); err != nil {
 		return err
 	}
 	children, err := inOrder(entry)
@@ -121,11 +121,11 @@ func (x *exporter) writeFile(name string, entry tree.Entry) error {
 		kind, size = tar.TypeSymlink, 0
 	} else if first, ok := x.written[entry.Checksum]; ok {
 		h.Target = first
-		return x.tar.WriteHeader(x.tarHeader(name, tar.TypeLink, h, 0))
+		return x.tar.header(x.tarHeader(name, tar.TypeLink, h, 0))
 	} else {
 		x.written[entry.Checksum] = name
 	}
-	if err := x.tar.WriteHeader(x.tarHeader(name, kind, h, size)); err != nil {
+	if err := x.tar.header(x.tarHeader(name, kind, h, size)); err != nil {
 		return err
 	}
 	if kind == tar.TypeSymlink {
@@ -135,13 +135,16 @@ func (x *exporter) writeFile(name string, entry tree.Entry) error {
 	if err == nil && n != size {
 		err = fmt.Errorf("%s: %d bytes instead of %d", name, n, size)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return x.tar.pad(tarBlock)
 }
 
 func (x *exporter) tarHeader(name string, kind byte, h ostree.FileHeader, size int64) *tar.Header {
 	out := &tar.Header{
 		Typeflag: kind, Name: name, Linkname: h.Target, Size: size, Mode: int64(h.Mode & ostree.ModePerm),
-		Uid: int(h.UID), Gid: int(h.GID), ModTime: x.time, Format: tar.FormatPAX,
+		Uid: int(h.UID), Gid: int(h.GID), ModTime: x.time,
 	}
 	if !x.noXattrs && len(h.Xattrs) > 0 {
 		out.PAXRecords = map[string]string{}

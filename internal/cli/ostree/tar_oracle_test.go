@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
@@ -333,6 +334,64 @@ func sparseTars[T any](t *testing.T, dir string, add func(name string, data []by
 		out = append(out, add("sparse "+options, data))
 	}
 	return out
+}
+
+// TestExportSameBytes compares archives without extended attributes. No two files are the same:
+// C programs before 2023 write them twice, later ones as hard links.
+func TestExportSameBytes(t *testing.T) {
+	c := needC(t)
+	dir := t.TempDir()
+	deep := filepath.Join("t", strings.Repeat("d", 60), strings.Repeat("e", 60))
+	if err := os.MkdirAll(filepath.Join(dir, deep), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for i, name := range []string{"t/a", "t/empty", "t/" + strings.Repeat("g", 100), "t/" + strings.Repeat("h", 101), "t/\u00fc", deep + "/" + strings.Repeat("f", 110), "t/wide"} {
+		if err := os.WriteFile(filepath.Join(dir, name), bytes.Repeat([]byte{'x'}, i*i*100), 0o640); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(os.Chmod(filepath.Join(dir, "t/a"), 0o755|fs.ModeSetuid), os.Chmod(filepath.Join(dir, "t"), 0o777|fs.ModeSticky)); err != nil {
+		t.Fatal(err)
+	}
+	for name, target := range map[string]string{"t/link": "a", "t/long": strings.Repeat("t", 150), deep + "/" + strings.Repeat("s", 99): strings.Repeat("u", 101), "t/l100": strings.Repeat("v", 100)} {
+		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, args := range []string{"init --mode=archive", "commit -b x --no-xattrs --owner-uid=3000000 --owner-gid=7 --timestamp=@1500000000 --tree=dir=t"} {
+		if out, status := ours(t, dir, append([]string{"--repo=r"}, strings.Fields(args)...)...); status != 0 {
+			t.Fatal(out)
+		}
+	}
+	for _, options := range []string{"x", "x --prefix=p/", "x --subpath=/" + strings.TrimPrefix(deep, "t/"), "x --no-xattrs"} {
+		args := append([]string{"--repo=r", "export"}, strings.Fields(options)...)
+		for _, output := range []string{"", "out.tar"} {
+			var got [2]string
+			for i, run := range []func(...string) (string, int){
+				func(args ...string) (string, int) { return theirs(t, c, dir, args...) }, func(args ...string) (string, int) { return ours(t, dir, args...) },
+			} {
+				args := args
+				if output != "" {
+					args = append(args, "--output="+output)
+				}
+				out, status := run(args...)
+				if status != 0 {
+					t.Fatal(out)
+				}
+				if output != "" {
+					data, err := os.ReadFile(filepath.Join(dir, output))
+					if err != nil {
+						t.Fatal(err)
+					}
+					out = string(data)
+				}
+				got[i] = out
+			}
+			if got[0] != got[1] {
+				t.Errorf("%s %s: %d bytes differ from the %d of C", options, output, len(got[1]), len(got[0]))
+			}
+		}
+	}
 }
 
 // TestExportLikeC compares the lists of what both programs export, and commits what ours has.
