@@ -95,7 +95,7 @@ func (s Set) parseLong(arg string, rest []string) ([]string, error) {
 			}
 			value, rest = rest[0], rest[1:]
 		}
-		return rest, o.Set(value)
+		return rest, o.set(value)
 	}
 	return nil, fmt.Errorf("Unknown option %s", arg)
 }
@@ -119,7 +119,7 @@ func (s Set) parseShort(arg string, rest []string) ([]string, error) {
 			}
 			value, rest, taken = rest[0], rest[1:], true
 		}
-		if err := o.Set(value); err != nil {
+		if err := o.set(value); err != nil {
 			return nil, err
 		}
 	}
@@ -133,6 +133,19 @@ func (s Set) letter(letter byte) (Option, bool) {
 		}
 	}
 	return Option{}, false
+}
+
+// set sets the option. Its value must be text, unless it is the name of a file, which may have
+// any bytes.
+func (o Option) set(value string) error {
+	switch o.Value {
+	case "", "PATH", "FILE", "FILENAME", "HOMEDIR", "REPO", "DEST":
+	default:
+		if !utf8.ValidString(value) {
+			return errors.New("Invalid byte sequence in conversion input")
+		}
+	}
+	return o.Set(value)
 }
 
 // Synopsis is the option as the help shows it: "-b, --branch=BRANCH".

@@ -23,6 +23,9 @@ func TestParse(t *testing.T) {
 		{"-bl x y", "error: Error parsing option -l"},
 		{"--num=4", "n=4|"},
 		{"-n 0x10", "n=16|"},
+		{"-b \xff", "error: Invalid byte sequence in conversion input"},
+		{"--list=a\xff", "error: Invalid byte sequence in conversion input"},
+		{"--path=\xff \xfe", "b=\xff|\xfe"},
 		{"--num=x", "error: Cannot parse integer value “x” for --num"},
 		{"--num=4294967296", "error: Integer value “4294967296” for --num out of range"},
 	} {
@@ -31,6 +34,7 @@ func TestParse(t *testing.T) {
 		var s Set
 		s.Flag(&all, "all", 'a', "")
 		s.String(&bee, "bee", 'b', "B", "")
+		s.String(&bee, "path", 0, "PATH", "")
 		s.List(&list, "list", 'l', "L", "")
 		s.Int(&num, "num", 'n', "N", "")
 		got := ""

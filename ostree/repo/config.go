@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"rpmostree/internal/keyfile"
 )
@@ -183,18 +184,32 @@ func (s *settings) parseMinFreeSize(k *keyfile.File) error {
 // Config returns a copy of the repository's configuration.
 func (r *Repo) Config() *keyfile.File { return r.state.Load().config.Clone() }
 
-// SetConfig replaces the configuration, which must be valid. A change of mode is for
+// SetConfig replaces the configuration, which must be valid UTF-8, without which libostree opens
+// no repository, and have valid settings. A change of mode is for
 // those who open the repository afterwards.
 func (r *Repo) SetConfig(k *keyfile.File) error {
 	s, err := r.parse(k)
 	if err != nil {
 		return err
 	}
-	if err := r.dir.WriteFileAtomic("config", k.Bytes(), 0o644, s.fsync); err != nil {
+	data, err := configText(k)
+	if err != nil {
+		return err
+	}
+	if err := r.dir.WriteFileAtomic("config", data, 0o644, s.fsync); err != nil {
 		return err
 	}
 	r.setState(k.Clone(), s)
 	return nil
+}
+
+// configText returns the text of a configuration that is to be written.
+func configText(k *keyfile.File) ([]byte, error) {
+	b := k.Bytes()
+	if !utf8.Valid(b) {
+		return nil, errors.New("configuration of the repository would be invalid UTF-8")
+	}
+	return b, nil
 }
 
 func (r *Repo) parse(k *keyfile.File) (settings, error) {

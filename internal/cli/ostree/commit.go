@@ -24,7 +24,8 @@ import (
 // committer is the commit command with its options.
 type committer struct {
 	*env
-	parent, subject, body, bodyFile, branch, base                          string
+	subject, body, bodyFile, branch, base                                  string
+	parent                                                                 *string // nil if there is no such option
 	bindRefs, trees, metaStrings, metaVariants, keep, detached             []string
 	orphan, noBindings, bootable, linkSpeedup, skipUnchanged, table, sizes bool
 	statOverride, skipList, timestamp                                      string
@@ -42,7 +43,10 @@ func commitCommand() *command {
 	c := &command{name: "commit", args: "[PATH]", about: "Commit a new revision", scope: repoScope}
 	m := new(committer)
 	o := &m.importOptions
-	c.str(&m.parent, "parent", 0, "COMMIT", "Parent commit checksum, or \"none\"")
+	c.fn(func(rev string) error {
+		m.parent = &rev
+		return nil
+	}, "parent", 0, "COMMIT", "Parent commit checksum, or \"none\"")
 	c.str(&m.subject, "subject", 's', "SUBJECT", "One line subject")
 	c.str(&m.body, "body", 'm', "BODY", "Full description")
 	c.str(&m.bodyFile, "body-file", 'F', "FILE", "Commit message from FILE path")
@@ -201,10 +205,10 @@ func (m *committer) readFiles() error {
 // findParent returns the parent of the new commit, zero for none.
 func (m *committer) findParent() (ostree.Checksum, error) {
 	switch {
-	case m.parent == "none":
+	case m.parent != nil && *m.parent == "none":
 		return ostree.Checksum{}, nil
-	case m.parent != "":
-		return ostree.ParseChecksum(m.parent)
+	case m.parent != nil:
+		return ostree.ParseChecksum(*m.parent)
 	case m.orphan || m.branch == "":
 		return ostree.Checksum{}, nil
 	}

@@ -1,6 +1,7 @@
 package ostree
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"unicode/utf8"
 
 	"rpmostree/ostree/repo"
 	"rpmostree/ostree/sysroot"
@@ -125,6 +127,9 @@ func readText(name string) ([]byte, error) {
 	var at *fs.PathError
 	if errors.As(err, &at) && at.Op == "open" {
 		err = fmt.Errorf("openat(%s): %w", name, at.Err)
+	}
+	if err == nil && (!utf8.Valid(data) || bytes.IndexByte(data, 0) >= 0) {
+		err = errors.New("Invalid UTF-8")
 	}
 	return data, err
 }

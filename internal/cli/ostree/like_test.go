@@ -12,7 +12,7 @@ import (
 )
 
 // likeC are command lines that both programs answer with the same words and status, one after
-// the other. Those that end with the help are left out: the words of the help are our own.
+// the other. "\xff" is a byte that no text has. Those that end with the help are left out: the words of the help are our own.
 const likeC = `
 --repo=r init --mode=foo
 --repo=r init --mode=archive
@@ -37,6 +37,15 @@ const likeC = `
 --repo=r commit -b x tree --statoverride=nope
 --repo=r commit -b x tree --skip-list=nope
 --repo=r commit -b x tree -F nope
+--repo=r commit -b x tree -F nottext
+--repo=r commit -b x tree --skip-list=nottext
+--repo=r commit -b x tree --statoverride=nottext
+--repo=r checkout -U x co --skip-list=nottext
+--repo=r commit -b x tree --parent=
+--repo=r commit -b x tree --subject=\xff
+--repo=r commit -b x tree --add-metadata-string=a=\xff
+--repo=r refs --collections x
+--repo=r refs --delete --collections x
 --repo=r commit -b x tree --owner-uid=abc
 --repo=r commit -b x tree --fsync=maybe
 --repo=r commit -b y --base=x --tree=ref=x --timestamp=@1500000002 --canonical-permissions
@@ -219,7 +228,7 @@ func TestCommandsLikeC(t *testing.T) {
 	}
 	for _, dir := range dirs {
 		for name, data := range map[string]string{"a": "one\n", "sub/b": "two\n", "../override": "=420 /nope\n", "../executables": "73 /over\n=511 /tool\n",
-			"../kernels/usr/lib/modules/1/vmlinuz": "", "../kernels/usr/lib/modules/2/vmlinuz": "",
+			"../nottext": "a\xff\n", "../kernels/usr/lib/modules/1/vmlinuz": "", "../kernels/usr/lib/modules/2/vmlinuz": "",
 			"../empty.tar": strings.Repeat("\x00", 1024), "../layer.tar": layer.String(),
 			"../last": "x\x00/sub\x00x", "../wrong": "x\x00/\x00nope\x00/sub\x00", "../wrongpath": "x\x00/nope\x00x\x00/\x00"} {
 			path := filepath.Join(dir, "tree", name)
@@ -239,7 +248,7 @@ func TestCommandsLikeC(t *testing.T) {
 		}
 	}
 	for line := range strings.Lines(likeC) {
-		args := strings.Fields(line)
+		args := strings.Fields(strings.ReplaceAll(line, `\xff`, "\xff"))
 		if len(args) == 0 {
 			continue
 		}
@@ -250,15 +259,17 @@ func TestCommandsLikeC(t *testing.T) {
 			t.Errorf("%s: status %d:\n%s\nwant %d:\n%s", strings.TrimSpace(line), status, got, wantStatus, want)
 		}
 	}
-	config := [2]string{}
-	for i, dir := range dirs {
-		data, err := os.ReadFile(filepath.Join(dir, "r/config"))
-		if err != nil {
-			t.Fatal(err)
+	for _, name := range []string{"r/config", "u/config"} {
+		var config [2]string
+		for i, dir := range dirs {
+			data, err := os.ReadFile(filepath.Join(dir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			config[i] = string(data)
 		}
-		config[i] = string(data)
-	}
-	if config[0] != config[1] {
-		t.Errorf("config:\n%s\nwant:\n%s", config[1], config[0])
+		if config[0] != config[1] {
+			t.Errorf("%s:\n%s\nwant:\n%s", name, config[1], config[0])
+		}
 	}
 }

@@ -138,6 +138,11 @@ func (r *refser) printRef(text string, sum ostree.Checksum) {
 }
 
 func (r *refser) listCollections() error {
+	for _, id := range r.args {
+		if err := validCollection(id); err != nil {
+			return err
+		}
+	}
 	for _, prefix := range r.prefixes() {
 		refs, err := r.collectionRefs()
 		if err != nil {
@@ -148,6 +153,13 @@ func (r *refser) listCollections() error {
 				r.printRef(m.CollectionRef.String(), m.Checksum)
 			}
 		}
+	}
+	return nil
+}
+
+func validCollection(id string) error {
+	if err := ostree.ValidateCollectionID(id); err != nil {
+		return fmt.Errorf("Listing refs: %w", err)
 	}
 	return nil
 }
@@ -294,7 +306,11 @@ func (r *refser) deleteRefs() error {
 	}
 	for _, prefix := range r.args {
 		if r.collections {
-			if err := r.deleteCollection(prefix); err != nil {
+			err := validCollection(prefix)
+			if err == nil {
+				err = r.deleteCollection(prefix)
+			}
+			if err != nil {
 				return err
 			}
 			continue
