@@ -9,30 +9,17 @@ import (
 	"rpmostree/internal/dirfd"
 	"rpmostree/ostree"
 	"rpmostree/ostree/repo"
-
-	"golang.org/x/sys/unix"
 )
 
 // A cache keeps the summary of a remote, with its signature, in
 // tmp/cache/summaries/<remote> and <remote>.sig: the next pull fetches what has
-// changed. The server's ETag is an extended attribute, its time that of the file.
+// changed, by the ages of the files.
 // A cache that cannot be read or written is no error, and a nil one is empty.
 type cache struct {
 	dir    *dirfd.Dir // nil until something is written
 	parent string
 	remote string
 }
-
-// age is what a server tells about the version of a file.
-type age struct {
-	etag     string
-	modified time.Time
-}
-
-const (
-	etagXattr = "user.etag"
-	maxETag   = 4 << 10 // bytes
-)
 
 // openCache opens the cache in o.CacheDir, or else in the repository, unless OSTREE_SKIP_CACHE is set.
 // What is pulled as if it was of a remote is not what the remote has.
@@ -77,19 +64,11 @@ func (c *cache) read(file string) []byte {
 func (c *cache) holds(file string, data []byte) bool { return bytes.Equal(c.read(file), data) }
 
 // age tells which version of a file is there, nothing if there is none.
-func (c *cache) age(file string) age {
-	if c == nil || c.dir == nil || c.read(file) == nil {
-		return age{}
+func (c *cache) age(file string) repo.Age {
+	if c.read(file) == nil {
+		return repo.Age{}
 	}
-	var a age
-	if st, err := c.dir.Stat(c.name(file)); err == nil && st.Mtim.Sec > 0 {
-		a.modified = time.Unix(st.Mtim.Unix())
-	}
-	var buf [maxETag]byte
-	if n, err := unix.Lgetxattr(c.dir.ProcPath(c.name(file)), etagXattr, buf[:]); err == nil && bytes.IndexByte(buf[:n], 0) < 0 {
-		a.etag = string(buf[:n])
-	}
-	return a
+	return repo.ReadAge(c.dir, c.name(file))
 }
 
 // forget removes what the cache has of the remote.
@@ -102,7 +81,7 @@ func (c *cache) forget() {
 
 // write keeps a summary. The signature is written last: it says that the summary
 // is there.
-func (c *cache) write(summary []byte, summaryAge age, sig []byte, sigAge age) {
+func (c *cache) write(summary []byte, summaryAge repo.Age, sig []byte, sigAge repo.Age) {
 	if c == nil {
 		return
 	}
@@ -124,17 +103,10 @@ func (c *cache) write(summary []byte, summaryAge age, sig []byte, sigAge age) {
 	}
 }
 
-func (c *cache) put(file string, data []byte, a age) bool {
+func (c *cache) put(file string, data []byte, a repo.Age) bool {
+	if a.Modified.IsZero() { // when it was cached would pass for it
+		a.Modified = time.Unix(0, 0)
+	}
 	name := c.name(file)
-	if c.dir.WriteFileAtomic(name, data, 0o644, false) != nil {
-		return false
-	}
-	if a.etag != "" {
-		_ = c.dir.SetXattr(name, etagXattr, []byte(a.etag)) // not everywhere
-	}
-	modified := int64(0) // not known
-	if !a.modified.IsZero() {
-		modified = a.modified.Unix()
-	}
-	return c.dir.SetTimes(name, modified) == nil
+	return c.dir.WriteFileAtomic(name, data, 0o644, false) == nil && a.Write(c.dir, name) == nil
 }

@@ -31,12 +31,13 @@ type puller struct {
 	src     *repo.Repo     // the remote, if it is a directory
 	tx      *repo.Transaction
 
-	summaryOnly bool            // nothing but the summary is asked for
-	summary     *ostree.Summary // nil if the remote has none
-	rawSummary  []byte
-	rawSig      []byte
-	config      *keyfile.File // nil if it was not needed
-	tombstones  bool
+	summaryOnly        bool            // nothing but the summary is asked for
+	summary            *ostree.Summary // nil if the remote has none
+	rawSummary         []byte
+	rawSig             []byte
+	summaryAge, sigAge repo.Age
+	config             *keyfile.File // nil if it was not needed
+	tombstones         bool
 
 	deltas  map[delta.Name]ostree.Checksum // of superblocks, as summary and indexes tell
 	indexed bool                           // the remote has indexes of deltas
@@ -197,7 +198,7 @@ func (p *puller) mirrorSummary() error {
 	if !p.mirrorsAll() || p.rawSummary == nil {
 		return nil
 	}
-	return p.r.WriteSummary(p.rawSummary, p.rawSig)
+	return p.r.MirrorSummary(p.rawSummary, p.rawSig, p.summaryAge, p.sigAge)
 }
 
 // pullLocal copies from a directory.
@@ -242,7 +243,7 @@ func (p *puller) checkCommit(sum ostree.Checksum, c *ostree.Commit, data, detach
 	}
 	for _, t := range refs {
 		if !p.o.NoVerifyBindings {
-			err := verifyBindings(p.collection(), t.ref, c)
+			err := repo.VerifyBindings(c, p.collection(), t.ref)
 			if err == nil && t.bound {
 				err = verifyCollection(t.collection, c)
 			}
@@ -265,37 +266,10 @@ func (p *puller) collection() string {
 	return p.m.CollectionID
 }
 
-// verifyBindings compares what a commit was made for with where it came from. The
-// collection and the ref are "" if that is not known.
-func verifyBindings(collection, ref string, c *ostree.Commit) error {
-	if v, ok := c.Metadata.Lookup(ostree.KeyRefBinding); !ok || v.Type() != "as" {
-		if collection == "" {
-			return nil
-		}
-		return errors.New("Expected commit metadata to have ref binding information, found none")
-	}
-	if ref != "" {
-		if err := repo.VerifyRefBinding(c, ref); err != nil {
-			return err
-		}
-	}
-	if collection == "" {
-		return nil
-	}
-	bound, ok := c.Metadata.Lookup(ostree.KeyCollectionBinding)
-	if !ok || bound.Type() != "s" {
-		return errors.New("Expected commit metadata to have collection ID binding information, found none")
-	}
-	if bound.Str() != collection {
-		return fmt.Errorf("Commit has collection ID ‘%s’ in collection binding metadata, while the remote it came from has collection ID ‘%s’", bound.Str(), collection)
-	}
-	return nil
-}
-
 // verifyCollection refuses a commit that is bound to another collection than was asked for.
 // Whoever has a volume with commits of several collections, signed with one key, must not be
 // able to exchange them. One that is bound to none is accepted, as upstream does: only
-// verifyBindings, for a remote with a collection ID, demands a binding.
+// repo.VerifyBindings, for a remote with a collection ID, demands a binding.
 func verifyCollection(collection string, c *ostree.Commit) error {
 	bound, ok := c.Metadata.Lookup(ostree.KeyCollectionBinding)
 	if ok && bound.Type() != "s" {

@@ -61,6 +61,7 @@ func (p *puller) readSummary(ctx context.Context) error {
 	if sig != nil && p.rawSummary == nil && (sigKept || c.holds("summary.sig", sig)) {
 		if data = c.read("summary"); data != nil {
 			if err := p.useSummary(data, sig); err == nil {
+				p.summaryAge, p.sigAge = c.age("summary"), sigAge
 				return nil
 			}
 			if strings.Contains(os.Getenv("OSTREE_REPO_TEST_ERROR"), "invalid-cache") {
@@ -69,7 +70,7 @@ func (p *puller) readSummary(ctx context.Context) error {
 		}
 		c.forget()
 	}
-	data, age := p.rawSummary, age{} // a metalink has led to it
+	data, age := p.rawSummary, repo.Age{} // a metalink has led to it
 	if data == nil {
 		if data, age, _, err = p.fetchCached(ctx, c, "summary"); err != nil {
 			return err
@@ -78,6 +79,7 @@ func (p *puller) readSummary(ctx context.Context) error {
 	if err := p.useSummary(data, sig); err != nil {
 		return err
 	}
+	p.summaryAge, p.sigAge = age, sigAge
 	if data != nil && sig != nil {
 		c.write(data, age, sig, sigAge)
 	}
@@ -86,10 +88,10 @@ func (p *puller) readSummary(ctx context.Context) error {
 
 // fetchCached fetches a file unless the cache has the newest version of it. It
 // returns nil if the remote has none.
-func (p *puller) fetchCached(ctx context.Context, c *cache, name string) (data []byte, a age, kept bool, err error) {
+func (p *puller) fetchCached(ctx context.Context, c *cache, name string) (data []byte, a repo.Age, kept bool, err error) {
 	old := c.age(name)
 	data, res, err := p.fetch(ctx, fetch.Request{
-		Mirrors: p.base, Path: name, MaxSize: p.o.maxMetadata(), IfNoneMatch: old.etag, IfModifiedSince: old.modified,
+		Mirrors: p.base, Path: name, MaxSize: p.o.maxMetadata(), IfNoneMatch: old.ETag, IfModifiedSince: old.Modified,
 	})
 	if err == nil && res.NotModified {
 		if data = c.read(name); data != nil {
@@ -99,9 +101,9 @@ func (p *puller) fetchCached(ctx context.Context, c *cache, name string) (data [
 		data, res, err = p.fetch(ctx, fetch.Request{Mirrors: p.base, Path: name, MaxSize: p.o.maxMetadata()})
 	}
 	if notFound(err) {
-		return nil, age{}, false, nil
+		return nil, repo.Age{}, false, nil
 	}
-	return data, age{res.ETag, res.LastModified}, false, err
+	return data, repo.Age{ETag: res.ETag, Modified: res.LastModified}, false, err
 }
 
 // useSummary verifies and parses a summary; nil is none.

@@ -215,50 +215,9 @@ func (f *fsck) ref(text, collection, name string, sum ostree.Checksum) {
 	if !f.o.VerifyBindings && !f.o.VerifyBackRefs {
 		return
 	}
-	if err := verifyBindings(&c, collection, name); err != nil {
+	if err := VerifyBindings(&c, collection, name); err != nil {
 		bad(fmt.Errorf("Commit %s: %w", sum, err))
 	}
-}
-
-// verifyBindings checks that a commit is bound to a ref of a collection, or to a ref of none
-// if it is bound at all.
-func verifyBindings(c *ostree.Commit, collection, ref string) error {
-	if _, ok := c.Metadata.Lookup(ostree.KeyRefBinding); !ok && collection != "" {
-		return errors.New("Expected commit metadata to have ref binding information, found none")
-	}
-	if err := VerifyRefBinding(c, ref); err != nil || collection == "" {
-		return err
-	}
-	bound := c.MetadataString(ostree.KeyCollectionBinding)
-	switch bound {
-	case collection:
-		return nil
-	case "":
-		return errors.New("Expected commit metadata to have collection ID binding information, found none")
-	}
-	return fmt.Errorf("Commit has collection ID ‘%s’ in collection binding metadata, while the remote it came from has collection ID ‘%s’",
-		bound, collection)
-}
-
-// VerifyRefBinding checks that a commit, if it is bound to refs, is bound to
-// this one.
-func VerifyRefBinding(c *ostree.Commit, ref string) error {
-	v, ok := c.Metadata.Lookup(ostree.KeyRefBinding)
-	if !ok || v.Type() != "as" {
-		return nil
-	}
-	bound := v.StrArray()
-	if slices.Contains(bound, ref) {
-		return nil
-	}
-	text := ""
-	for i, b := range bound {
-		if i > 0 {
-			text += ", "
-		}
-		text += "‘" + b + "’"
-	}
-	return fmt.Errorf("Commit has no requested ref ‘%s’ in ref binding metadata (%s)", ref, text)
 }
 
 // commits verifies all metadata objects and collects the file objects.

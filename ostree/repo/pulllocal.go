@@ -212,7 +212,7 @@ func (im *puller) commit(ctx context.Context, c ostree.Checksum, bound string) (
 		return nil, err
 	}
 	if bound != "" {
-		if err := VerifyRefBinding(&commit, bound); err != nil {
+		if err := VerifyBindings(&commit, "", bound); err != nil {
 			return nil, err
 		}
 	}

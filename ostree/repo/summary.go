@@ -327,6 +327,27 @@ func (r *Repo) RegenerateSummary(ctx context.Context, o SummaryOptions) error {
 // WriteSummary replaces the summary and its signature; a nil signature removes
 // the old one. Both are complete before the first of them is replaced.
 func (r *Repo) WriteSummary(summary, sig []byte) error {
+	return r.writeSummary(summary, sig, func(d *dirfd.Dir) error {
+		if sig == nil {
+			return nil
+		}
+		return sameTime(d, "summary", "summary.sig")
+	})
+}
+
+// MirrorSummary is WriteSummary for files of another server, which keep their ages.
+func (r *Repo) MirrorSummary(summary, sig []byte, summaryAge, sigAge Age) error {
+	return r.writeSummary(summary, sig, func(d *dirfd.Dir) error {
+		err := summaryAge.Write(d, "summary")
+		if err == nil && sig != nil {
+			err = sigAge.Write(d, "summary.sig")
+		}
+		return err
+	})
+}
+
+// writeSummary calls date when both files are complete in a directory of their own.
+func (r *Repo) writeSummary(summary, sig []byte, date func(*dirfd.Dir) error) error {
 	fsync := r.settings().fsync
 	tmp, err := r.dir.Create("tmp", 0o775)
 	if err != nil {
@@ -350,9 +371,9 @@ func (r *Repo) WriteSummary(summary, sig []byte) error {
 		if err := d.WriteFileAtomic("summary.sig", sig, 0o644, fsync); err != nil {
 			return err
 		}
-		if err := sameTime(d, "summary", "summary.sig"); err != nil {
-			return err
-		}
+	}
+	if err := date(d); err != nil {
+		return err
 	}
 	if err := d.Rename("summary", r.dir, "summary"); err != nil {
 		return err
