@@ -96,6 +96,9 @@ checksum nope
 --repo=b refs --create=new/one --force x^
 --repo=b refs --create=new/two --alias x
 --repo=b refs --alias
+--repo=b refs --alias --delete new
+--repo=b refs --list new
+--repo=b refs --create=new/two --alias x
 --repo=b refs --delete new/two
 --repo=b refs --delete new/one
 --repo=b config --group=core get mode

@@ -319,6 +319,9 @@ func (r *refser) deleteRefs() error {
 		if err != nil {
 			return err
 		}
+		if r.alias { // deletes nothing else
+			list = slices.DeleteFunc(list, func(m match) bool { return m.Alias == "" })
+		}
 		if err := r.deleteMatches(list); err != nil {
 			return err
 		}
