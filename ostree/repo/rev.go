@@ -15,7 +15,7 @@ import (
 )
 
 // ResolveRev finds the commit that rev names. It may be a checksum, a branch, a
-// "remote:branch", the unique start of the checksum of a commit; "^" after any
+// "remote:branch", a "remote:checksum", the unique start of the checksum of a commit; "^" after any
 // of them is its parent. A checksum is not looked up. The error wraps
 // fs.ErrNotExist when there is no such thing.
 func (r *Repo) ResolveRev(rev string) (ostree.Checksum, error) {
@@ -69,8 +69,12 @@ func (r *Repo) resolveBase(rev string) (ostree.Checksum, error) {
 }
 
 // resolveRef looks a ref up in this repository. A name without a remote is a
-// local branch, else "remote/branch", else the branch of any one remote.
+// local branch, else "remote/branch", else the branch of any one remote. One that looks like
+// a checksum is that.
 func (r *Repo) resolveRef(remote, ref string) (ostree.Checksum, error) {
+	if sum, err := ostree.ParseChecksum(ref); err == nil {
+		return sum, nil
+	}
 	sum, err := r.readRef(refDir(remote) + "/" + ref)
 	if remote != "" || err == nil || !isMissing(err) {
 		return sum, err
