@@ -71,6 +71,28 @@ func theirs(t *testing.T, ostree, dir string, args ...string) (out string, statu
 	return stdout.String() + stderr.String(), status
 }
 
+// A runner runs one of the two commands, in a directory of its own.
+type runner func(args ...string) (out string, status int)
+
+// programs are the C command, "c", and ours, "go", in dir.
+func programs(t *testing.T, c, dir string) map[string]runner {
+	return map[string]runner{
+		"c":  func(args ...string) (string, int) { t.Helper(); return theirs(t, c, dir, args...) },
+		"go": func(args ...string) (string, int) { t.Helper(); return ours(t, dir, args...) },
+	}
+}
+
+// must runs a command line that has to succeed, and returns what it prints, without space
+// around it.
+func (p runner) must(t *testing.T, line string) string {
+	t.Helper()
+	out, status := p(strings.Fields(line)...)
+	if status != 0 {
+		t.Fatalf("%s: %s", line, out)
+	}
+	return strings.TrimSpace(out)
+}
+
 // sampleTree makes a directory with files of all kinds.
 func sampleTree(t *testing.T, dir string) {
 	t.Helper()

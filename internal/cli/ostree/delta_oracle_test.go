@@ -62,13 +62,10 @@ func TestDeltasAgainstC(t *testing.T) {
 	version, _ := theirs(t, c, dir, "--version")
 	signs := strings.Contains(version, "- sign-ed25519") // not every build of it
 	same("--repo=repo", "static-delta", "list")
-	for i, generate := range []func(args ...string) (string, int){
-		func(args ...string) (string, int) { return theirs(t, c, dir, args...) },
-		func(args ...string) (string, int) { return ours(t, dir, args...) },
-	} {
+	for maker, generate := range programs(t, c, dir) {
 		for _, options := range [][]string{nil, {"--swap-endianness"}, {"--set-endianness=B"}, {"--sign=" + text(secret)}, {"--sign=" + text(secret), "--inline"}} {
 			signed := len(options) > 0 && strings.HasPrefix(options[0], "--sign=")
-			if i == 0 && signed && !signs {
+			if maker == "c" && signed && !signs {
 				continue
 			}
 			must(generate(append([]string{"--repo=repo", "static-delta", "generate", "x"}, options...)...))
@@ -108,35 +105,24 @@ func TestDeltaIndexesAgainstC(t *testing.T) {
 	c := needC(t)
 	dir := t.TempDir()
 	sampleTree(t, filepath.Join(dir, "tree"))
-	programs := map[string]func(args ...string) (string, int){
-		"c":  func(args ...string) (string, int) { return theirs(t, c, dir, args...) },
-		"go": func(args ...string) (string, int) { return ours(t, dir, args...) },
-	}
+	programs := programs(t, c, dir)
 	for maker, make := range programs {
-		must := func(run func(args ...string) (string, int), line string) string {
-			t.Helper()
-			out, status := run(strings.Fields(line)...)
-			if status != 0 {
-				t.Fatalf("%s: %s", line, out)
-			}
-			return strings.TrimSpace(out)
-		}
 		site := "--repo=by-" + maker
-		must(make, site+" init --mode=archive")
-		must(make, site+" config set core.no-deltas-in-summary true")
-		must(make, site+" config set core.indexed-deltas true")
-		must(make, site+" commit -b x --canonical-permissions --timestamp=@1 tree")
+		make.must(t, site+" init --mode=archive")
+		make.must(t, site+" config set core.no-deltas-in-summary true")
+		make.must(t, site+" config set core.indexed-deltas true")
+		make.must(t, site+" commit -b x --canonical-permissions --timestamp=@1 tree")
 		if err := os.WriteFile(filepath.Join(dir, "tree/a"), []byte(maker), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		must(make, site+" commit -b x --canonical-permissions --timestamp=@2 tree")
-		first, second := must(make, site+" rev-parse x^"), must(make, site+" rev-parse x")
-		must(make, site+" static-delta generate --empty --to=x^")
-		must(make, site+" static-delta generate x")
-		must(make, site+" summary -u")
+		make.must(t, site+" commit -b x --canonical-permissions --timestamp=@2 tree")
+		first, second := make.must(t, site+" rev-parse x^"), make.must(t, site+" rev-parse x")
+		make.must(t, site+" static-delta generate --empty --to=x^")
+		make.must(t, site+" static-delta generate x")
+		make.must(t, site+" summary -u")
 		for reader, read := range programs {
 			for _, want := range []string{first, second} {
-				if out := must(read, site+" static-delta indexes"); !strings.Contains(out, want) {
+				if out := read.must(t, site+" static-delta indexes"); !strings.Contains(out, want) {
 					t.Errorf("%s sees the indexes of %s: %s", reader, maker, out)
 				}
 			}
@@ -148,19 +134,19 @@ func TestDeltaIndexesAgainstC(t *testing.T) {
 		defer server.Close()
 		for puller, pull := range programs {
 			to := "--repo=by-" + maker + "-to-" + puller
-			must(pull, to+" init --mode=bare-user")
-			must(pull, to+" remote add --no-gpg-verify web "+server.URL)
-			must(pull, to+" pull --require-static-deltas web x@"+first)
-			out := must(pull, to+" pull --require-static-deltas web x")
-			if !strings.Contains(out, "1 delta parts") || must(pull, to+" rev-parse web:x") != second {
+			pull.must(t, to+" init --mode=bare-user")
+			pull.must(t, to+" remote add --no-gpg-verify web "+server.URL)
+			pull.must(t, to+" pull --require-static-deltas web x@"+first)
+			out := pull.must(t, to+" pull --require-static-deltas web x")
+			if !strings.Contains(out, "1 delta parts") || pull.must(t, to+" rev-parse web:x") != second {
 				t.Errorf("%s from %s: %s", puller, maker, out)
 			}
-			must(programs["c"], to+" fsck -q")
+			programs["c"].must(t, to+" fsck -q")
 		}
 		// What was deleted is in no index anymore.
-		must(programs["go"], site+" static-delta delete "+first+"-"+second)
-		must(programs["go"], site+" static-delta reindex")
-		if out := must(programs["c"], site+" static-delta indexes"); strings.Contains(out, second) || !strings.Contains(out, first) {
+		programs["go"].must(t, site+" static-delta delete "+first+"-"+second)
+		programs["go"].must(t, site+" static-delta reindex")
+		if out := programs["c"].must(t, site+" static-delta indexes"); strings.Contains(out, second) || !strings.Contains(out, first) {
 			t.Errorf("after the deletion: %s", out)
 		}
 	}
@@ -179,44 +165,33 @@ func TestLargeFilesAgainstC(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	programs := map[string]func(args ...string) (string, int){
-		"c":  func(args ...string) (string, int) { return theirs(t, c, dir, args...) },
-		"go": func(args ...string) (string, int) { return ours(t, dir, args...) },
-	}
+	programs := programs(t, c, dir)
 	for maker, make := range programs {
-		must := func(run func(args ...string) (string, int), line string) string {
-			t.Helper()
-			out, status := run(strings.Fields(line)...)
-			if status != 0 {
-				t.Fatalf("by %s: %s: %s", maker, line, out)
-			}
-			return strings.TrimSpace(out)
-		}
 		from := "--repo=by-" + maker
-		must(make, from+" init --mode=archive")
-		must(make, from+" commit -b x --canonical-permissions --timestamp=@1 tree")
+		make.must(t, from+" init --mode=archive")
+		make.must(t, from+" commit -b x --canonical-permissions --timestamp=@1 tree")
 		for i, tt := range []struct{ options, want string }{
 			{"--min-fallback-size=1", "Number of fallback entries: 1\n"}, {"--min-fallback-size=0", "Number of fallback entries: 0\nTotal"}, {"--min-fallback-size=3 --max-chunk-size=1", "PartMeta1: nobjects=1 size=11"},
 		} {
-			must(make, from+" static-delta generate --empty --to=x "+tt.options)
-			name := must(make, from+" static-delta list")
+			make.must(t, from+" static-delta generate --empty --to=x "+tt.options)
+			name := make.must(t, from+" static-delta list")
 			for reader, read := range programs {
-				if out := must(read, from+" static-delta show "+name); !strings.Contains(out, tt.want) {
+				if out := read.must(t, from+" static-delta show "+name); !strings.Contains(out, tt.want) {
 					t.Errorf("%s by %s: want %q in\n%s", tt.options, maker, tt.want, out)
 				}
 				to := fmt.Sprintf("--repo=%s-%s-%d", maker, reader, i)
-				must(read, to+" init --mode=bare-user")
+				read.must(t, to+" init --mode=bare-user")
 				if i > 0 {
 					path, err := filepath.Glob(filepath.Join(dir, "by-"+maker, "deltas/*/*"))
 					if err != nil || len(path) != 1 {
 						t.Fatal(path, err)
 					}
-					must(read, to+" static-delta apply-offline "+path[0])
+					read.must(t, to+" static-delta apply-offline "+path[0])
 				} else {
-					must(read, to+" pull-local by-"+maker+" x")
+					read.must(t, to+" pull-local by-"+maker+" x")
 				}
-				must(programs["c"], to+" fsck -q")
-				must(programs["c"], to+" show "+must(make, from+" rev-parse x"))
+				programs["c"].must(t, to+" fsck -q")
+				programs["c"].must(t, to+" show "+make.must(t, from+" rev-parse x"))
 			}
 		}
 	}

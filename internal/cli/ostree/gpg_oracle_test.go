@@ -112,23 +112,17 @@ func TestGPGAgainstC(t *testing.T) {
 			}
 		}
 	}
-	for _, remote := range []struct {
-		name string
-		run  func(args ...string) (string, int)
-	}{
-		{"c", func(args ...string) (string, int) { return theirs(t, c, dir, args...) }},
-		{"go", func(args ...string) (string, int) { return ours(t, dir, args...) }},
-	} {
-		must(remote.run("--repo=repo", "remote", "add", remote.name, "http://example.com"))
+	for remote, run := range programs(t, c, dir) {
+		must(run("--repo=repo", "remote", "add", remote, "http://example.com"))
 		for name := range keys {
 			if name != "stranger" {
-				must(remote.run("--repo=repo", "remote", "gpg-import", remote.name, "-k", name+".asc"))
+				must(run("--repo=repo", "remote", "gpg-import", remote, "-k", name+".asc"))
 			}
 		}
-		if out := must(remote.run("--repo=repo", "remote", "gpg-import", remote.name, "-k", "good.asc")); !strings.Contains(out, "Imported 0 GPG keys") {
-			t.Errorf("%s: %s", remote.name, out)
+		if out := must(run("--repo=repo", "remote", "gpg-import", remote, "-k", "good.asc")); !strings.Contains(out, "Imported 0 GPG keys") {
+			t.Errorf("%s: %s", remote, out)
 		}
-		list := same("--repo=repo", "remote", "gpg-list-keys", remote.name)
+		list := same("--repo=repo", "remote", "gpg-list-keys", remote)
 		for _, word := range []string{"(revoked)", "Expired: ", "Expires: ", "Subkey: "} {
 			if !strings.Contains(list, word) {
 				t.Errorf("no %q in the list of keys", word)
@@ -136,10 +130,10 @@ func TestGPGAgainstC(t *testing.T) {
 		}
 		for name := range keys {
 			for _, by := range []string{"c-", "go-"} {
-				same("--repo=repo", "show", by+name, "--gpg-verify-remote="+remote.name)
+				same("--repo=repo", "show", by+name, "--gpg-verify-remote="+remote)
 			}
 		}
-		all := same("--repo=repo", "show", "all", "--gpg-verify-remote="+remote.name)
+		all := same("--repo=repo", "show", "all", "--gpg-verify-remote="+remote)
 		for _, word := range []string{"Found 7 signatures", "Good signature from", "Can't check signature: public key not found", "Key revoked", "Key expired", "Primary key ID"} {
 			if !strings.Contains(all, word) {
 				t.Errorf("no %q in:\n%s", word, all)
@@ -183,10 +177,7 @@ func TestSignedPullsAgainstC(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	programs := map[string]func(args ...string) (string, int){
-		"c":  func(args ...string) (string, int) { return theirs(t, c, dir, args...) },
-		"go": func(args ...string) (string, int) { return ours(t, dir, args...) },
-	}
+	programs := programs(t, c, dir)
 	n := 0
 	// try pulls with the key of a signer.
 	try := func(program, url, key string) (string, int) {
@@ -313,45 +304,38 @@ func TestWithdrawnKeysAgainstC(t *testing.T) {
 		}
 		export(u.name, u.name+"-after.asc")
 	}
-	programs := []struct {
-		name string
-		run  func(args ...string) (string, int)
-	}{
-		{"c", func(args ...string) (string, int) { return theirs(t, c, dir, args...) }},
-		{"go", func(args ...string) (string, int) { return ours(t, dir, args...) }},
-	}
+	programs := programs(t, c, dir)
 	for _, u := range users {
 		// Into a new repository, or one that has the commit already.
 		for _, steps := range []string{"before", "before after", "both", "both show"} {
-			var said [2]string
-			var status [2]int
-			for i, p := range programs {
-				at := "--repo=" + p.name + "-" + u.name + "-" + strings.Fields(steps)[0]
+			said, status := map[string]string{}, map[string]int{}
+			for name, run := range programs {
+				at := "--repo=" + name + "-" + u.name + "-" + strings.Fields(steps)[0]
 				if !strings.Contains(steps, " ") {
-					must(p.run(at, "init", "--mode=archive"))
-					must(p.run(at, "remote", "add", "origin", server.URL))
-					must(p.run(at, "remote", "gpg-import", "origin", "-k", u.name+"-before.asc"))
+					must(run(at, "init", "--mode=archive"))
+					must(run(at, "remote", "add", "origin", server.URL))
+					must(run(at, "remote", "gpg-import", "origin", "-k", u.name+"-before.asc"))
 				}
 				if steps == "before after" || steps == "both" {
-					if out := must(p.run(at, "remote", "gpg-import", "origin", "-k", u.name+"-after.asc")); out != "Imported 0 GPG keys to remote \"origin\"\n" {
-						t.Errorf("%s: %s", p.name, out)
+					if out := must(run(at, "remote", "gpg-import", "origin", "-k", u.name+"-after.asc")); out != "Imported 0 GPG keys to remote \"origin\"\n" {
+						t.Errorf("%s: %s", name, out)
 					}
 				}
 				if strings.Contains(steps, "show") {
-					must(p.run(at, "pull-local", "from", u.name))
-					said[i], status[i] = p.run(at, "show", "--gpg-verify-remote=origin", u.name)
+					must(run(at, "pull-local", "from", u.name))
+					said[name], status[name] = run(at, "show", "--gpg-verify-remote=origin", u.name)
 				} else {
-					said[i], status[i] = p.run(at, "pull", "--disable-static-deltas", "origin", u.name)
+					said[name], status[name] = run(at, "pull", "--disable-static-deltas", "origin", u.name)
 				}
-				said[i] = transferred.ReplaceAllString(said[i], "")
+				said[name] = transferred.ReplaceAllString(said[name], "")
 			}
 			want := u.after
 			if steps == "before" {
 				want = u.before
 			}
 			good := want == "" || strings.Contains(steps, "show")
-			if said[0] != said[1] || status[0] != status[1] || (status[0] == 0) != good || !strings.Contains(said[1], want) {
-				t.Errorf("%s, %s: status %d: %s\nwant %d, with %q: %s", u.name, steps, status[1], said[1], status[0], want, said[0])
+			if said["c"] != said["go"] || status["c"] != status["go"] || (status["c"] == 0) != good || !strings.Contains(said["go"], want) {
+				t.Errorf("%s, %s: status %d: %s\nwant %d, with %q: %s", u.name, steps, status["go"], said["go"], status["c"], want, said["c"])
 			}
 		}
 	}
