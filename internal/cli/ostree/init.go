@@ -12,7 +12,10 @@ func initCommand() *command {
 	c := &command{name: "init", about: "Initialize a new empty repository", scope: initScope}
 	mode, collection := "bare", ""
 	c.str(&mode, "mode", 0, "MODE", "Storage of files: bare (default), bare-user, bare-user-only or archive")
-	c.str(&collection, "collection-id", 0, "COLLECTION-ID", "Globally unique name of the repository's refs as a collection")
+	c.fn(func(id string) error {
+		collection = id
+		return ostree.ValidateCollectionID(id)
+	}, "collection-id", 0, "COLLECTION-ID", "Globally unique name of the repository's refs as a collection")
 	c.run = func(e *env) error {
 		path := e.repoPath
 		if path == "" {
@@ -27,11 +30,6 @@ func initCommand() *command {
 		m, err := repo.ParseMode(mode)
 		if err != nil {
 			return fmt.Errorf("Invalid mode '%s' in repository configuration", mode)
-		}
-		if collection != "" {
-			if err := ostree.ValidateCollectionID(collection); err != nil {
-				return err
-			}
 		}
 		if exists(filepath.Join(path, "objects")) { // it stays what it is
 			r, err := repo.Open(path)

@@ -20,6 +20,7 @@ const likeC = `
 --repo=r init --mode=bare
 --repo=u init --mode=bare-user
 --repo=r3 init --mode=archive --collection-id=bad
+--repo=r3 init --mode=archive --collection-id=
 --repo=nope refs
 --repo=r commit -b x --no-such
 --repo=r commit --timestamp=@1500000000 tree
@@ -210,6 +211,11 @@ const likeC = `
 --repo=u pull cb x
 --repo=u pull a
 --repo=u pull a x@abc
+--repo=u remote add --set=k=v --set=a=b --no-sign-verify --contenturl=http://c --custom-backend=x --collection-id=org.x.Y all http://y b1 b2
+--repo=u refs --delete --alias x/
+--repo=u refs :
+--repo=u refs bad%:
+--repo=u refs --list a:b:c
 --repo=u pull-local nope
 --repo=u pull-local r nope
 --repo=u pull-local r y

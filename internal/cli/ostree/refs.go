@@ -66,13 +66,13 @@ func (r *refser) matches(prefix string) ([]match, error) {
 	remote, name, onlyRemote := "", prefix, false
 	// "remote:." is an old spelling of "remote:".
 	if rest, ok := strings.CutSuffix(strings.TrimSuffix(prefix, "."), ":"); ok {
-		if err := ostree.ValidateRemoteName(rest); err != nil {
-			return nil, err
+		if ostree.ValidateRemoteName(rest) != nil {
+			return nil, fmt.Errorf("Listing refs: Invalid refspec %s", prefix)
 		}
 		remote, name, onlyRemote = rest, "", true
 	} else if prefix != "" {
 		if remote, name, err = ostree.ParseRefspec(prefix); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("Listing refs: %w", err)
 		}
 	}
 	var list []match
@@ -319,8 +319,8 @@ func (r *refser) deleteRefs() error {
 		if err != nil {
 			return err
 		}
-		if r.alias { // deletes nothing else
-			list = slices.DeleteFunc(list, func(m match) bool { return m.Alias == "" })
+		if r.alias { // deletes nothing else below a prefix
+			list = slices.DeleteFunc(list, func(m match) bool { return m.Alias == "" && m.Refspec() != prefix })
 		}
 		if err := r.deleteMatches(list); err != nil {
 			return err

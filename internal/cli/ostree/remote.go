@@ -78,7 +78,7 @@ func (a *remoteAdder) run(name, url string, branches []string) error {
 	return a.importKeys(name, source, nil)
 }
 
-// keys returns the remote's configuration.
+// keys returns the remote's configuration, in the order in which the C program writes it.
 func (a *remoteAdder) keys(url string, branches []string) ([][2]string, error) {
 	var keys [][2]string
 	set := func(key, value string) {
@@ -91,7 +91,11 @@ func (a *remoteAdder) keys(url string, branches []string) ([][2]string, error) {
 	} else {
 		set("url", url)
 	}
+	if len(branches) > 0 {
+		set("branches", strings.Join(branches, ";")+";")
+	}
 	set("contenturl", a.contentURL)
+	set("custom-backend", a.backend)
 	for _, s := range a.set {
 		key, value, ok := strings.Cut(s, "=")
 		if !ok {
@@ -99,10 +103,6 @@ func (a *remoteAdder) keys(url string, branches []string) ([][2]string, error) {
 		}
 		keys = append(keys, [2]string{key, value})
 	}
-	if len(branches) > 0 {
-		set("branches", strings.Join(branches, ";")+";")
-	}
-	set("custom-backend", a.backend)
 	if a.noGPG || a.noSign {
 		set("gpg-verify", "false")
 	}
