@@ -12,7 +12,7 @@ import (
 )
 
 // likeC are command lines that both programs answer with the same words and status, one after
-// the other. "\xff" is a byte that no text has. Those that end with the help are left out: the words of the help are our own.
+// the other. "\xff" is a byte that no text has, "∅" an empty argument. Those that end with the help are left out: the words of the help are our own.
 const likeC = `
 --repo=r init --mode=foo
 --repo=r init --mode=archive
@@ -214,6 +214,10 @@ const likeC = `
 --repo=u remote add --set=k=v --set=a=b --no-sign-verify --contenturl=http://c --custom-backend=x --collection-id=org.x.Y all http://y b1 b2
 --repo=u refs --delete --alias x/
 --repo=u refs :
+--repo=u refs ∅
+--repo=u refs --delete ∅
+--repo=u refs --delete --collections ∅
+--repo=u rev-parse ∅
 --repo=u refs bad%:
 --repo=u refs --list a:b:c
 --repo=u pull-local nope
@@ -257,6 +261,9 @@ func TestCommandsLikeC(t *testing.T) {
 		args := strings.Fields(strings.ReplaceAll(line, `\xff`, "\xff"))
 		if len(args) == 0 {
 			continue
+		}
+		for i, a := range args {
+			args[i] = strings.TrimPrefix(a, "∅")
 		}
 		want, wantStatus := theirs(t, c, dirs[0], args...)
 		got, status := ours(t, dirs[1], args...)

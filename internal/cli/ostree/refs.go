@@ -41,6 +41,8 @@ func refsCommand() *command {
 			return r.createCollectionRef()
 		case r.create != "":
 			return r.createRef()
+		case !r.collections && slices.Contains(r.args, ""): // which is not all refs
+			return errors.New("Listing refs: Invalid refspec ")
 		case r.delete:
 			return r.deleteRefs()
 		case r.collections:
