@@ -191,6 +191,9 @@ func (k *Keyring) Import(from *Keyring, names []string) (int, error) {
 	return added, nil
 }
 
+// Empty reports whether there is no certificate.
+func (k *Keyring) Empty() bool { return len(k.certs) == 0 }
+
 // find returns the one certificate that a name selects.
 func (k *Keyring) find(name string) (certificate, error) {
 	var found []certificate

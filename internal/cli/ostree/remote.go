@@ -60,6 +60,15 @@ func (a *remoteAdder) run(name, url string, branches []string) error {
 	if err != nil {
 		return err
 	}
+	source := new(openpgp.Keyring)
+	if a.gpgImport != "" { // before there is a remote without its keys
+		if err := addKeyFiles(source, []string{a.gpgImport}); err != nil {
+			return err
+		}
+		if source.Empty() {
+			return errNoKeys
+		}
+	}
 	write := a.repo.AddRemote
 	if a.force {
 		write = a.repo.ReplaceRemote
@@ -69,10 +78,6 @@ func (a *remoteAdder) run(name, url string, branches []string) error {
 		err = nil
 	}
 	if err != nil || a.gpgImport == "" {
-		return err
-	}
-	source := new(openpgp.Keyring)
-	if err := addKeyFiles(source, []string{a.gpgImport}); err != nil {
 		return err
 	}
 	return a.importKeys(name, source, nil)

@@ -173,6 +173,9 @@ func TestKeysOfKnownRemotes(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "key.asc"), []byte(gpg(t, home, "", "--armor", "--export", "signer")), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile(filepath.Join(dir, "notes"), []byte("no key\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	server := httptest.NewServer(http.NotFoundHandler())
 	defer server.Close()
 	t.Setenv("GNUPGHOME", home)
@@ -181,6 +184,7 @@ func TestKeysOfKnownRemotes(t *testing.T) {
 		{"remote", "add", "--if-not-exists", "--gpg-import=key.asc", "x", "http://other"}, {"remote", "show-url", "x"}, {"remote", "gpg-list-keys", "x"},
 		{"remote", "add", "--gpg-import=key.asc", "x", "http://other"}, {"remote", "add", "--force", "--gpg-import=key.asc", "x", server.URL}, {"remote", "add", "--if-not-exists", "--gpg-import=nope", "x", "http://other"},
 		{"remote", "gpg-import", "x", "-k", "key.asc", "nobody@example.com"}, {"remote", "gpg-import", "x", "-k", "key.asc", "signer@example.com"},
+		{"remote", "gpg-import", "x", "-k", "notes"}, {"remote", "gpg-import", "x", "-k", "notes", "-k", "key.asc"}, {"remote", "gpg-import", "x", "-k", "notes", "signer@example.com"},
 	} {
 		want, wantStatus := theirs(t, c, dir, append([]string{"--repo=c"}, args...)...)
 		got, status := ours(t, dir, append([]string{"--repo=go"}, args...)...)
@@ -204,7 +208,14 @@ func TestKeysOfKnownRemotes(t *testing.T) {
 		}
 	}
 	t.Setenv("GNUPGHOME", t.TempDir())
-	if got, status := ours(t, dir, "--repo=go", "remote", "gpg-import", "all"); got != "Imported 0 GPG keys to remote \"all\"\n" || status != 0 {
+	if got, status := ours(t, dir, "--repo=go", "remote", "gpg-import", "all"); got != "error: "+errNoKeys.Error()+"\n" || status != 1 {
 		t.Errorf("a user without keys: status %d: %s", status, got)
+	}
+	// The C program leaves a remote without its keys.
+	if got, status := ours(t, dir, "--repo=go", "remote", "add", "--gpg-import=notes", "new", server.URL); got != "error: "+errNoKeys.Error()+"\n" || status != 1 {
+		t.Errorf("no file of keys: status %d: %s", status, got)
+	}
+	if got, status := ours(t, dir, "--repo=go", "remote", "show-url", "new"); status == 0 {
+		t.Errorf("a remote without its keys: %s", got)
 	}
 }

@@ -83,10 +83,16 @@ func addKeys(ring *openpgp.Keyring, data []byte) error {
 	return err
 }
 
+// errNoKeys is about files that are all none of keys.
+var errNoKeys = errors.New("GPG: Unable to export keys: GPGME: No data")
+
 // importKeys adds keys to the keyring of a remote, and says how many are new.
 func (e *env) importKeys(remote string, source *openpgp.Keyring, ids []string) error {
 	if _, err := e.remote(remote); err != nil {
 		return err
+	}
+	if source.Empty() && len(ids) == 0 {
+		return errNoKeys
 	}
 	ring := &openpgp.Keyring{Legacy: true}
 	old, err := e.repo.Dir().ReadFile(sign.KeyringName(remote), maxKeyring)
