@@ -20,7 +20,7 @@ var depsRules = `
 # leaf: nothing of this module
 NONE < gvariant, rpm/evr, internal/yaml, internal/dirfd, internal/keyfile, internal/compress/xz, internal/unxz,
        internal/progress, internal/openpgp, internal/failpoint, internal/goption, internal/background,
-       internal/journal, internal/digest;
+       internal/journal, internal/digest, internal/parsedate;
 # system helpers
 internal/unxz < internal/compress;
 internal/progress, internal/digest < internal/fetch;
@@ -79,7 +79,7 @@ gvariant, internal/progress < internal/dbusapi;
 internal/dbusapi < internal/client;
 internal/dbusapi, internal/upgrade, internal/live < internal/daemon;
 internal/client, internal/compose, internal/encapsulate, internal/upgrade, internal/query, rpmmd/createrepo < internal/cli/rpmostree;
-ostree/find, ostree/sign, ostree/sysroot, internal/manual < internal/cli/ostree;
+ostree/find, ostree/sign, ostree/sysroot, internal/manual, internal/parsedate < internal/cli/ostree;
 internal/background, internal/manual < internal/cli/httpd;
 internal/background, internal/dirfd, internal/manual < internal/cli/rofiles;
 internal/cli/ostree, internal/cli/httpd, internal/cli/rofiles < internal/cli/document;

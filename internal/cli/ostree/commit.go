@@ -28,7 +28,8 @@ type committer struct {
 	parent                                                                 *string // nil if there is no such option
 	bindRefs, trees, metaStrings, metaVariants, keep, detached             []string
 	orphan, noBindings, bootable, linkSpeedup, skipUnchanged, table, sizes bool
-	statOverride, skipList, timestamp                                      string
+	statOverride, skipList                                                 string
+	timestamp                                                              *string // nil is now
 	importOptions                                                          repo.ImportOptions
 	tx                                                                     *repo.Transaction
 	txOptions                                                              repo.TransactionOptions
@@ -85,7 +86,7 @@ func commitCommand() *command {
 	c.flag(&m.txOptions.NoFsync, "disable-fsync", 0, "Do not invoke fsync()")
 	c.hide()
 	c.fn(fsyncOption(&m.txOptions.NoFsync), "fsync", 0, "POLICY", "Specify how to invoke fsync()")
-	c.str(&m.timestamp, "timestamp", 0, "TIMESTAMP", "Override the timestamp of the commit")
+	c.fn(func(s string) error { m.timestamp = &s; return nil }, "timestamp", 0, "TIMESTAMP", "Override the timestamp of the commit")
 	c.run = func(e *env) error {
 		m.env = e
 		return m.run()
@@ -520,8 +521,8 @@ func (m *committer) writeDetached(tx *repo.Transaction, c *ostree.Commit, sum os
 
 // time returns the commit's timestamp in seconds since 1970.
 func (m *committer) time() (uint64, error) {
-	if m.timestamp != "" {
-		t, err := parseDate(m.timestamp)
+	if m.timestamp != nil {
+		t, err := parseDate(*m.timestamp)
 		return uint64(t.Unix()), err // what is before 1970 wraps, as it does upstream
 	}
 	if s, ok := os.LookupEnv("SOURCE_DATE_EPOCH"); ok {

@@ -14,14 +14,15 @@ func pruneCommand() *command {
 	c := &command{name: "prune", about: "Search for unreachable objects", scope: repoScope}
 	var o repo.PruneOptions
 	depth := -2 // not given
-	younger, deletes := "", ""
+	deletes := ""
+	var younger *string
 	var retain []string
 	deltasOnly := false
 	c.flag(&o.DryRun, "no-prune", 0, "Only display unreachable objects; don't delete")
 	c.flag(&o.RefsOnly, "refs-only", 0, "Only compute reachability via refs")
 	c.int(&depth, "depth", "DEPTH", "Only traverse DEPTH parents for each commit (default: -1=infinite)")
 	c.str(&deletes, "delete-commit", 0, "COMMIT", "Specify a commit to delete")
-	c.str(&younger, "keep-younger-than", 0, "DATE", "Prune all commits older than the specified date")
+	c.fn(func(s string) error { younger = &s; return nil }, "keep-younger-than", 0, "DATE", "Prune all commits older than the specified date")
 	c.flag(&deltasOnly, "static-deltas-only", 0, "Change the behavior of delete-commit and keep-younger-than to prune only static deltas")
 	c.list(&retain, "retain-branch-depth", 0, "BRANCH=DEPTH", "Additionally retain BRANCH=DEPTH commits")
 	c.list(&o.OnlyBranches, "only-branch", 0, "BRANCH", "Only prune BRANCH (may be specified multiple times)")
@@ -46,10 +47,10 @@ func pruneCommand() *command {
 				return err
 			}
 		}
-		if younger != "" {
-			t, err := parseDate(younger)
+		if younger != nil {
+			t, err := parseDate(*younger)
 			if err != nil {
-				return fmt.Errorf("Could not parse '%s'", younger)
+				return err
 			}
 			o.KeepYoungerThan = t
 		}
