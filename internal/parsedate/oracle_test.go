@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -46,7 +47,7 @@ func TestLikeDate(t *testing.T) {
 		var texts []string
 		for range 5000 {
 			parts := []string{pick(dated)}
-			if zone == "UTC" && rnd.IntN(3) == 0 { // this depends on when the clocks change
+			if zone == "UTC" && rnd.IntN(3) == 0 { // elsewhere the clocks may change today
 				parts[0] = pick(undated)
 			}
 			for range rnd.IntN(4) {
@@ -58,8 +59,8 @@ func TestLikeDate(t *testing.T) {
 			rnd.Shuffle(len(parts), func(i, j int) { parts[i], parts[j] = parts[j], parts[i] })
 			texts = append(texts, strings.Join(parts, " "))
 		}
-		for _, list := range [][]string{dated, undated, clocks, zoneNames, days, shifts, numbers, noise} {
-			texts = append(texts, list...)
+		if zone == "UTC" {
+			texts = slices.Concat(texts, dated, undated, clocks, zoneNames, days, shifts, numbers, noise)
 		}
 		for _, rule := range []string{"America/New_York", ":Asia/Tokyo", "XXX-5:30", "ABC5DEF,M3.2.0,M11.1.0", "<+03>-3", "rubbish", "", `a\"b`, `a\b`, `a`} {
 			for _, rest := range []string{" 2020-07-01 12:00", "2020-01-01 12:00 +2", " 2020-03-08 02:30", " 2020-01-01 UTC 1 month", "@5", "12:00", ""} {
