@@ -16,11 +16,11 @@ func roots(edges [][]int, without []bool) []bool {
 			c.visit(i)
 		}
 	}
-	is := make([]bool, len(edges))
+	root := make([]bool, len(edges))
 	for i, low := range c.low {
-		is[i] = low > 0
+		root[i] = low > 0
 	}
-	return is
+	return root
 }
 
 // components finds strongly connected components (Tarjan). low is 0 before a visit, -1 in

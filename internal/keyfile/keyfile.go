@@ -336,15 +336,15 @@ func (f *File) Remove(group, key string) bool {
 }
 
 // RemoveGroup removes a group with its keys and comments, and tells whether it
-// was there. The file does not end in the blank lines that were before it.
+// was there. Blank lines before a last group go with it.
 func (f *File) RemoveGroup(name string) bool {
 	n := len(f.groups)
 	last := n > 0 && f.groups[n-1].name == name
 	f.groups = slices.DeleteFunc(f.groups, func(g *group) bool { return g.name == name && name != "" })
 	if last && len(f.groups) > 0 && len(f.groups) < n {
 		g := f.groups[len(f.groups)-1]
-		for n := len(g.lines); n > 0 && g.lines[n-1].key == "" && strings.TrimSpace(g.lines[n-1].raw) == ""; n-- {
-			g.lines = g.lines[:n-1]
+		for i := len(g.lines); i > 0 && g.lines[i-1].key == "" && strings.TrimSpace(g.lines[i-1].raw) == ""; i-- {
+			g.lines = g.lines[:i-1]
 		}
 	}
 	return len(f.groups) < n

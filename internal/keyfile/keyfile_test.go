@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -129,5 +130,36 @@ func TestWrongValues(t *testing.T) {
 	}
 	if _, err := f.Int("g", "n", 0); err == nil || err.Error() != "Key file contains key “n” in group “g” which has a value that cannot be interpreted." {
 		t.Error(err)
+	}
+}
+
+func TestRemoveGroup(t *testing.T) {
+	const text = "[a]\nx=1\n\n# of a\n\n[b]\ny=2\n\n[c]\nz=3\n"
+	for _, tt := range []struct{ name, want string }{
+		{"c", "[a]\nx=1\n\n# of a\n\n[b]\ny=2\n"},
+		{"b", "[a]\nx=1\n\n# of a\n\n[c]\nz=3\n"},
+		{"a", "[b]\ny=2\n\n[c]\nz=3\n"},
+		{"b c", "[a]\nx=1\n\n# of a\n"},
+		{"c b", "[a]\nx=1\n\n# of a\n"},
+		{"a b c", ""},
+	} {
+		f, err := Parse([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range strings.Fields(tt.name) {
+			if !f.RemoveGroup(name) || f.RemoveGroup(name) {
+				t.Errorf("%s: %s was there once", tt.name, name)
+			}
+		}
+		if got := string(f.Bytes()); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+		if err := f.SetRaw("d", "k", "v"); err != nil {
+			t.Fatal(err)
+		}
+		if again, err := Parse(f.Bytes()); err != nil || string(again.Bytes()) != string(f.Bytes()) {
+			t.Errorf("%s: %q is not read as it was written (%v)", tt.name, f.Bytes(), err)
+		}
 	}
 }

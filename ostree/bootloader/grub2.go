@@ -36,7 +36,8 @@ const efiConfig = "grub.cfg.efi"
 func (*grub2) Name() string   { return "grub2" }
 func (g *grub2) Atomic() bool { return g.efi == "" }
 
-// Active is false if bootupd has installed a static configuration.
+// Active is false if bootupd has installed a static configuration. It is true of an efiConfig
+// without its partition, too.
 func (g *grub2) Active(t Target) (bool, error) {
 	state, err := readBeneath(t.Boot, "bootupd-state.json")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -131,25 +132,28 @@ func (g *grub2) Write(ctx context.Context, t Target) error {
 func (g *grub2) Finish(_ context.Context, t Target) error {
 	switch {
 	case g.lost:
-		return fmt.Errorf("boot/%s/%s is not on the EFI system partition yet: mount that below boot/efi, "+
-			"or set sysroot.bootloader to none if the boot loader reads boot entries", t.dir(), efiConfig)
+		return fmt.Errorf("boot/%[1]s/%[2]s may not be on the EFI system partition yet: mount that below boot/efi. "+
+			"If there is none any more, set sysroot.bootloader to none if the boot loader reads boot entries, "+
+			"or rename it to boot/%[1]s/grub.cfg if GRUB reads that", t.dir(), efiConfig)
 	case g.efi == "":
 		return nil
 	}
 	return g.toEFI(t, func(from, to *dirfd.Dir, config []byte) error {
 		changed, err := prepareEFI(to, config)
 		if err == nil && changed {
-			err = errors.Join(to.Rename("grub.cfg.new", to, "grub.cfg"), to.Sync())
+			// On FAT it is the file's inode that has the new place in the directory to be written,
+			// so that a sync of the directory is not enough.
+			err = errors.Join(to.Rename("grub.cfg.new", to, "grub.cfg"), to.SyncFS())
 		}
 		if err := errors.Join(err, failpoint.At("bootloader.finish")); err != nil {
 			return err
 		}
-		return from.Unlink(efiConfig)
+		return errors.Join(from.Unlink(efiConfig), from.Sync())
 	})
 }
 
 // toEFI calls do with the target's directory, that on the EFI system partition, and what the
-// latter shall have. If it has that already, nothing is done.
+// latter shall have. Without an efiConfig nothing is done.
 func (g *grub2) toEFI(t Target, do func(from, to *dirfd.Dir, config []byte) error) error {
 	from, err := t.Boot.OpenDirBeneath(t.dir(), dirfd.NoSymlinks)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -223,24 +227,31 @@ func prepareEFI(dir *dirfd.Dir, config []byte) (changed bool, err error) {
 		name string
 		data []byte
 	}{{"grub.cfg.new", config}, {"grub.cfg.old", old}} {
-		if have, err := dir.ReadFile(f.name, maxConfig); err == nil && bytes.Equal(have, f.data) {
-			continue
-		}
 		if err := writeFAT(dir, f.name, f.data); err != nil {
-			_ = dir.Unlink("grub.cfg.new") // others need the space
+			_ = dir.Unlink(f.name) // there may be a part of it
+			_ = dir.Unlink("grub.cfg.new")
 			return false, err
 		}
 	}
 	return true, nil
 }
 
-// writeFAT writes a file where there are neither modes nor files without a name.
+// writeFAT writes a file where there are neither modes nor files without a name. One that is the
+// same is only synced, which who wrote it may not have lived to do.
 func writeFAT(dir *dirfd.Dir, name string, data []byte) error {
-	f, err := dir.OpenFile(name, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC, 0o644)
+	have, err := dir.ReadFile(name, maxConfig)
+	same := err == nil && bytes.Equal(have, data)
+	flags := unix.O_WRONLY
+	if !same {
+		flags |= unix.O_CREAT | unix.O_TRUNC
+	}
+	f, err := dir.OpenFile(name, flags, 0o644)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(data)
+	if !same {
+		_, err = f.Write(data)
+	}
 	if err == nil {
 		err = f.Sync()
 	}

@@ -129,22 +129,22 @@ func (p *Part) write(tx *repo.Transaction, o *object, buf *[]byte) (int64, error
 	if o.size > ostree.MaxMetadataSize {
 		return 0, fmt.Errorf("%s of %d bytes is larger than %d", o.ObjectName, o.size, ostree.MaxMetadataSize)
 	}
-	data := sized(buf, int64(o.size))
+	data := make([]byte, o.size)
 	if _, err := io.ReadFull(p.section(o.off, o.size), data); err != nil {
 		return 0, err
 	}
+	if sum := ostree.ChecksumOf(data); sum != o.Checksum {
+		return 0, &repo.CorruptError{Name: o.ObjectName, Actual: sum}
+	}
 	if o.Type == ostree.ObjectCommit { // nothing says that its tree comes too
-		if sum := ostree.ChecksumOf(data); sum != o.Checksum {
-			return 0, &repo.CorruptError{Name: o.ObjectName, Actual: sum}
-		}
 		if err := tx.Repo().SetPartial(o.Checksum, true); err != nil {
 			return 0, err
 		}
 	}
-	return 0, tx.WriteMetadataChecked(o.ObjectName, data)
+	return 0, tx.WriteMetadataAsIs(o.ObjectName, data)
 }
 
-// sized returns *buf with n bytes.
+// sized returns *buf with n bytes, whatever they are.
 func sized(buf *[]byte, n int64) []byte {
 	*buf = slices.Grow((*buf)[:0], int(n))[:n]
 	return *buf

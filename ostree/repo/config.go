@@ -192,24 +192,15 @@ func (r *Repo) SetConfig(k *keyfile.File) error {
 	if err != nil {
 		return err
 	}
-	data, err := configText(k)
-	if err != nil {
-		return err
+	data := k.Bytes()
+	if !utf8.Valid(data) {
+		return errors.New("configuration of the repository would be invalid UTF-8")
 	}
 	if err := r.dir.WriteFileAtomic("config", data, 0o644, s.fsync); err != nil {
 		return err
 	}
 	r.setState(k.Clone(), s)
 	return nil
-}
-
-// configText returns the text of a configuration that is to be written.
-func configText(k *keyfile.File) ([]byte, error) {
-	b := k.Bytes()
-	if !utf8.Valid(b) {
-		return nil, errors.New("configuration of the repository would be invalid UTF-8")
-	}
-	return b, nil
 }
 
 func (r *Repo) parse(k *keyfile.File) (settings, error) {

@@ -360,11 +360,7 @@ func (r *Repo) writeRemote(f remoteFile, name string, keys [][2]string) error {
 		return err
 	}
 	defer d.Close()
-	data, err := configText(f.File)
-	if err != nil {
-		return err
-	}
-	return d.WriteFileAtomic(filepath.Base(f.path), data, uint32(mode), r.settings().fsync)
+	return d.WriteFileAtomic(filepath.Base(f.path), f.Bytes(), uint32(mode), r.settings().fsync)
 }
 
 // DeleteRemote removes a remote. Its refs stay.

@@ -95,7 +95,8 @@ func (r *Repo) resolveRef(remote, ref string) (ostree.Checksum, error) {
 }
 
 // FindRef returns the commit of a ref of this repository or, if it has none, of a parent. A name
-// without a remote may be a ref of any remote, as in ResolveRev; it is never part of a checksum.
+// without a remote may be a ref of any remote, as in ResolveRev; it is never part of a checksum, but
+// 64 hexadecimal digits are one, which is not looked up.
 // The error wraps fs.ErrNotExist when there is no such ref.
 func (r *Repo) FindRef(remote, ref string) (ostree.Checksum, error) {
 	sum, err := r.resolveRef(remote, ref)

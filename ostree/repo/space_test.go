@@ -73,6 +73,21 @@ func TestBudgetOfKnownObjects(t *testing.T) {
 				t.Fatalf("%s: %v", mode, err)
 			}
 		}
+		// What is told its checksum does not look, and must not take the space twice either.
+		h, content := ostree.FileHeader{Mode: unix.S_IFREG | 0o644}, strings.Repeat("a", size)
+		known, err := ostree.FileChecksum(h, strings.NewReader(content))
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := tx.Stats()
+		for range 5 {
+			if err := errors.Join(tx.WriteFileChecked(known, h, size, strings.NewReader(content)), tx.WriteFileAsIs(known, h, size, strings.NewReader(content))); err != nil {
+				t.Fatalf("%s: %v", mode, err)
+			}
+		}
+		if after := tx.Stats(); after.ContentWritten != before.ContentWritten || after.ContentBytesWritten != before.ContentBytesWritten {
+			t.Errorf("%s: %+v after the same file, before %+v", mode, after, before)
+		}
 		var space *NoSpaceError
 		if err := errors.Join(write("b"), write("c")); !errors.As(err, &space) {
 			t.Errorf("%s: error %v", mode, err)

@@ -70,7 +70,7 @@ func (tx *Transaction) WriteFileAsIs(c ostree.Checksum, h ostree.FileHeader, siz
 	if err != nil {
 		return shortContent(err)
 	}
-	return tx.finishFile(t, c, h, size)
+	return tx.finishReserved(t, c, h, size)
 }
 
 func (tx *Transaction) writeFile(want *ostree.Checksum, h ostree.FileHeader, size int64, content io.Reader) (ostree.Checksum, error) {
@@ -202,7 +202,7 @@ func (tx *Transaction) storeBytes(sum ostree.Checksum, h ostree.FileHeader, data
 	if err != nil {
 		return err
 	}
-	return tx.finishFile(t, sum, h, int64(len(data)))
+	return tx.finishReserved(t, sum, h, int64(len(data)))
 }
 
 // deflate writes an archived file: header, then what body writes, compressed.
@@ -252,11 +252,21 @@ func (tx *Transaction) writeLarge(want *ostree.Checksum, h ostree.FileHeader, si
 		tx.budget.credit(size)
 		return sum, err
 	}
-	return sum, tx.finishFile(t, sum, h, size)
+	return sum, tx.finishReserved(t, sum, h, size)
 }
 
-// finishFile gives a complete file its metadata and name.
-func (tx *Transaction) finishFile(t tmpObject, sum ostree.Checksum, h ostree.FileHeader, size int64) error {
+// finishReserved is finishFile for a file for which space was reserved.
+func (tx *Transaction) finishReserved(t tmpObject, sum ostree.Checksum, h ostree.FileHeader, size int64) error {
+	isNew, err := tx.finishFile(t, sum, h, size)
+	if err == nil && !isNew {
+		tx.budget.credit(size)
+	}
+	return err
+}
+
+// finishFile gives a complete file its metadata and name. It reports whether the transaction did
+// not have the object before.
+func (tx *Transaction) finishFile(t tmpObject, sum ostree.Checksum, h ostree.FileHeader, size int64) (isNew bool, err error) {
 	if tx.sharesPayload(h, size) {
 		payload, err := payloadSum(int(t.fdFile), size)
 		if err == nil {
@@ -266,17 +276,17 @@ func (tx *Transaction) finishFile(t tmpObject, sum ostree.Checksum, h ostree.Fil
 			err = tx.linkPayload(payload, sum)
 		}
 		if err != nil {
-			return fmt.Errorf("Writing content object %s: %w", sum, err)
+			return false, fmt.Errorf("Writing content object %s: %w", sum, err)
 		}
 	}
 	if err := tx.setMetadata(int(t.fdFile), h); err != nil {
-		return fmt.Errorf("Writing content object %s: %w", sum, err)
+		return false, fmt.Errorf("Writing content object %s: %w", sum, err)
 	}
-	isNew, err := tx.link(t, ostree.ObjectFile, sum)
+	isNew, err = tx.link(t, ostree.ObjectFile, sum)
 	if isNew {
 		tx.countContent(size)
 	}
-	return err
+	return isNew, err
 }
 
 func (tx *Transaction) countContent(size int64) {
@@ -375,7 +385,8 @@ func (tx *Transaction) storeSymlink(sum ostree.Checksum, h ostree.FileHeader) er
 	if err != nil {
 		return err
 	}
-	return tx.finishFile(t, sum, h, 0)
+	_, err = tx.finishFile(t, sum, h, 0)
+	return err
 }
 
 // storeLink makes a real symbolic link. It gets its name last, when it has its
@@ -415,7 +426,8 @@ func (tx *Transaction) storeLink(sum ostree.Checksum, h ostree.FileHeader) error
 }
 
 // WriteArchived adds the file object want from its archived form, as an archive
-// repository stores and serves it, and verifies it on the way.
+// repository stores and serves it, and verifies it on the way. As WriteFileChecked, it does
+// not look whether the object is there.
 func (tx *Transaction) WriteArchived(want ostree.Checksum, src io.Reader) error {
 	return tx.WriteArchivedFunc(want, src, func(ostree.FileHeader) error { return nil })
 }
@@ -471,7 +483,7 @@ func (tx *Transaction) WriteArchivedFunc(want ostree.Checksum, src io.Reader, ch
 		tx.budget.credit(size)
 		return err
 	}
-	return tx.finishFile(t, sum, h, size)
+	return tx.finishReserved(t, sum, h, size)
 }
 
 // WriteArchivedAsIs adds a file object to an archive repository from its archived
@@ -490,7 +502,7 @@ func (tx *Transaction) WriteArchivedAsIs(c ostree.Checksum, src io.Reader) error
 	if err := tx.reserve(n); err != nil {
 		return err
 	}
-	return tx.finishFile(t, c, ostree.FileHeader{}, n)
+	return tx.finishReserved(t, c, ostree.FileHeader{}, n)
 }
 
 // CloneFile adds a file object with the content of another one and a new
@@ -537,7 +549,8 @@ func (tx *Transaction) cloneLarge(h ostree.FileHeader, size int64, src fdFile) (
 	if ok, err := tx.known(nil, sum); ok || err != nil {
 		return sum, err
 	}
-	return sum, tx.finishFile(t, sum, h, size)
+	_, err = tx.finishFile(t, sum, h, size)
+	return sum, err
 }
 
 // WriteMetadata adds a metadata object, of which data is the serialised form,
@@ -547,14 +560,10 @@ func (tx *Transaction) WriteMetadata(t ostree.ObjectType, data []byte) (ostree.C
 	return c, tx.writeMetadata(t, c, data)
 }
 
-// WriteMetadataChecked is WriteMetadata for data that must have the checksum of the name,
-// else nothing is added and the error is a *CorruptError. As WriteFileChecked, it does not
-// look whether the object is there.
-func (tx *Transaction) WriteMetadataChecked(want ostree.ObjectName, data []byte) error {
-	if got := ostree.ChecksumOf(data); got != want.Checksum {
-		return &CorruptError{want, got}
-	}
-	return tx.storeMetadata(want.Type, want.Checksum, data)
+// WriteMetadataAsIs is WriteMetadata for data whose checksum is known to be that of the name.
+// As WriteFileChecked, it does not look whether the object is there.
+func (tx *Transaction) WriteMetadataAsIs(n ostree.ObjectName, data []byte) error {
+	return tx.storeMetadata(n.Type, n.Checksum, data)
 }
 
 func (tx *Transaction) writeMetadata(typ ostree.ObjectType, c ostree.Checksum, data []byte) error {

@@ -225,6 +225,9 @@ func (w *bootWriter) entry(root *dirfd.Dir, k *kernel, d Deployment) (*bootloade
 	// marks. That is no reason to fail when the system shuts down.
 	kargs.ReplaceVisible("ostree=" + link)
 	e.Set("options", kargs.String())
+	if arg, _ := ostreeArg(e); arg != link {
+		return nil, fmt.Errorf("kernel arguments hide ostree=%s: %s", link, kargs)
+	}
 	switch {
 	case d.Index > 0:
 		for _, kv := range w.config.Append {

@@ -33,7 +33,7 @@ func TestOrderOnDisk(t *testing.T) {
 		{config, flush, change, after, remove},
 		{config, flush, change, after, remove},
 		{config, flush, change, after, remove},
-		{config, `fsync\(\d+<[^>]*/EFI/vendor/grub.cfg.new>`, flush, change, after, `renameat2?\(.*"grub.cfg.new", .*"grub.cfg"`, `fsync\(\d+<[^>]*/EFI/vendor>`, remove},
+		{config, `fsync\(\d+<[^>]*/EFI/vendor/grub.cfg.new>`, flush, change, after, `renameat2?\(.*"grub.cfg.new", .*"grub.cfg"`, `syncfs\(\d+<[^>]*/EFI/vendor>`, remove},
 	} {
 		w := newScene(t, operation{name: "deploy", deployments: 2}, 0, faultLoaders[i])
 		log := filepath.Join(w.dir, "log")

@@ -349,7 +349,7 @@ func settled(t *testing.T, w *world) []string {
 		if strings.HasSuffix(strings.Fields(l)[0], "boot/boot") {
 			continue // made on the first write
 		}
-		if strings.HasPrefix(l, "boot/efi/EFI/vendor/grub.cfg.") {
+		if strings.HasPrefix(l, "boot/efi/EFI/vendor/grub.cfg.new ") {
 			continue // prepared for a change that may not have come
 		}
 		lines = append(lines, l)
@@ -428,7 +428,7 @@ func TestInterruptedWithoutEFI(t *testing.T) {
 	must(t, os.Rename(partition, away))
 	before := dump(t, w.root())
 	for _, op := range []string{"cleanup", "undeploy", "more-kargs", "deploy", "stage"} {
-		if err := beVictim(op, w.dir); err == nil || !strings.Contains(err.Error(), "grub.cfg.efi is not on the EFI system partition yet: ") {
+		if err := beVictim(op, w.dir); err == nil || !strings.Contains(err.Error(), "grub.cfg.efi may not be on the EFI system partition yet: ") {
 			t.Errorf("%s: %v", op, err)
 		}
 	}

@@ -77,16 +77,19 @@ func TestEFIFull(t *testing.T) {
 	var free unix.Statfs_t
 	must(t, unix.Statfs(efi, &free))
 	must(t, os.WriteFile(filepath.Join(efi, "filler"), make([]byte, int64(free.Bavail)*free.Bsize), 0o644))
-	before := dump(t, efi)
 	status := w.status()
-	if err := beVictim("deploy", w.dir); !errors.Is(err, unix.ENOSPC) || !strings.Contains(err.Error(), "boot/efi/EFI/vendor/grub.cfg.new: ") {
-		t.Fatalf("on a full partition: %v", err)
-	}
-	if d := diffLines(before, dump(t, efi)); d != "" {
-		t.Errorf("changed on the partition:\n%s", d)
-	}
-	if got := w.checkBootable(t); got != status {
-		t.Errorf("there is\n%s\nbefore\n%s", got, status)
+	for i, name := range []string{"new", "old"} { // with room for i of the two files
+		must(t, os.Truncate(filepath.Join(efi, "filler"), (int64(free.Bavail)-int64(i))*free.Bsize))
+		before := dump(t, efi)
+		if err := beVictim("deploy", w.dir); !errors.Is(err, unix.ENOSPC) || !strings.Contains(err.Error(), "boot/efi/EFI/vendor/grub.cfg."+name+": ") {
+			t.Fatalf("on a full partition: %v", err)
+		}
+		if d := diffLines(before, dump(t, efi)); d != "" {
+			t.Errorf("changed on the partition:\n%s", d)
+		}
+		if got := w.checkBootable(t); got != status {
+			t.Errorf("there is\n%s\nbefore\n%s", got, status)
+		}
 	}
 	must(t, os.Remove(filepath.Join(efi, "filler")))
 	w.do("deploy")

@@ -45,8 +45,10 @@ func (s *Sysroot) writeRefs(ctx context.Context, st *State) error {
 	}
 	defer tx.Abort()
 	for name := range have {
-		if err := tx.SetRef("", name, want[name]); err != nil { // zero, and deleted, if it is not wanted
-			return err
+		if _, ok := want[name]; !ok {
+			if err := tx.SetRef("", name, ostree.Checksum{}); err != nil {
+				return err
+			}
 		}
 	}
 	for name, csum := range want {

@@ -139,7 +139,7 @@ func stagedValue(d Deployment, o DeployOptions) gvariant.Value {
 // withoutAppended returns a merge deployment without the keys that its boot entry has because it is
 // not the default: what is staged will be.
 func (s *Sysroot) withoutAppended(st *State, merge *Deployment) *Deployment {
-	if merge == nil || merge.Entry == nil || merge.Same(withoutStaged(st.Deployments)[0]) {
+	if merge == nil || merge.Entry == nil || merge.Staged || merge.Same(withoutStaged(st.Deployments)[0]) {
 		return merge
 	}
 	m := *merge
