@@ -20,6 +20,7 @@ type Option struct {
 	Value  string // placeholder of the value, "" for a flag
 	About  string
 	Hidden bool // not in the help
+	File   bool // the value is the name of a file, which may have any bytes; else it is text
 	Set    func(value string) error
 }
 
@@ -34,6 +35,23 @@ func (s *Set) Flag(p *bool, name string, letter byte, about string) {
 // String adds an option with a value, of which the last one counts.
 func (s *Set) String(p *string, name string, letter byte, value, about string) {
 	s.Func(func(v string) error { *p = v; return nil }, name, letter, value, about)
+}
+
+// Optional is String for an option whose empty value is not the same as none.
+func (s *Set) Optional(p **string, name string, letter byte, value, about string) {
+	s.Func(func(v string) error { *p = &v; return nil }, name, letter, value, about)
+}
+
+// File is String for the name of a file.
+func (s *Set) File(p *string, name string, letter byte, value, about string) {
+	s.String(p, name, letter, value, about)
+	(*s)[len(*s)-1].File = true
+}
+
+// Files is List for names of files.
+func (s *Set) Files(p *[]string, name string, letter byte, value, about string) {
+	s.List(p, name, letter, value, about)
+	(*s)[len(*s)-1].File = true
 }
 
 // List adds an option that may be given more than once.
@@ -135,15 +153,10 @@ func (s Set) letter(letter byte) (Option, bool) {
 	return Option{}, false
 }
 
-// set sets the option. Its value must be text, unless it is the name of a file, which may have
-// any bytes.
+// set sets the option, whose value must be what it can be.
 func (o Option) set(value string) error {
-	switch o.Value {
-	case "", "PATH", "FILE", "FILENAME", "HOMEDIR", "REPO", "DEST":
-	default:
-		if !utf8.ValidString(value) {
-			return errors.New("Invalid byte sequence in conversion input")
-		}
+	if o.Value != "" && !o.File && !utf8.ValidString(value) {
+		return errors.New("Invalid byte sequence in conversion input")
 	}
 	return o.Set(value)
 }

@@ -34,7 +34,7 @@ func TestParse(t *testing.T) {
 		var s Set
 		s.Flag(&all, "all", 'a', "")
 		s.String(&bee, "bee", 'b', "B", "")
-		s.String(&bee, "path", 0, "PATH", "")
+		s.File(&bee, "path", 0, "PATH", "")
 		s.List(&list, "list", 'l', "L", "")
 		s.Int(&num, "num", 'n', "N", "")
 		got := ""

@@ -1,6 +1,8 @@
 package pull
 
 import (
+	"bytes"
+	"errors"
 	"net/http"
 	"os"
 	"path"
@@ -9,8 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"rpmostree/gvariant"
 	"rpmostree/internal/dirfd"
 	"rpmostree/internal/treetest"
+	"rpmostree/ostree"
 	"rpmostree/ostree/repo"
 )
 
@@ -30,7 +34,7 @@ func TestMirroredSummaries(t *testing.T) {
 	})
 	r := newRepo(t, repo.Archive)
 	addRemote(t, r, url)
-	theirs := filepath.Join(t.TempDir(), "theirs")
+	theirs := filepath.Join(treetest.FastDir(t), "theirs")
 	treetest.Run(t, "ostree", "--repo="+theirs, "init", "--mode=archive")
 	treetest.Run(t, "ostree", "--repo="+theirs, "remote", "add", "--no-gpg-verify", "origin", url)
 	for _, step := range []struct {
@@ -75,6 +79,64 @@ func TestMirroredSummaries(t *testing.T) {
 				}
 			}
 			d.Close()
+		}
+	}
+}
+
+// equalTo accepts a summary whose checksum is the signature.
+type equalTo struct{}
+
+func (equalTo) Check(*repo.Remote) error                        { return nil }
+func (equalTo) VerifyCommit(*repo.Remote, []byte, []byte) error { return nil }
+
+func (equalTo) VerifySummary(_ *repo.Remote, summary, sig []byte) error {
+	if ostree.ChecksumOf(summary).String() != string(sig) {
+		return errors.New("the signature is of another summary")
+	}
+	return nil
+}
+
+// TestNewSummary: a new summary is seen, whatever the server has said of the age of the one
+// before, and if it says wrongly that the old one is the newest.
+func TestNewSummary(t *testing.T) {
+	wrong := false
+	src, url, _, _ := serveTree(t, small, func(files http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+			if wrong && req.URL.Path == "/summary" && req.Header.Get("If-Modified-Since") != "" {
+				w.WriteHeader(http.StatusNotModified)
+				return
+			}
+			files.ServeHTTP(w, req)
+		})
+	})
+	sign := func(summary []byte) ([]byte, error) { return []byte(ostree.ChecksumOf(summary).String()), nil }
+	mirror := newRepo(t, repo.Archive)
+	addRemote(t, mirror, url, [2]string{"gpg-verify-summary", "true"})
+	for i, made := range []time.Time{time.Now().AddDate(50, 0, 0), time.Unix(1e9, 0), time.Unix(1.1e9, 0)} {
+		extra := new(gvariant.Dict)
+		extra.Set("n", gvariant.Uint32(uint32(i)))
+		if err := src.UpdateSummary(t.Context(), repo.SummaryOptions{Extra: extra, Sign: sign}); err != nil {
+			t.Fatal(err)
+		}
+		want, wantSig, err := src.ReadSummary()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"summary", "summary.sig"} {
+			if err := os.Chtimes(filepath.Join(src.Path(), name), made, made); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wrong = i == 2
+		got, sig, err := Summary(t.Context(), mirror, "origin", Options{Verify: equalTo{}})
+		if err != nil || !bytes.Equal(got, want) || !bytes.Equal(sig, wantSig) {
+			t.Errorf("version %d: %d bytes and %q, want %d and %q (%v)", i, len(got), sig, len(want), wantSig, err)
+		}
+		if _, err := Pull(t.Context(), mirror, "origin", Options{Mirror: true, Verify: equalTo{}}); err != nil {
+			t.Fatal(err)
+		}
+		if st, err := os.Stat(filepath.Join(mirror.Path(), "summary")); err != nil || st.ModTime().After(time.Now()) {
+			t.Errorf("version %d: %v, %v", i, st.ModTime(), err)
 		}
 	}
 }

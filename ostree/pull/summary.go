@@ -70,13 +70,21 @@ func (p *puller) readSummary(ctx context.Context) error {
 		}
 		c.forget()
 	}
-	data, age := p.rawSummary, repo.Age{} // a metalink has led to it
+	data, age, kept := p.rawSummary, repo.Age{}, false // a metalink has led to it
 	if data == nil {
-		if data, age, _, err = p.fetchCached(ctx, c, "summary"); err != nil {
+		if data, age, kept, err = p.fetchCached(ctx, c, "summary"); err != nil {
 			return err
 		}
 	}
-	if err := p.useSummary(data, sig); err != nil {
+	err = p.useSummary(data, sig)
+	if err != nil && kept { // the server is wrong that it is the newest, or was when it gave the signature
+		c.forget()
+		if data, age, _, err = p.fetchCached(ctx, c, "summary"); err != nil {
+			return err
+		}
+		err = p.useSummary(data, sig)
+	}
+	if err != nil {
 		return err
 	}
 	p.summaryAge, p.sigAge = age, sigAge

@@ -11,7 +11,8 @@ import (
 
 // An Age is what a server says about the version of a file: its ETag, and when it was
 // modified, each zero if it says nothing. A copy has the one as an extended attribute, the
-// other as its own time.
+// other as its own time. A time that is still to come says nothing: a server that compares with
+// it would never again have anything newer.
 type Age struct {
 	ETag     string
 	Modified time.Time
@@ -25,7 +26,7 @@ const (
 // ReadAge returns the age of a file in d, as far as it has one.
 func ReadAge(d *dirfd.Dir, name string) Age {
 	var a Age
-	if st, err := d.Stat(name); err == nil && st.Mtim.Sec > 0 {
+	if st, err := d.Stat(name); err == nil && st.Mtim.Sec > 0 && st.Mtim.Sec <= time.Now().Unix() {
 		a.Modified = time.Unix(st.Mtim.Unix())
 	}
 	var buf [maxETag]byte
@@ -41,7 +42,7 @@ func (a Age) Write(d *dirfd.Dir, name string) error {
 	if a.ETag != "" {
 		_ = d.SetXattr(name, etagXattr, []byte(a.ETag))
 	}
-	if a.Modified.IsZero() {
+	if a.Modified.IsZero() || a.Modified.After(time.Now()) {
 		return nil
 	}
 	return d.SetTimes(name, a.Modified.Unix())

@@ -118,8 +118,11 @@ func (p *prune) collectRefs() error {
 		p.refs[ref.CollectionRef.String()] = ref.Checksum
 	}
 	for _, name := range p.o.OnlyBranches {
-		if _, ok := p.refs[name]; !ok {
-			return fmt.Errorf("Refspec '%s' not found", name)
+		if _, ok := p.refs[name]; ok {
+			continue
+		}
+		if _, err := p.r.ResolveRev(name); err != nil { // else it names a commit, and no branch is it (libostree)
+			return err
 		}
 	}
 	return nil

@@ -69,8 +69,8 @@ func (r *Repo) resolveBase(rev string) (ostree.Checksum, error) {
 }
 
 // resolveRef looks a ref up in this repository. A name without a remote is a
-// local branch, else "remote/branch", else the branch of any one remote. One that looks like
-// a checksum is that.
+// local branch, else "remote/branch", else the branch of any one remote. 64
+// hexadecimal digits are a checksum, which is not looked up.
 func (r *Repo) resolveRef(remote, ref string) (ostree.Checksum, error) {
 	if sum, err := ostree.ParseChecksum(ref); err == nil {
 		return sum, nil
@@ -94,9 +94,9 @@ func (r *Repo) resolveRef(remote, ref string) (ostree.Checksum, error) {
 	return ostree.Checksum{}, fs.ErrNotExist
 }
 
-// FindRef returns the commit of a ref of this repository or, if it has none, of a parent. A name
-// without a remote may be a ref of any remote, as in ResolveRev; it is never part of a checksum, but
-// 64 hexadecimal digits are one, which is not looked up.
+// FindRef returns the commit of a ref of this repository or, if it has none, of a parent, or the
+// checksum that ref is. A name
+// without a remote may be a ref of any remote, as in ResolveRev; it is never part of a checksum.
 // The error wraps fs.ErrNotExist when there is no such ref.
 func (r *Repo) FindRef(remote, ref string) (ostree.Checksum, error) {
 	sum, err := r.resolveRef(remote, ref)

@@ -36,7 +36,7 @@ func (o *options) set() goption.Set {
 	s.Flag(&o.daemonize, "daemonize", 'd', "Fork into background when ready")
 	s.Flag(&o.autoexit, "autoexit", 0, "Automatically exit when directory is deleted")
 	s.Int(&o.port, "port", 'P', "PORT", "Use the specified TCP port")
-	s.String(&o.portFile, "port-file", 'p', "PATH", "Write port number to PATH (- for standard output)")
+	s.File(&o.portFile, "port-file", 'p', "PATH", "Write port number to PATH (- for standard output)")
 	s.Flag(&f.ranges, "force-range-requests", 0, "Force range requests by only serving half of files")
 	s.Flag(&f.auth, "require-basic-auth", 0, "Require username foouser, password barpw")
 	for i := range f.errors {
@@ -45,7 +45,7 @@ func (o *options) set() goption.Set {
 		s.Int(&e.percent, name, 0, "PERCENTAGE", fmt.Sprintf("Generate random HTTP %d errors approximately for PERCENTAGE requests", e.status))
 		s.Int(&e.max, name+"-max", 0, "MAX", fmt.Sprintf("Limit HTTP %d errors to MAX (default 100)", e.status))
 	}
-	s.String(&o.logFile, "log-file", 0, "PATH", "Put logs here (use - for stdout)")
+	s.File(&o.logFile, "log-file", 0, "PATH", "Put logs here (use - for stdout)")
 	s.Func(pair(&f.cookies), "expected-cookies", 0, "KEY=VALUE", "Expect given cookies in the http request")
 	s.Func(pair(&f.headers), "expected-header", 0, "KEY=VALUE", "Expect given headers in the http request")
 	return s

@@ -25,7 +25,7 @@ func adminDeployCommand() *command {
 	o := &d.options
 	c.stateroot(&o.Stateroot, "os", "OSNAME")
 	c.stateroot(&o.Stateroot, "stateroot", "STATEROOT")
-	c.str(&d.originFile, "origin-file", 0, "FILENAME", "Specify origin file")
+	c.file(&d.originFile, "origin-file", 0, "FILENAME", "Specify origin file")
 	c.flag(&o.NoPrune, "no-prune", 0, "Don't prune the repo when done")
 	c.flag(&d.noMerge, "no-merge", 0, "Do not apply configuration (/etc and kernel arguments) from booted deployment")
 	c.flag(&o.Retain.All, "retain", 0, "Do not delete previous deployments")

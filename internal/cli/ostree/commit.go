@@ -44,13 +44,10 @@ func commitCommand() *command {
 	c := &command{name: "commit", args: "[PATH]", about: "Commit a new revision", scope: repoScope}
 	m := new(committer)
 	o := &m.importOptions
-	c.fn(func(rev string) error {
-		m.parent = &rev
-		return nil
-	}, "parent", 0, "COMMIT", "Parent commit checksum, or \"none\"")
+	c.optional(&m.parent, "parent", 0, "COMMIT", "Parent commit checksum, or \"none\"")
 	c.str(&m.subject, "subject", 's', "SUBJECT", "One line subject")
 	c.str(&m.body, "body", 'm', "BODY", "Full description")
-	c.str(&m.bodyFile, "body-file", 'F', "FILE", "Commit message from FILE path")
+	c.file(&m.bodyFile, "body-file", 'F', "FILE", "Commit message from FILE path")
 	c.flag(&m.editor, "editor", 'e', "Use an editor to write the commit message")
 	c.str(&m.branch, "branch", 'b', "BRANCH", "Branch")
 	c.flag(&m.orphan, "orphan", 0, "Create a commit without writing a ref")
@@ -68,7 +65,7 @@ func commitCommand() *command {
 	c.flag(&m.bootable, "bootable", 0, "Flag this commit as a bootable OSTree (e.g. contains a Linux kernel)")
 	c.flag(&o.ReadOnlyExecutables, "mode-ro-executables", 0, "Ensure executable files are not writable")
 	c.flag(&o.NoXattrs, "no-xattrs", 0, "Do not import extended attributes")
-	c.str(&m.label.policy, "selinux-policy", 0, "PATH", "Set SELinux labels based on policy in root filesystem PATH (may be /)")
+	c.file(&m.label.policy, "selinux-policy", 0, "PATH", "Set SELinux labels based on policy in root filesystem PATH (may be /)")
 	c.flag(&m.label.fromBase, "selinux-policy-from-base", 'P', "Set SELinux labels based on first --tree argument")
 	c.int(&m.label.epoch, "selinux-labeling-epoch", "N", "Configure the default SELinux labeling rules; 0 is the default, 1 enables labeling /usr/etc as /etc")
 	c.flag(&m.linkSpeedup, "link-checkout-speedup", 0, "Optimize for commits of trees composed of hardlinks into the repository")
@@ -76,8 +73,8 @@ func commitCommand() *command {
 	c.flag(&m.autoParents, "tar-autocreate-parents", 0, "When loading tar archives, automatically create parent directories as needed")
 	c.str(&m.pathFilter, "tar-pathname-filter", 0, "REGEX,REPLACEMENT", "When loading tar archives, use REGEX,REPLACEMENT against path names")
 	c.flag(&m.skipUnchanged, "skip-if-unchanged", 0, "If the contents are unchanged from previous commit, do nothing")
-	c.str(&m.statOverride, "statoverride", 0, "PATH", "File containing list of modifications to make to permissions")
-	c.str(&m.skipList, "skip-list", 0, "PATH", "File containing list of files to skip")
+	c.file(&m.statOverride, "statoverride", 0, "PATH", "File containing list of modifications to make to permissions")
+	c.file(&m.skipList, "skip-list", 0, "PATH", "File containing list of files to skip")
 	c.flag(&o.Consume, "consume", 0, "Consume (delete) content after commit (for local directories)")
 	c.flag(&m.table, "table-output", 0, "Output more information in a KEY: VALUE format")
 	c.signing(&m.signing, "commit", true)

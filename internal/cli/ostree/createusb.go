@@ -28,7 +28,7 @@ func createUSBCommand() *command {
 	c := &command{name: "create-usb", args: "MOUNT-PATH COLLECTION-ID REF [COLLECTION-ID REF...]", about: "Copy the refs to a USB stick", scope: repoScope}
 	u := usbCmd{dest: ".ostree/repo"}
 	c.flag(&u.noFsync, "disable-fsync", 0, "Do not invoke fsync()")
-	c.str(&u.dest, "destination-repo", 0, "DEST", "Use custom repository directory within the mount")
+	c.file(&u.dest, "destination-repo", 0, "DEST", "Use custom repository directory within the mount")
 	c.str(&u.commit, "commit", 0, "COMMIT", "Pull a specific commit (only works when a single ref is specified)")
 	c.run = func(e *env) error {
 		u.env = e

@@ -29,9 +29,9 @@ func exportCommand() *command {
 	c := &command{name: "export", args: "COMMIT", about: "Stream COMMIT to stdout in tar format", scope: repoScope}
 	var x exporter
 	c.flag(&x.noXattrs, "no-xattrs", 0, "Skip output of extended attributes")
-	c.str(&x.subpath, "subpath", 0, "PATH", "Checkout sub-directory PATH")
-	c.str(&x.prefix, "prefix", 0, "PATH", "Add PATH as prefix to archive pathnames")
-	c.str(&x.output, "output", 'o', "PATH", "Output to PATH")
+	c.file(&x.subpath, "subpath", 0, "PATH", "Checkout sub-directory PATH")
+	c.file(&x.prefix, "prefix", 0, "PATH", "Add PATH as prefix to archive pathnames")
+	c.file(&x.output, "output", 'o', "PATH", "Output to PATH")
 	c.run = func(e *env) error {
 		x.env = e
 		if len(e.args) == 0 {

@@ -23,7 +23,7 @@ type findCmd struct {
 func findRemotesCommand() *command {
 	c := &command{name: "find-remotes", args: "COLLECTION-ID REF [COLLECTION-ID REF...]", about: "Find remotes to serve the given refs", scope: repoScope}
 	var f findCmd
-	c.str(&f.options.CacheDir, "cache-dir", 0, "PATH", "Use custom cache dir")
+	c.file(&f.options.CacheDir, "cache-dir", 0, "PATH", "Use custom cache dir")
 	c.flag(&f.options.NoFsync, "disable-fsync", 0, "Do not invoke fsync()")
 	c.fn(func(s string) error { f.finders, f.given = s, true; return nil }, "finders", 0, "FINDERS",
 		"Use the specified comma separated list of finders (e.g. config,lan,mount)")

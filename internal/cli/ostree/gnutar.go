@@ -68,7 +68,7 @@ func (t *gnuTar) long(kind byte, name, target string) error {
 	return t.pad(tarBlock)
 }
 
-// close writes the end. Whatever is not a regular file gets whole records.
+// close writes the end. The standard output and whatever is not a regular file get whole records.
 func (t *gnuTar) close() error {
 	if _, err := t.Write(make([]byte, 2*tarBlock)); err != nil {
 		return err
@@ -92,7 +92,7 @@ func gnuHeader(h *tar.Header) []byte {
 	tarNumber(b[124:136], h.Size)
 	var seconds int64
 	if !h.ModTime.IsZero() {
-		seconds = h.ModTime.Unix()
+		seconds = min(max(h.ModTime.Unix(), 0), 1<<33-1) // libarchive has no wider times
 	}
 	tarNumber(b[136:148], seconds)
 	copy(b[148:156], "        ")
@@ -109,19 +109,16 @@ func gnuHeader(h *tar.Header) []byte {
 	return b
 }
 
-// tarNumber writes a number in octal digits with a NUL behind them, or what these cannot hold in
-// base 256.
+// tarNumber writes a number that is not negative in octal digits with a NUL behind them, or what
+// these cannot hold in base 256.
 func tarNumber(b []byte, n int64) {
 	digits := len(b) - 1
-	if n >= 0 && n>>(3*digits) == 0 {
+	if n>>(3*digits) == 0 {
 		copy(b, fmt.Sprintf("%0*o\x00", digits, n))
 		return
 	}
 	var wide [16]byte
 	binary.BigEndian.PutUint64(wide[8:], uint64(n))
-	if n < 0 {
-		binary.BigEndian.PutUint64(wide[:8], ^uint64(0))
-	}
 	copy(b, wide[16-len(b):])
-	b[0] |= 0x80
+	b[0] = 0x80
 }

@@ -10,12 +10,9 @@ import (
 
 func initCommand() *command {
 	c := &command{name: "init", about: "Initialize a new empty repository", scope: initScope}
-	mode, collection := "bare", ""
+	mode, collection := "bare", (*string)(nil)
 	c.str(&mode, "mode", 0, "MODE", "Storage of files: bare (default), bare-user, bare-user-only or archive")
-	c.fn(func(id string) error {
-		collection = id
-		return ostree.ValidateCollectionID(id)
-	}, "collection-id", 0, "COLLECTION-ID", "Globally unique name of the repository's refs as a collection")
+	c.optional(&collection, "collection-id", 0, "COLLECTION-ID", "Globally unique name of the repository's refs as a collection")
 	c.run = func(e *env) error {
 		path := e.repoPath
 		if path == "" {
@@ -31,6 +28,13 @@ func initCommand() *command {
 		if err != nil {
 			return fmt.Errorf("Invalid mode '%s' in repository configuration", mode)
 		}
+		id := ""
+		if collection != nil {
+			id = *collection
+			if err := ostree.ValidateCollectionID(id); err != nil {
+				return err
+			}
+		}
 		if exists(filepath.Join(path, "objects")) { // it stays what it is
 			r, err := repo.Open(path)
 			if err != nil {
@@ -38,7 +42,7 @@ func initCommand() *command {
 			}
 			return r.Close()
 		}
-		r, err := repo.Init(path, repo.InitOptions{Mode: m, CollectionID: collection})
+		r, err := repo.Init(path, repo.InitOptions{Mode: m, CollectionID: id})
 		if err != nil {
 			return err
 		}

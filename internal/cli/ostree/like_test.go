@@ -21,6 +21,8 @@ const likeC = `
 --repo=u init --mode=bare-user
 --repo=r3 init --mode=archive --collection-id=bad
 --repo=r3 init --mode=archive --collection-id=
+--repo=r3 init --mode=foo --collection-id=bad
+--repo=r3 init --collection-id=bad --no-such
 --repo=nope refs
 --repo=r commit -b x --no-such
 --repo=r commit --timestamp=@1500000000 tree
@@ -213,6 +215,8 @@ const likeC = `
 --repo=u pull a x@abc
 --repo=u remote add --set=k=v --set=a=b --no-sign-verify --contenturl=http://c --custom-backend=x --collection-id=org.x.Y all http://y b1 b2
 --repo=u refs --delete --alias x/
+--repo=u remote add --contenturl= --custom-backend= empty http://y
+--repo=u remote add --gpg-import=nottext a/b http://y
 --repo=u refs :
 --repo=u refs ∅
 --repo=u refs --delete ∅

@@ -16,6 +16,21 @@ func (c *command) str(p *string, name string, letter byte, value, about string) 
 	c.options.String(p, name, letter, value, about)
 }
 
+// optional is an option that may be given with an empty value.
+func (c *command) optional(p **string, name string, letter byte, value, about string) {
+	c.options.Optional(p, name, letter, value, about)
+}
+
+// file is an option with the name of a file.
+func (c *command) file(p *string, name string, letter byte, value, about string) {
+	c.options.File(p, name, letter, value, about)
+}
+
+// files is file for an option that may be given more than once.
+func (c *command) files(p *[]string, name string, letter byte, value, about string) {
+	c.options.Files(p, name, letter, value, about)
+}
+
 // list is an option that may be given more than once.
 func (c *command) list(p *[]string, name string, letter byte, value, about string) {
 	c.options.List(p, name, letter, value, about)
@@ -38,11 +53,11 @@ func (e *env) common() goption.Set {
 	var c command
 	switch e.cmd.scope {
 	case repoScope, initScope, remoteScope:
-		c.str(&e.repoPath, "repo", 0, "PATH", "Path of the repository (by default the current directory or /sysroot/ostree/repo)")
+		c.file(&e.repoPath, "repo", 0, "PATH", "Path of the repository (by default the current directory or /sysroot/ostree/repo)")
 	}
 	switch e.cmd.scope {
 	case remoteScope, sysrootScope:
-		c.str(&e.sysrootPath, "sysroot", 0, "PATH", "Path of the sysroot")
+		c.file(&e.sysrootPath, "sysroot", 0, "PATH", "Path of the sysroot")
 	}
 	if e.cmd.scope == sysrootScope {
 		c.flag(&e.printDir, "print-current-dir", 0, "Print the directory of the first deployment and do nothing else")

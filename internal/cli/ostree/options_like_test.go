@@ -101,6 +101,18 @@ checksum nope
 --repo=b refs --alias --delete new
 --repo=b refs --list new
 --repo=b refs --create=new/two --alias x
+--repo=b refs --alias new
+--repo=b refs --create={x} x
+--repo=b refs --create=new/three x
+--repo=b refs --create=new/a --alias new/three
+--repo=b refs --delete new/a new/three
+--repo=b refs --create=new/three x
+--repo=b refs --create=new/a --alias new/three
+--repo=b refs --delete new
+--repo=b refs --delete new/a
+--repo=b refs --delete new/three
+--repo=b prune --only-branch={x} --refs-only --depth=-1 --no-prune
+--repo=b prune --only-branch=nope
 --repo=b refs --delete new/two
 --repo=b refs --delete new/one
 --repo=b config --group=core get mode

@@ -117,7 +117,7 @@ func (r *refser) listRefs() error {
 		}
 		for _, m := range list {
 			text := m.short
-			if r.list {
+			if r.list || r.alias {
 				text = m.Refspec()
 			}
 			if r.alias {
@@ -241,7 +241,8 @@ func (r *refser) createRef() error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if exists && !r.force && !(r.alias && r.isAlias(remote, ref)) {
+	_, notRef := ostree.ParseChecksum(ref)
+	if (exists || notRef == nil) && !r.force && !(r.alias && r.isAlias(remote, ref)) {
 		return fmt.Errorf("--create specified but ref %s already exists", r.create)
 	}
 	if r.alias {
@@ -336,17 +337,14 @@ func (r *refser) deleteMatches(list []match) error {
 	if err != nil {
 		return err
 	}
-	deleted, changes := map[string]bool{}, map[[2]string]ostree.Checksum{}
+	changes := map[[2]string]ostree.Checksum{}
 	for _, m := range list {
 		for _, other := range all {
-			if m.Remote == "" && other.Alias == m.Name && !deleted[other.Name] {
+			if m.Remote == "" && other.Alias == m.Name {
 				return fmt.Errorf("Ref '%s' has an active alias: '%s'", m.Name, other.Name)
 			}
 		}
 		changes[[2]string{m.Remote, m.Name}] = ostree.Checksum{}
-		if m.Remote == "" {
-			deleted[m.Name] = true
-		}
 	}
 	return r.setRefs(changes)
 }

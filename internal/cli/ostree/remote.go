@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"rpmostree/internal/openpgp"
+	"rpmostree/ostree"
 	"rpmostree/ostree/repo"
 	"rpmostree/ostree/sign"
 )
@@ -20,9 +21,10 @@ func remoteCommands() *command {
 // remoteAdder is the remote add command with its options.
 type remoteAdder struct {
 	*env
-	set, signVerify                            []string
-	noGPG, noSign, ifNotExists, force          bool
-	backend, contentURL, collection, gpgImport string
+	set, signVerify                   []string
+	noGPG, noSign, ifNotExists, force bool
+	backend, contentURL, collection   *string
+	gpgImport                         string
 }
 
 func remoteAddCommand() *command {
@@ -34,16 +36,16 @@ func remoteAddCommand() *command {
 	c.list(&a.signVerify, "sign-verify", 0, "KEYTYPE=[inline|file]:PUBKEY", "Verify signatures using KEYTYPE=inline:PUBKEY or KEYTYPE=file:/path/to/key")
 	c.flag(&a.ifNotExists, "if-not-exists", 0, "Do nothing if the provided remote exists")
 	c.flag(&a.force, "force", 0, "Replace the provided remote if it exists")
-	c.str(&a.gpgImport, "gpg-import", 0, "FILE", "Import GPG key from FILE")
-	c.str(&a.backend, "custom-backend", 0, "NAME", "This remote has content not fetched via libostree")
-	c.str(&a.contentURL, "contenturl", 0, "URL", "Use URL when fetching content")
-	c.str(&a.collection, "collection-id", 0, "COLLECTION-ID", "Globally unique name of the remote's refs as a collection")
+	c.file(&a.gpgImport, "gpg-import", 0, "FILE", "Import GPG key from FILE")
+	c.optional(&a.backend, "custom-backend", 0, "NAME", "This remote has content not fetched via libostree")
+	c.optional(&a.contentURL, "contenturl", 0, "URL", "Use URL when fetching content")
+	c.optional(&a.collection, "collection-id", 0, "COLLECTION-ID", "Globally unique name of the remote's refs as a collection")
 	c.run = func(e *env) error {
 		a.env = e
 		switch {
-		case a.backend != "" && len(e.args) == 0:
+		case a.backend != nil && len(e.args) == 0:
 			return usagef("NAME must be specified")
-		case a.backend == "" && len(e.args) < 2:
+		case a.backend == nil && len(e.args) < 2:
 			return usagef("NAME and URL must be specified")
 		case a.ifNotExists && a.force:
 			return usagef("Can only specify one of --if-not-exists and --force")
@@ -62,11 +64,12 @@ func (a *remoteAdder) run(name, url string, branches []string) error {
 	}
 	source := new(openpgp.Keyring)
 	if a.gpgImport != "" { // before there is a remote without its keys
-		if err := addKeyFiles(source, []string{a.gpgImport}); err != nil {
-			return err
+		err := addKeyFiles(source, []string{a.gpgImport})
+		if err == nil {
+			err = hasKeys(source)
 		}
-		if source.Empty() {
-			return errNoKeys
+		if err != nil && !a.refused(name) {
+			return err
 		}
 	}
 	write := a.repo.AddRemote
@@ -83,24 +86,31 @@ func (a *remoteAdder) run(name, url string, branches []string) error {
 	return a.importKeys(name, source, nil)
 }
 
+// refused tells whether a remote is not added because of its name.
+func (a *remoteAdder) refused(name string) bool {
+	_, err := a.remote(name)
+	return ostree.ValidateRemoteName(name) != nil || err == nil && !a.force && !a.ifNotExists
+}
+
 // keys returns the remote's configuration, in the order in which the C program writes it.
 func (a *remoteAdder) keys(url string, branches []string) ([][2]string, error) {
 	var keys [][2]string
-	set := func(key, value string) {
-		if value != "" {
-			keys = append(keys, [2]string{key, value})
+	set := func(key, value string) { keys = append(keys, [2]string{key, value}) }
+	given := func(key string, value *string) {
+		if value != nil {
+			set(key, *value)
 		}
 	}
 	if link, ok := strings.CutPrefix(url, "metalink="); ok {
 		set("metalink", link)
-	} else {
+	} else if url != "" {
 		set("url", url)
 	}
 	if len(branches) > 0 {
 		set("branches", strings.Join(branches, ";")+";")
 	}
-	set("contenturl", a.contentURL)
-	set("custom-backend", a.backend)
+	given("contenturl", a.contentURL)
+	given("custom-backend", a.backend)
 	for _, s := range a.set {
 		key, value, ok := strings.Cut(s, "=")
 		if !ok {
@@ -119,7 +129,7 @@ func (a *remoteAdder) keys(url string, branches []string) ([][2]string, error) {
 	}
 	signKeys, err := a.signKeys()
 	keys = append(keys, signKeys...)
-	set("collection-id", a.collection)
+	given("collection-id", a.collection)
 	return keys, err
 }
 

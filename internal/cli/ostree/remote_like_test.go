@@ -208,11 +208,11 @@ func TestKeysOfKnownRemotes(t *testing.T) {
 		}
 	}
 	t.Setenv("GNUPGHOME", t.TempDir())
-	if got, status := ours(t, dir, "--repo=go", "remote", "gpg-import", "all"); got != "error: "+errNoKeys.Error()+"\n" || status != 1 {
+	if got, status := ours(t, dir, "--repo=go", "remote", "gpg-import", "all"); got != "error: GPG: Unable to export keys: GPGME: No data\n" || status != 1 {
 		t.Errorf("a user without keys: status %d: %s", status, got)
 	}
 	// The C program leaves a remote without its keys.
-	if got, status := ours(t, dir, "--repo=go", "remote", "add", "--gpg-import=notes", "new", server.URL); got != "error: "+errNoKeys.Error()+"\n" || status != 1 {
+	if got, status := ours(t, dir, "--repo=go", "remote", "add", "--gpg-import=notes", "new", server.URL); got != "error: GPG: Unable to export keys: GPGME: No data\n" || status != 1 {
 		t.Errorf("no file of keys: status %d: %s", status, got)
 	}
 	if got, status := ours(t, dir, "--repo=go", "remote", "show-url", "new"); status == 0 {

@@ -23,7 +23,7 @@ func remoteGPGImportCommand() *command {
 	c := &command{name: "gpg-import", args: "NAME [KEY-ID...]", about: "Import GPG keys", scope: remoteScope}
 	var files []string
 	stdin := false
-	c.list(&files, "keyring", 'k', "FILE", "Import keys from a keyring file (repeatable)")
+	c.files(&files, "keyring", 'k', "FILE", "Import keys from a keyring file (repeatable)")
 	c.flag(&stdin, "stdin", 0, "Import keys from standard input")
 	c.run = func(e *env) error {
 		switch {
@@ -83,16 +83,23 @@ func addKeys(ring *openpgp.Keyring, data []byte) error {
 	return err
 }
 
-// errNoKeys is about files that are all none of keys.
-var errNoKeys = errors.New("GPG: Unable to export keys: GPGME: No data")
+// hasKeys returns an error if no file had a key.
+func hasKeys(source *openpgp.Keyring) error {
+	if source.Empty() {
+		return errors.New("GPG: Unable to export keys: GPGME: No data")
+	}
+	return nil
+}
 
 // importKeys adds keys to the keyring of a remote, and says how many are new.
 func (e *env) importKeys(remote string, source *openpgp.Keyring, ids []string) error {
 	if _, err := e.remote(remote); err != nil {
 		return err
 	}
-	if source.Empty() && len(ids) == 0 {
-		return errNoKeys
+	if len(ids) == 0 { // else it is about them
+		if err := hasKeys(source); err != nil {
+			return err
+		}
 	}
 	ring := &openpgp.Keyring{Legacy: true}
 	old, err := e.repo.Dir().ReadFile(sign.KeyringName(remote), maxKeyring)

@@ -22,7 +22,7 @@ func remoteRefsCommand() *command {
 	c := &command{name: "refs", args: "NAME", about: "List remote refs", scope: repoScope}
 	revision, cacheDir := false, ""
 	c.flag(&revision, "revision", 'r', "Show revisions in listing")
-	c.str(&cacheDir, "cache-dir", 0, "PATH", "Use custom cache dir")
+	c.file(&cacheDir, "cache-dir", 0, "PATH", "Use custom cache dir")
 	c.run = func(e *env) error {
 		if len(e.args) == 0 {
 			return usagef("NAME must be specified")
@@ -53,7 +53,7 @@ func remoteSummaryCommand() *command {
 	raw, listKeys, key, cacheDir := false, false, "", ""
 	c.flag(&listKeys, "list-metadata-keys", 0, "List the available metadata keys")
 	c.str(&key, "print-metadata-key", 0, "KEY", "Print string value of metadata key")
-	c.str(&cacheDir, "cache-dir", 0, "PATH", "Use custom cache dir")
+	c.file(&cacheDir, "cache-dir", 0, "PATH", "Use custom cache dir")
 	c.flag(&raw, "raw", 0, "Show raw variant data")
 	c.run = func(e *env) error {
 		if len(e.args) == 0 {

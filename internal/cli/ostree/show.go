@@ -37,7 +37,7 @@ func showCommand() *command {
 	c.flag(&s.sizes, "print-sizes", 0, "Show the commit size metadata")
 	c.flag(&s.raw, "raw", 0, "Show raw variant data")
 	c.flag(&s.noByteswap, "no-byteswap", 'B', "Do not automatically convert variant data from big endian")
-	c.str(&s.gpgHomedir, "gpg-homedir", 0, "HOMEDIR", "GPG Homedir to use when looking for keyrings")
+	c.file(&s.gpgHomedir, "gpg-homedir", 0, "HOMEDIR", "GPG Homedir to use when looking for keyrings")
 	c.str(&s.gpgRemote, "gpg-verify-remote", 0, "REMOTE", "Use REMOTE name for GPG configuration")
 	c.run = func(e *env) error {
 		s.env = e

@@ -19,7 +19,7 @@ type signOptions struct {
 // keys come from the command line only.
 func (c *command) signing(o *signOptions, what string, files bool) {
 	c.list(&o.gpg, "gpg-sign", 0, "KEY-ID", "GPG Key ID to sign the "+what+" with")
-	c.str(&o.homedir, "gpg-homedir", 0, "HOMEDIR", "GPG Homedir to use when looking for keyrings")
+	c.file(&o.homedir, "gpg-homedir", 0, "HOMEDIR", "GPG Homedir to use when looking for keyrings")
 	c.list(&o.keys, "sign", 0, "KEY-ID", "Sign the "+what+" with")
 	if files {
 		c.list(&o.files, "sign-from-file", 0, "PATH", "Sign the "+what+" with key from the provided file")
@@ -186,7 +186,7 @@ func gpgSignCommand() *command {
 	c := &command{name: "gpg-sign", args: "COMMIT KEY-ID...", about: "Sign a commit", scope: repoScope}
 	del, homedir := false, ""
 	c.flag(&del, "delete", 'd', "Delete signatures having any of the GPG KEY-IDs")
-	c.str(&homedir, "gpg-homedir", 0, "HOMEDIR", "GPG Homedir to use when looking for keyrings")
+	c.file(&homedir, "gpg-homedir", 0, "HOMEDIR", "GPG Homedir to use when looking for keyrings")
 	c.run = func(e *env) error {
 		switch len(e.args) {
 		case 0:

@@ -116,7 +116,7 @@ func deltaGenerateCommand() *command {
 	c.str(&o.minFallback, "min-fallback-size", 0, "SIZE", "Minimum uncompressed size in megabytes for individual HTTP request")
 	c.str(&o.maxBSDiff, "max-bsdiff-size", 0, "SIZE", "Maximum size in megabytes to consider bsdiff compression for input files")
 	c.str(&o.maxChunk, "max-chunk-size", 0, "SIZE", "Maximum size of delta chunks in megabytes")
-	c.str(&o.filename, "filename", 0, "PATH", "Write the superblock to PATH, and the parts beside it, in place of the repository")
+	c.file(&o.filename, "filename", 0, "PATH", "Write the superblock to PATH, and the parts beside it, in place of the repository")
 	c.list(&o.keys, "sign", 0, "KEY_ID", "Sign the delta with")
 	c.str(&o.signType, "sign-type", 0, "NAME", "Signature type to use (defaults to 'ed25519')")
 	c.str(&o.keysFile, "keys-file", 0, "NAME", "Read key(s) from file")

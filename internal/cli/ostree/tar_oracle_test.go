@@ -358,12 +358,13 @@ func TestExportSameBytes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, args := range []string{"init --mode=archive", "commit -b x --no-xattrs --owner-uid=3000000 --owner-gid=7 --timestamp=@1500000000 --tree=dir=t"} {
+	for _, args := range []string{"init --mode=archive", "commit -b x --no-xattrs --owner-uid=3000000 --owner-gid=7 --timestamp=@1500000000 --tree=dir=t",
+		"commit -b far --no-xattrs --timestamp=@99999999999 --tree=dir=t", "commit -b early --no-xattrs --timestamp=1960-01-01 --tree=dir=t"} {
 		if out, status := ours(t, dir, append([]string{"--repo=r"}, strings.Fields(args)...)...); status != 0 {
 			t.Fatal(out)
 		}
 	}
-	for _, options := range []string{"x", "x --prefix=p/", "x --subpath=/" + strings.TrimPrefix(deep, "t/"), "x --no-xattrs"} {
+	for _, options := range []string{"x", "far", "early", "x --prefix=p/", "x --subpath=/" + strings.TrimPrefix(deep, "t/"), "x --no-xattrs"} {
 		args := append([]string{"--repo=r", "export"}, strings.Fields(options)...)
 		for _, output := range []string{"", "out.tar"} {
 			var got [2]string
