@@ -106,6 +106,7 @@ func TestNewSummary(t *testing.T) {
 				w.WriteHeader(http.StatusNotModified)
 				return
 			}
+			w.Header()["Date"] = nil // with which a time that is to come would be none already
 			files.ServeHTTP(w, req)
 		})
 	})
