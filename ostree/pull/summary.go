@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"rpmostree/gvariant"
 	"rpmostree/internal/fetch"
@@ -111,7 +112,11 @@ func (p *puller) fetchCached(ctx context.Context, c *cache, name string) (data [
 	if notFound(err) {
 		return nil, repo.Age{}, false, nil
 	}
-	return data, repo.Age{ETag: res.ETag, Modified: res.LastModified}, false, err
+	a = repo.Age{ETag: res.ETag, Modified: res.LastModified}
+	if a.Modified.After(time.Now()) { // see repo.ReadAge
+		a.Modified = time.Time{}
+	}
+	return data, a, false, err
 }
 
 // useSummary verifies and parses a summary; nil is none.

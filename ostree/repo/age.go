@@ -11,8 +11,7 @@ import (
 
 // An Age is what a server says about the version of a file: its ETag, and when it was
 // modified, each zero if it says nothing. A copy has the one as an extended attribute, the
-// other as its own time. A time that is still to come says nothing: a server that compares with
-// it would never again have anything newer.
+// other as its own time.
 type Age struct {
 	ETag     string
 	Modified time.Time
@@ -23,7 +22,8 @@ const (
 	maxETag   = 4 << 10 // bytes
 )
 
-// ReadAge returns the age of a file in d, as far as it has one.
+// ReadAge returns the age of a file in d, as far as it has one. A time that is still to come is
+// none: a server that compares with it would have nothing newer for as long.
 func ReadAge(d *dirfd.Dir, name string) Age {
 	var a Age
 	if st, err := d.Stat(name); err == nil && st.Mtim.Sec > 0 && st.Mtim.Sec <= time.Now().Unix() {
@@ -42,7 +42,7 @@ func (a Age) Write(d *dirfd.Dir, name string) error {
 	if a.ETag != "" {
 		_ = d.SetXattr(name, etagXattr, []byte(a.ETag))
 	}
-	if a.Modified.IsZero() || a.Modified.After(time.Now()) {
+	if a.Modified.IsZero() {
 		return nil
 	}
 	return d.SetTimes(name, a.Modified.Unix())
