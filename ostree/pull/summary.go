@@ -153,26 +153,25 @@ func (p *puller) useSummary(data, sig []byte) error {
 // missing returns upstream's error for a summary, or a signature of it, which has to be verified
 // and is not there. A pull has other words for that than who asks for the summary only.
 func (p *puller) missing(summary, sig []byte) error {
-	const gpg, sign = "gpg-verify-summary", "sign-verify-summary"
-	kind, option, signature := "GPG", gpg, "summary.sig"
-	if !p.m.GPGVerifySummary {
-		kind, option = "Signature", sign
-	}
-	if p.summaryOnly {
-		signature = "summary signatures"
-	}
-	hint := "use " + option + "=false in remote config to disable"
+	const checkURL = "(check that the configured URL in remote config is correct)"
+	gpg := p.m.GPGVerifySummary
 	switch {
-	case summary == nil && (p.summaryOnly || option == gpg || sig != nil):
-		if p.summaryOnly || option == sign {
-			hint = "check that the configured URL in remote config is correct"
-		}
-		return fmt.Errorf("%s verification enabled, but no summary found (%s)", kind, hint)
+	case p.summaryOnly && summary == nil && gpg:
+		return errors.New("GPG verification enabled, but no summary found " + checkURL)
+	case p.summaryOnly && summary == nil:
+		return errors.New("Signature verification enabled, but no summary found " + checkURL)
+	case p.summaryOnly && sig == nil && gpg:
+		return errors.New("GPG verification enabled, but no summary signatures found (use gpg-verify-summary=false in remote config to disable)")
+	case p.summaryOnly && sig == nil:
+		return errors.New("Signature verification enabled, but no summary signatures found (use sign-verify-summary=false in remote config to disable)")
+	case summary == nil && gpg:
+		return errors.New("GPG verification enabled, but no summary found (use gpg-verify-summary=false in remote config to disable)")
+	case sig == nil && gpg:
+		return errors.New("GPG verification enabled, but no summary.sig found (use gpg-verify-summary=false in remote config to disable)")
 	case sig == nil:
-		if !p.summaryOnly && option == sign {
-			kind = "Signatures"
-		}
-		return fmt.Errorf("%s verification enabled, but no %s found (%s)", kind, signature, hint)
+		return errors.New("Signatures verification enabled, but no summary.sig found (use sign-verify-summary=false in remote config to disable)")
+	case summary == nil:
+		return errors.New("Signature verification enabled, but no summary found " + checkURL)
 	}
 	return nil
 }

@@ -251,7 +251,7 @@ func TestWithdrawnKeysAgainstC(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// Days of one digit, and not one of them twice for what has to be later.
+	// Each on a day of its own, so that they are in order; the days have one digit, which messages pad.
 	const past, later, latest = "--faked-system-time=20200102T030405!", "--faked-system-time=20200103T030405!", "--faked-system-time=20200104T030405!"
 	must(theirs(t, c, dir, "--repo=from", "init", "--mode=archive"))
 	server := httptest.NewServer(http.FileServer(http.Dir(filepath.Join(dir, "from"))))

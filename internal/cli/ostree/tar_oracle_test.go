@@ -368,9 +368,8 @@ func TestExportSameBytes(t *testing.T) {
 		args := append([]string{"--repo=r", "export"}, strings.Fields(options)...)
 		for _, output := range []string{"", "out.tar"} {
 			var got [2]string
-			for i, run := range []func(...string) (string, int){
-				func(args ...string) (string, int) { return theirs(t, c, dir, args...) }, func(args ...string) (string, int) { return ours(t, dir, args...) },
-			} {
+			both := programs(t, c, dir)
+			for i, run := range []runner{both["c"], both["go"]} {
 				args := args
 				if output != "" {
 					args = append(args, "--output="+output)
@@ -417,9 +416,8 @@ func TestExportLikeC(t *testing.T) {
 	must(ours(t, dir, "--repo=r", "commit", "-b", "x", "--timestamp=@1500000000", "t"))
 	for _, options := range []string{"", "--no-xattrs", "--subpath=/sub", "--subpath=sub --prefix=p/", "--prefix=pre"} {
 		var lists [2]string
-		for i, run := range []func(...string) (string, int){
-			func(args ...string) (string, int) { return theirs(t, c, dir, args...) }, func(args ...string) (string, int) { return ours(t, dir, args...) },
-		} {
+		both := programs(t, c, dir)
+		for i, run := range []runner{both["c"], both["go"]} {
 			must(run(append([]string{"--repo=r", "export", "x", "-o", "x.tar"}, strings.Fields(options)...)...))
 			cmd := exec.Command(tar, "tvf", "x.tar", "--numeric-owner", "--quoting-style=c")
 			cmd.Dir = dir
