@@ -430,6 +430,7 @@ func (w *world) sign(t *testing.T) (signer *openpgp.Signer, key, signature []byt
 	if signature, err = signer.Sign(bytes.NewReader(repomd)); err != nil {
 		t.Fatal(err)
 	}
+	w.now = time.Now().Add(time.Second) // a signature made in the second after would be one of the future
 	return signer, key, signature
 }
 
