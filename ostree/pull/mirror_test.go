@@ -140,4 +140,16 @@ func TestNewSummary(t *testing.T) {
 			t.Errorf("version %d: %v, %v", i, st.ModTime(), err)
 		}
 	}
+	// What is verified stays in the cache if nothing else is.
+	if err := os.WriteFile(filepath.Join(src.Path(), "summary.sig"), []byte("bad"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"origin", "origin.sig"} {
+		if _, _, err := Summary(t.Context(), mirror, "origin", Options{Verify: equalTo{}}); err == nil {
+			t.Error("a bad signature is good")
+		}
+		if _, err := os.Stat(filepath.Join(mirror.Path(), "tmp/cache/summaries", name)); err != nil {
+			t.Error(err)
+		}
+	}
 }

@@ -79,8 +79,7 @@ func (p *puller) readSummary(ctx context.Context) error {
 	}
 	err = p.useSummary(data, sig)
 	if err != nil && kept { // the server is wrong that it is the newest, or was when it gave the signature
-		c.forget()
-		if data, age, _, err = p.fetchCached(ctx, c, "summary"); err != nil {
+		if data, age, _, err = p.fetchCached(ctx, nil, "summary"); err != nil {
 			return err
 		}
 		err = p.useSummary(data, sig)
