@@ -83,7 +83,7 @@ func commitCommand() *command {
 	c.flag(&m.txOptions.NoFsync, "disable-fsync", 0, "Do not invoke fsync()")
 	c.hide()
 	c.fn(fsyncOption(&m.txOptions.NoFsync), "fsync", 0, "POLICY", "Specify how to invoke fsync()")
-	c.fn(func(s string) error { m.timestamp = &s; return nil }, "timestamp", 0, "TIMESTAMP", "Override the timestamp of the commit")
+	c.optional(&m.timestamp, "timestamp", 0, "TIMESTAMP", "Override the timestamp of the commit")
 	c.run = func(e *env) error {
 		m.env = e
 		return m.run()

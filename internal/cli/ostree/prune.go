@@ -22,7 +22,7 @@ func pruneCommand() *command {
 	c.flag(&o.RefsOnly, "refs-only", 0, "Only compute reachability via refs")
 	c.int(&depth, "depth", "DEPTH", "Only traverse DEPTH parents for each commit (default: -1=infinite)")
 	c.str(&deletes, "delete-commit", 0, "COMMIT", "Specify a commit to delete")
-	c.fn(func(s string) error { younger = &s; return nil }, "keep-younger-than", 0, "DATE", "Prune all commits older than the specified date")
+	c.optional(&younger, "keep-younger-than", 0, "DATE", "Prune all commits older than the specified date")
 	c.flag(&deltasOnly, "static-deltas-only", 0, "Change the behavior of delete-commit and keep-younger-than to prune only static deltas")
 	c.list(&retain, "retain-branch-depth", 0, "BRANCH=DEPTH", "Additionally retain BRANCH=DEPTH commits")
 	c.list(&o.OnlyBranches, "only-branch", 0, "BRANCH", "Only prune BRANCH (may be specified multiple times)")
